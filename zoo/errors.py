@@ -1,0 +1,23 @@
+"""The one error that is meant for the user."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ZooError(Exception):
+    """One sentence for the user: what was wrong, where, and what to do next."""
+
+
+def unknown(kind: str, name: str, names: Iterable[str]) -> ZooError:
+    """The error for a name that is not there, with the nearest three that are.
+
+    `kind` is the word for what was looked up ("model", "weight", …); `names` are all that could have been meant.
+    """
+    names = list(names)
+    # A name that holds the one asked for is nearer than any edit distance tells: "resnet" means "resnet18".
+    near = [n for n in names if name and name.lower() in n.lower()]
+    near += [n for n in difflib.get_close_matches(name, names, n=3, cutoff=0.4) if n not in near]
+    hint = f"; did you mean {', '.join(near[:3])}?" if near else f"; there are: {', '.join(names) or 'none'}."
+    return ZooError(f"unknown {kind} {name!r}{hint}")

@@ -1,0 +1,108 @@
+"""Residual networks of basic blocks (He et al. 2016, Deep Residual Learning for Image Recognition)."""
+
+from __future__ import annotations
+
+import re
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoo.registry import register_model
+
+
+class BasicBlock(nn.Module):
+    """Two 3 x 3 convolutions with batch norm around an identity or a projection (He et al. 2016, section 3.3, option B).
+
+    Shapes: (N, inputs, H, W) -> (N, outputs, H / stride, W / stride).
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(outputs)
+        self.shortcut = (
+            nn.Identity()
+            if stride == 1 and inputs == outputs
+            else nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.norm1(self.conv1(x)), inplace=True)
+        return F.relu(self.norm2(self.conv2(y)) + self.shortcut(x), inplace=True)
+
+
+class ResNet(nn.Module):
+    """A stem, four stages of two basic blocks with 64, 128, 256 and 512 channels, mean pooling and a linear head.
+
+    `stem` turns (N, C, H, W) into (N, 64, h, w). Output: logits (N, num_classes).
+    """
+
+    def __init__(self, stem: nn.Module, num_classes: int) -> None:
+        super().__init__()
+        self.stem = stem
+        widths = (64, 64, 128, 256, 512)
+        self.stages = nn.Sequential(
+            *(
+                nn.Sequential(BasicBlock(a, b, stride=1 if a == b else 2), BasicBlock(b, b, stride=1))
+                for a, b in zip(widths, widths[1:], strict=False)
+            )
+        )
+        self.head = nn.Linear(512, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.stages(self.stem(x)).mean((2, 3)))
+
+
+@register_model(
+    task="image-classification",
+    init="kaiming_normal",
+    description="ResNet-18 for large images: 7 x 7 stem with stride 2 and max-pool",
+    source="He et al. 2016, Deep Residual Learning for Image Recognition, table 1",
+    input_shape=(3, 224, 224),
+)
+def resnet18(num_classes: int = 1000) -> ResNet:
+    """ResNet-18 as on ImageNet. `from_torchvision` maps torchvision's state dict onto it."""
+    stem = nn.Sequential(
+        nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False),
+        nn.BatchNorm2d(64),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(3, stride=2, padding=1),
+    )
+    return ResNet(stem, num_classes)
+
+
+@register_model(
+    task="image-classification",
+    init="kaiming_normal",
+    description="ResNet-18 for 32 x 32 images: 3 x 3 stem, no max-pool",
+    source="He et al. 2016, Deep Residual Learning for Image Recognition, section 4.2 and table 1",
+    input_shape=(3, 32, 32),
+)
+def resnet18_cifar(num_classes: int = 10) -> ResNet:
+    """ResNet-18's stages behind a stem that keeps the resolution of small images."""
+    stem = nn.Sequential(nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True))
+    return ResNet(stem, num_classes)
+
+
+# torchvision's names -> ours; what is not listed (conv1, conv2 of a block) is called the same.
+_TORCHVISION = (
+    (r"^conv1\.", "stem.0."),
+    (r"^bn1\.", "stem.1."),
+    (r"^layer(\d)\.", lambda m: f"stages.{int(m[1]) - 1}."),
+    (r"\.bn(\d)\.", r".norm\1."),
+    (r"\.downsample\.", ".shortcut."),
+    (r"^fc\.", "head."),
+)
+
+
+def from_torchvision(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The state dict of `torchvision.models.resnet18` under this module's names; tensors are shared, not copied."""
+
+    def rename(key: str) -> str:
+        for pattern, ours in _TORCHVISION:
+            key = re.sub(pattern, ours, key)
+        return key
+
+    return {rename(key): tensor for key, tensor in state_dict.items()}

@@ -1,0 +1,91 @@
+"""Name -> model: registration, look-up, plug-ins."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, TypeVar
+
+from zoo.errors import ZooError, unknown
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Model:
+    """A registered name: how to build it and what to say of it.
+
+    `input_shape` is the shape of one sample for the constructor's defaults, without the batch: (C, H, W) for images,
+    (T,) token ids for text.
+    """
+
+    name: str
+    constructor: Callable[..., Any]
+    task: str
+    init: str
+    description: str
+    source: str
+    input_shape: tuple[int, ...]
+
+
+_models: dict[str, Model] = {}
+_loaded = False
+
+
+def register_model(
+    *, task: str, init: str, description: str, source: str, input_shape: tuple[int, ...], name: str | None = None
+) -> Callable[[C], C]:
+    """Decorator that registers a constructor (a function or an `nn.Module` class) under its own name or `name`.
+
+    `task` is one of DESIGN's tasks, `init` names an init scheme, `description` is one line, `source` is the paper or
+    code that the model follows, and `input_shape` is one sample's shape. Raises `ZooError` where the name is taken.
+    """
+
+    def register(constructor: C) -> C:
+        key = name or constructor.__name__
+        if key in _models:
+            raise ZooError(f"model {key!r} is already registered by {_models[key].constructor.__module__}; choose another name.")
+        _models[key] = Model(key, constructor, task, init, description, source, tuple(input_shape))
+        return constructor
+
+    return register
+
+
+def natural(name: str) -> list[tuple[int, str | int]]:
+    """Sort key under which resnet18 stands before resnet101."""
+    return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", name) if part]
+
+
+def get(name: str) -> Model:
+    """The registered model of that name; `ZooError` with the nearest three where there is none."""
+    _load()
+    if name not in _models:
+        raise unknown("model", name, names())
+    return _models[name]
+
+
+def names() -> list[str]:
+    """All registered names in natural order."""
+    _load()
+    return sorted(_models, key=natural)
+
+
+def _load() -> None:
+    """Import the zoo's own models, then the plug-ins of other packages, once."""
+    global _loaded
+    if _loaded:
+        return
+    _loaded = True
+    import zoo.models  # noqa: F401
+
+    for point in entry_points(group="zoo.models"):
+        before = dict(_models)
+        try:
+            point.load()
+        except Exception as error:  # a plug-in may raise anything, and must harm nobody else
+            _models.clear()
+            _models.update(before)
+            warnings.warn(f"the zoo.models plug-in {point.name!r} ({point.value}) was left out: {error}", stacklevel=3)
