@@ -1,0 +1,65 @@
+"""Data sets by name: `load("mnist")` gives both splits as tensors in memory.
+
+Raw files are looked for in ZOO_DATA (in the layout their authors publish), then in the cache, then fetched from the
+data set's mirrors. What was decoded once is kept in ZOO_HOME/data as tensors and memory-mapped the next time.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zoo.data import files, fingerprint, store
+from zoo.data.cifar10 import CIFAR10
+from zoo.data.digits import DIGITS
+from zoo.data.entry import Entry
+from zoo.data.idx import FASHION_MNIST, MNIST
+from zoo.data.split import DataSet, Split, hold_out
+from zoo.errors import ZooError, unknown
+
+__all__ = ["DataSet", "Split", "hold_out", "load", "names"]
+
+ENTRIES = {entry.name: entry for entry in (CIFAR10, DIGITS, FASHION_MNIST, MNIST)}
+
+
+def names() -> list[str]:
+    """The names that `load` takes, sorted."""
+    return sorted(ENTRIES)
+
+
+def load(name: str) -> DataSet:
+    """The data set `name`, whole and checked.
+
+    Raises ZooError for an unknown name, for data that are nowhere to be had, and for data that are not the published
+    ones (a raw file's SHA-256, or the fingerprint of all tensors, differs).
+    """
+    if name not in ENTRIES:
+        raise unknown("data set", name, names())
+    return load_entry(ENTRIES[name])
+
+
+def load_entry(entry: Entry) -> DataSet:
+    """As `load`, for an entry that need not be in the list."""
+    folder = files.in_zoo_data(entry.raw) if entry.raw else None
+    stamp = files.stamp(entry.raw, folder) if entry.raw and folder else None
+    kept = files.home() / f"{entry.name}.safetensors"
+    splits = store.load(kept, entry.fingerprint, stamp)
+    if splits is None:
+        splits = _decode(entry, folder)
+        store.save(kept, *splits, entry.fingerprint, stamp or "")
+    return DataSet(entry.name, entry.kind, list(entry.labels), *splits, entry.maximum, entry.fingerprint)
+
+
+def _decode(entry: Entry, folder: Path | None) -> tuple[Split, Split]:
+    """Both splits from the raw files, which are fetched if they are not in `folder`."""
+    if entry.raw and not folder:
+        from zoo.data import fetch
+
+        folder = fetch.folder_of(entry.name, entry.raw)
+    splits = entry.read(folder or Path())
+    found = fingerprint.of(*splits)
+    if found != entry.fingerprint:
+        raise ZooError(
+            f"the data set {entry.name!r} read from {folder or 'scikit-learn'} is not the published one (fingerprint "
+            f"{found[:12]}…, expected {entry.fingerprint[:12]}…); replace it by the published data or delete it"
+        )
+    return splits

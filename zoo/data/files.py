@@ -1,0 +1,67 @@
+"""Raw files on this machine: where they lie, and that they are what their authors published."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import zlib
+from pathlib import Path
+
+from zoo.data.entry import Raw
+from zoo.errors import ZooError
+
+LIMIT = 1 << 30  # bytes; no raw file here is near it, and a gzip file that grows past it is none of them
+
+
+def home() -> Path:
+    """Where the zoo keeps data: ZOO_HOME/data."""
+    return Path(os.environ.get("ZOO_HOME") or Path.home() / ".cache" / "zoo").expanduser() / "data"
+
+
+def in_zoo_data(raw: Raw) -> Path | None:
+    """The data set's folder under ZOO_DATA, if ZOO_DATA is set and the folder is whole."""
+    root = os.environ.get("ZOO_DATA")
+    folder = Path(root).expanduser() / raw.folder if root else None
+    return folder if folder and not missing(raw, folder) else None
+
+
+def missing(raw: Raw, folder: Path) -> list[str]:
+    """The names of `raw.files` that are not in `folder`, neither plain nor gzipped."""
+    return [name for name in raw.files if not locate(folder, name).exists()]
+
+
+def locate(folder: Path, name: str) -> Path:
+    """`folder/name`, or `folder/name.gz` where only that is there."""
+    plain, zipped = folder / name, folder / f"{name}.gz"
+    return zipped if zipped.exists() and not plain.exists() else plain
+
+
+def stamp(raw: Raw, folder: Path) -> str:
+    """A short text that changes when a raw file does: path, size and time of each (of a folder, when names in it change)."""
+    paths = [locate(folder, name).resolve() for name in raw.files]
+    facts = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()
+
+
+def read(raw: Raw, folder: Path, name: str) -> bytes:
+    """The (uncompressed) content of one raw file, checked against its SHA-256.
+
+    Raises ZooError when it is not the published content.
+    """
+    path = locate(folder, name)
+    try:
+        if path.suffix == ".gz":
+            with gzip.open(path) as file:
+                content = file.read(LIMIT)
+        else:
+            content = path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise ZooError(f"{path} cannot be read ({error}); replace it by the published file or delete it") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != raw.files[name]:
+        raise ZooError(
+            f"{path} is not the published file (SHA-256 {found[:12]}…, expected {str(raw.files[name])[:12]}…); "
+            "replace it by the published file or delete it"
+        )
+    return content

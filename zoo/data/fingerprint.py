@@ -1,0 +1,54 @@
+"""One SHA-256 that stands for a data set: equal exactly when every example and label is equal."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from zoo.data.split import Split
+
+
+def of(train: Split, test: Split) -> str:
+    """SHA-256 (hex) over the tensors of both splits, in order: inputs and targets of train, then of test.
+
+    Of each tensor: a line "SPLIT.NAME DTYPE SHAPE", then its bytes, row-major and little-endian. Texts count as two
+    tensors, their lengths in UTF-8 bytes and the bytes themselves end to end. Groups are left out: they say how to use
+    the data, not what the data are.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in [*_tensors("train", train), *_tensors("test", test)]:
+        shape = "x".join(map(str, tensor.shape))
+        digest.update(f"{name} {str(tensor.dtype).removeprefix('torch.')} {shape}\n".encode())
+        array = tensor.contiguous().numpy()
+        digest.update((array if sys.byteorder == "little" else array.byteswap()).data)
+    return digest.hexdigest()
+
+
+def pack(texts: list[str]) -> tuple[Tensor, Tensor]:
+    """Texts as (lengths in UTF-8 bytes, int64 [N]; all their bytes end to end, uint8 [sum of lengths])."""
+    encoded = [text.encode() for text in texts]
+    joined = torch.frombuffer(bytearray(b"".join(encoded)), dtype=torch.uint8) if any(encoded) else torch.empty(0)
+    return torch.tensor([len(e) for e in encoded], dtype=torch.int64), joined.to(torch.uint8)
+
+
+def unpack(lengths: Tensor, joined: Tensor) -> list[str]:
+    """The texts that `pack` packed."""
+    everything, texts, start = joined.numpy().tobytes(), [], 0
+    for length in lengths.tolist():
+        texts.append(everything[start : start + length].decode())
+        start += length
+    return texts
+
+
+def _tensors(name: str, split: Split) -> Iterator[tuple[str, Tensor]]:
+    if isinstance(split.inputs, Tensor):
+        yield f"{name}.inputs", split.inputs
+    else:
+        lengths, joined = pack(split.inputs)
+        yield f"{name}.lengths", lengths
+        yield f"{name}.text", joined
+    yield f"{name}.targets", split.targets

@@ -1,0 +1,94 @@
+"""What a data set is in memory, and how a part of it is held out for validation."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from zoo.errors import ZooError
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split of a data set, every example in memory.
+
+    inputs: images as uint8 [N, C, H, W], or texts as a list of N str.
+    targets: class index, int64 [N].
+    groups: int64 [N], or None. Examples of one group are near duplicates in what they tell (reviews of one film), so
+        `hold_out` never parts them.
+    """
+
+    inputs: Tensor | list[str]
+    targets: Tensor
+    groups: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def take(self, index: Sequence[int]) -> Split:
+        """The examples at `index`, in that order."""
+        at = torch.as_tensor(index, dtype=torch.int64)
+        inputs = self.inputs[at] if isinstance(self.inputs, Tensor) else [self.inputs[i] for i in at.tolist()]
+        return Split(inputs, self.targets[at], None if self.groups is None else self.groups[at])
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set as `zoo.data.load` returns it.
+
+    kind: "image" or "text". labels: class names by index. maximum: the value of white in an image's inputs (1.0 for
+    text, where it has no meaning). fingerprint: SHA-256 of the tensors of both splits (`zoo.data.fingerprint`).
+    """
+
+    name: str
+    kind: str
+    labels: list[str]
+    train: Split
+    test: Split
+    maximum: float
+    fingerprint: str
+
+
+def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
+    """Part `split` into (rest, held), with about `fraction` of every class held.
+
+    Whole groups go to one side where the split has groups. Both sides keep the original order. The choice depends on
+    the seed and the targets (and groups) alone: it is the same on every machine and with every version of torch.
+
+    Raises ZooError when `fraction` is not in [0, 1).
+    """
+    if not 0 <= fraction < 1:
+        raise ZooError(f"cannot hold out {fraction} of a split; give a fraction of at least 0 and below 1")
+    targets = split.targets.tolist()
+    groups = range(len(targets)) if split.groups is None else split.groups.tolist()
+    members: dict[int, list[int]] = {}
+    for i, group in enumerate(groups):
+        members.setdefault(group, []).append(i)
+    wanted: dict[int, int] = {c: round(fraction * n) for c, n in _counts(targets).items()}
+
+    held: list[int] = []
+    for group in shuffled(members, seed):
+        inside = _counts([targets[i] for i in members[group]])
+        # Take the group if that brings the classes nearer to what is wanted of each than leaving it does.
+        if sum(abs(wanted[c] - n) - abs(wanted[c]) for c, n in inside.items()) < 0:
+            held += members[group]
+            for c, n in inside.items():
+                wanted[c] -= n
+    taken = set(held)
+    return split.take([i for i in range(len(targets)) if i not in taken]), split.take(sorted(taken))
+
+
+def shuffled(items, seed: int) -> list[int]:
+    """The integers `items` in an order drawn by SHA-256 from the seed: no random generator can change it."""
+    return sorted(items, key=lambda item: hashlib.sha256(f"{seed}:{item}".encode()).digest())
+
+
+def _counts(targets: list[int]) -> dict[int, int]:
+    counts: dict[int, int] = {}
+    for target in targets:
+        counts[target] = counts.get(target, 0) + 1
+    return counts

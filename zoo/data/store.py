@@ -1,0 +1,73 @@
+"""The tensors of a data set, decoded once and kept as one safetensors file."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from zoo.data.fingerprint import pack, unpack
+from zoo.data.split import Split
+from zoo.errors import ZooError
+
+SCHEMA = (
+    "1"  # of the file's layout and of what it holds beside the fingerprint (groups); another schema is decoded anew
+)
+
+
+def save(path: Path, train: Split, test: Split, fingerprint: str, stamp: str) -> None:
+    """Write both splits, atomically.
+
+    `stamp` says which raw files they came from. Raises ZooError when the file cannot be written; nothing is left then.
+    """
+    tensors = {}
+    for name, split in (("train", train), ("test", test)):
+        if isinstance(split.inputs, list):
+            tensors[f"{name}.lengths"], tensors[f"{name}.text"] = pack(split.inputs)
+        else:
+            tensors[f"{name}.inputs"] = split.inputs.contiguous()
+        tensors[f"{name}.targets"] = split.targets
+        if split.groups is not None:
+            tensors[f"{name}.groups"] = split.groups
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")
+        os.close(handle)
+        save_file(tensors, temporary, {"schema": SCHEMA, "fingerprint": fingerprint, "stamp": stamp})
+        os.replace(temporary, path)
+    except (OSError, SafetensorError) as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise ZooError(
+            f"the decoded data cannot be kept in {path} ({error}); make room there or set ZOO_HOME to another folder"
+        ) from error
+
+
+def load(path: Path, fingerprint: str, stamp: str | None) -> tuple[Split, Split] | None:
+    """Both splits, memory-mapped; None when the file is not there, is damaged, or holds something else.
+
+    `stamp` is that of the raw files at hand, or None where there are none to compare with.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            kept = file.metadata() or {}
+            if kept.get("schema") != SCHEMA or kept.get("fingerprint") != fingerprint:
+                return None
+            if stamp is not None and kept.get("stamp") != stamp:
+                return None
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is no dict)
+    except (OSError, SafetensorError):
+        return None
+    return _split("train", tensors), _split("test", tensors)
+
+
+def _split(name: str, tensors: dict) -> Split:
+    if f"{name}.inputs" in tensors:
+        inputs = tensors[f"{name}.inputs"]
+    else:
+        inputs = unpack(tensors[f"{name}.lengths"], tensors[f"{name}.text"])
+    return Split(inputs, tensors[f"{name}.targets"], tensors.get(f"{name}.groups"))
