@@ -1,0 +1,104 @@
+"""From text to padded batches of token ids, and from token ids back to the words they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import torch
+from torch import Tensor
+
+from zoo.errors import ZooError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+PAD, UNKNOWN = "<pad>", "<unk>"  # ids 0 and 1 of every tokenizer trained here
+
+Truncate = Literal["head", "tail", "head_tail"]
+T = TypeVar("T")
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int = 30_000) -> Tokenizer:
+    """A word-level tokenizer of the `vocab_size` most frequent words of `texts`, padding and unknown included.
+
+    Give it the training texts alone: a word that only test texts hold must stay unknown. Everything that is done to a
+    text is inside the tokenizer and so travels in its file: line breaks written as <br /> become spaces, compatibility
+    forms and typographic apostrophes become plain ones, letters lower case; a word keeps its apostrophes ("don't"), and
+    each punctuation mark is a word. Ties in frequency are broken alphabetically, so that the same texts in any order
+    give the same bytes.
+    """
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+    def tokenizer(model: models.WordLevel) -> Tokenizer:
+        tokenizer = Tokenizer(model)
+        tokenizer.normalizer = normalizers.Sequence(
+            [
+                normalizers.Replace(Regex(r"<br\s*/?>"), " "),
+                normalizers.NFKC(),
+                normalizers.Replace("’", "'"),
+                normalizers.Lowercase(),
+            ]
+        )
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"\w+(?:'\w+)*|[^\w\s]"), "removed", invert=True)
+        return tokenizer
+
+    trained = tokenizer(models.WordLevel(unk_token=UNKNOWN))
+    trainer = trainers.WordLevelTrainer(vocab_size=vocab_size, special_tokens=[PAD, UNKNOWN], show_progress=False)
+    trained.train_from_iterator(texts, trainer)
+    # Rebuilt from the vocabulary alone: the trainer's special tokens are matched before anything else, and a text that
+    # happens to say "<pad>" would hold padding in its middle.
+    return tokenizer(models.WordLevel(trained.get_vocab(), UNKNOWN))
+
+
+def encode(
+    tokenizer: Tokenizer, texts: Sequence[str], max_length: int = 400, truncate: Truncate = "head_tail"
+) -> list[list[int]]:
+    """Token ids of each text, at most `max_length` of them; no text gives none.
+
+    `head_tail` keeps the first and the last half of a longer text, because a review's verdict stands at either end (Sun
+    et al. 2019, How to Fine-Tune BERT for Text Classification?, section 5.3.1); `head` and `tail` keep one end.
+    """
+    return [shorten(row.ids, max_length, truncate) for row in tokenizer.encode_batch_fast(list(texts))]
+
+
+def spans(
+    tokenizer: Tokenizer, text: str, max_length: int = 400, truncate: Truncate = "head_tail"
+) -> list[tuple[int, int]]:
+    """For each token that `encode` gives for the text, where it stands: `text[start:end]` is its word as written."""
+    return shorten(tokenizer.encode(text).offsets, max_length, truncate)
+
+
+def shorten(items: list[T], max_length: int, truncate: Truncate) -> list[T]:
+    """At most `max_length` of the items, from the ends that `truncate` names; of an odd number the head gets more."""
+    heads = {"head": max_length, "tail": 0, "head_tail": max_length - max_length // 2}
+    if truncate not in heads:
+        raise ZooError(f"truncate is {truncate!r}; choose head, tail or head_tail.")
+    head = heads[truncate]
+    return items if len(items) <= max_length else items[:head] + items[len(items) - (max_length - head) :]
+
+
+def pad(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Rows of ids -> tokens (N, T) int64, zeros behind each row's end, and lengths (N,) int64.
+
+    T is the longest row's length, and 1 where every row is empty.
+    """
+    lengths = torch.tensor([len(row) for row in rows], dtype=torch.int64)
+    tokens = torch.zeros(len(rows), max([1, *map(len, rows)]), dtype=torch.int64)
+    for row, ids in zip(tokens, rows, strict=True):
+        row[: len(ids)] = torch.as_tensor(ids, dtype=torch.int64)
+    return tokens, lengths
+
+
+def like_length_batches(lengths: Tensor | Sequence[int], batch_size: int, seed: int) -> list[Tensor]:
+    """Indices of the rows, each once, in shuffled batches of nearly equal length: little padding, yet a random order.
+
+    The rows are shuffled, cut into pools of 50 batches, sorted by length within a pool, and the batches shuffled. A
+    pure function of its arguments: the same on every platform, device and thread, and after a resume.
+    """
+    lengths = torch.as_tensor(lengths)
+    generator = torch.Generator().manual_seed(seed)
+    batches: list[Tensor] = []
+    for pool in torch.randperm(len(lengths), generator=generator).split(50 * batch_size):
+        batches += pool[lengths[pool].argsort(stable=True)].split(batch_size)
+    return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]

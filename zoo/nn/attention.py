@@ -1,0 +1,37 @@
+"""Attention over time."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class AttentionPooling(nn.Module):
+    """One vector from a sequence: the mean of its states, weighted by masked additive attention.
+
+    The score of a state h is v · tanh(W h + b), the weights are the softmax of the scores over the states that `mask`
+    lets in (Bahdanau, Cho & Bengio 2015, Neural Machine Translation by Jointly Learning to Align and Translate, appendix
+    A.1.2, with a learned query in place of the decoder's state: Yang et al. 2016, Hierarchical Attention Networks,
+    section 2.2).
+
+    Args:
+        features: numbers in one state.
+        units: width of the hidden layer that scores a state. 64 is plenty to tell what matters from what does not.
+
+    Shapes: states (N, T, features) and mask (N, T), true where a state counts -> pooled (N, features), weights (N, T).
+    A weight outside the mask is exactly 0; a row that masks everything has weights 0 and pools to zeros.
+    """
+
+    def __init__(self, features: int, units: int = 64) -> None:
+        super().__init__()
+        self.project = nn.Linear(features, units)
+        self.score = nn.Linear(units, 1, bias=False)
+
+    def forward(self, states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        # The softmax and the sum run over up to hundreds of terms: in float32 also where the states are bfloat16.
+        scores = self.score(torch.tanh(self.project(states))).squeeze(-1).float()
+        # The lowest finite number, not -inf: a row without states gets equal weights instead of NaN. The product then
+        # makes every masked weight exactly zero, those too.
+        weights = scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(-1) * mask
+        pooled = (weights.unsqueeze(-1) * states.float()).sum(1)
+        return pooled.to(states.dtype), weights
