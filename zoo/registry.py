@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
+import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
 from zoo.errors import ZooError, unknown
@@ -33,6 +35,7 @@ class Model:
 
 _models: dict[str, Model] = {}
 _loaded = False
+_loading = threading.RLock()  # re-entrant: a plug-in may look up a model while it is being imported
 
 
 def register_model(
@@ -46,8 +49,12 @@ def register_model(
 
     def register(constructor: C) -> C:
         key = name or constructor.__name__
+        if not constructor.__module__.startswith("zoo.models."):
+            import zoo.models  # noqa: F401  first come the zoo's own, so that whoever takes one of their names is told
         if key in _models:
-            raise ZooError(f"model {key!r} is already registered by {_models[key].constructor.__module__}; choose another name.")
+            raise ZooError(
+                f"model {key!r} is already registered by {_models[key].constructor.__module__}; choose another name."
+            )
         _models[key] = Model(key, constructor, task, init, description, source, tuple(input_shape))
         return constructor
 
@@ -56,7 +63,7 @@ def register_model(
 
 def natural(name: str) -> list[tuple[int, str | int]]:
     """Sort key under which resnet18 stands before resnet101."""
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", name) if part]
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", name) if part]
 
 
 def get(name: str) -> Model:
@@ -76,16 +83,24 @@ def names() -> list[str]:
 def _load() -> None:
     """Import the zoo's own models, then the plug-ins of other packages, once."""
     global _loaded
-    if _loaded:
-        return
-    _loaded = True
-    import zoo.models  # noqa: F401
+    with _loading:
+        if _loaded:
+            return
+        _loaded = True
+        import zoo.models  # noqa: F401
 
-    for point in entry_points(group="zoo.models"):
-        before = dict(_models)
-        try:
-            point.load()
-        except Exception as error:  # a plug-in may raise anything, and must harm nobody else
-            _models.clear()
-            _models.update(before)
-            warnings.warn(f"the zoo.models plug-in {point.name!r} ({point.value}) was left out: {error}", stacklevel=3)
+        for point in entry_points(group="zoo.models"):
+            _load_plug_in(point)
+
+
+def _load_plug_in(point: EntryPoint) -> None:
+    before = set(_models)
+    try:
+        point.load()
+    except Exception as error:  # a plug-in may raise anything, and must harm nobody else
+        # What a module registered before it failed goes. What the modules that it imported did stays: Python imports
+        # each but once, so they would not register again when their own turn comes.
+        for name in _models.keys() - before:
+            if _models[name].constructor.__module__ not in sys.modules:
+                del _models[name]
+        warnings.warn(f"the zoo.models plug-in {point.name!r} ({point.value}) was left out: {error}", stacklevel=4)
