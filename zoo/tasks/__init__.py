@@ -1,0 +1,54 @@
+"""What a model is for: default loss, metrics, how raw input becomes tensors and output becomes an answer.
+
+One file a task, named like it; its `TASK` is all that the rest of the zoo knows of it.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from torch import Tensor
+
+from zoo.errors import unknown
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task as a handful of functions.
+
+    Attributes:
+        name: one of the contract's tasks, `image-classification` and so on.
+        loss: the loss that a recipe gets if it names none.
+        metrics: name -> function of (logits, targets) -> float; a fraction in 0..1 where the metric is one.
+        prepare: (raw inputs, config["input"] of the bundle, tokenizer or None) -> what the model's `forward` takes,
+            one batch on the CPU. Raises `ZooError` for an input that is not what the task reads.
+        answer: (logits of a batch, labels) -> one answer for each row.
+        cost: how long a raw input is. A batch takes as long as its longest member, so inputs of like cost share one.
+        explain: (raw inputs, config["input"], tokenizer, attention weights) -> for each input [(part, weight), …];
+            None where nothing of the input can be named.
+    """
+
+    name: str
+    loss: str
+    metrics: Mapping[str, Callable[[Tensor, Tensor], float]]
+    prepare: Callable[[list[Any], dict[str, Any], Any], tuple[Tensor, ...]]
+    answer: Callable[[Tensor, list[str]], list[Any]]
+    cost: Callable[[Any], int] = lambda raw: 0
+    explain: Callable[[list[Any], dict[str, Any], Any, Tensor], list[list[tuple[str, float]]]] | None = None
+
+
+def names() -> list[str]:
+    """The tasks that are there."""
+    files = (module.name for module in pkgutil.iter_modules(__path__))
+    return [file.replace("_", "-") for file in files if hasattr(import_module(f"{__name__}.{file}"), "TASK")]
+
+
+def get(name: str) -> Task:
+    """The task of that name; `ZooError` with the nearest names where there is none."""
+    if name not in names():
+        raise unknown("task", name, names())
+    return import_module(f"{__name__}.{name.replace('-', '_')}").TASK

@@ -1,0 +1,140 @@
+"""Images in, one of several labels out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zoo.data.transforms import normalize
+from zoo.errors import ZooError
+from zoo.tasks import Task
+from zoo.tasks.classification import accuracy, answer
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# ITU-R BT.601 luma, which Pillow uses too, so that an array and the file it was read from give the same grey.
+LUMA = (0.299, 0.587, 0.114)
+
+
+def prepare(raw: list[Any], input: dict[str, Any], tokenizer: None = None) -> tuple[Tensor]:
+    """Raw images -> one batch (N, C, H, W), float32, as the model was trained to see it.
+
+    A raw image is a path (any format Pillow reads, or `.npy`), a Pillow image, or a numpy array or tensor of shape
+    HxW, HxWxC or CxHxW. Files and Pillow images are turned upright by their EXIF tag; alpha is dropped. Of arrays,
+    integers lie in 0..`input["maximum"]`; floats in 0..1, or in 0..maximum where any is above 1. The image becomes
+    grey or RGB as the model wants, is resized with an antialiased bilinear filter, and normalised.
+
+    Raises `ZooError` for a file that is no image, a shape that is none, and values outside the range or not finite.
+    """
+    return (normalize(torch.stack([_pixels(image, input) for image in raw]), input),)
+
+
+def _pixels(raw: Any, input: dict[str, Any]) -> Tensor:
+    """Any raw image -> (C, H, W) float32 in 0..maximum, in the model's channels and size."""
+    if isinstance(raw, (str, os.PathLike)):
+        image, name = _read(Path(raw), input["maximum"]), str(raw)
+    elif hasattr(raw, "getbands"):  # a Pillow image, told apart without importing Pillow
+        image, name = _from_pillow(raw, input["maximum"]), "the Pillow image"
+    elif hasattr(raw, "shape"):
+        image, name = _from_array(raw, input["maximum"], f"the array of shape {tuple(raw.shape)}"), "the array"
+    else:
+        raise ZooError(f"{type(raw).__name__} is no image; give a path, a Pillow image, a numpy array or a tensor.")
+    if 0 in image.shape:
+        raise ZooError(f"{name} holds no pixels; give an image of at least 1 x 1.")
+    image = _channels(image, input["channels"])
+    size = tuple(input["size"])
+    if image.shape[1:] != size:
+        image = F.interpolate(image[None], size=size, mode="bilinear", antialias=True)[0]
+    return image
+
+
+def _read(path: Path, maximum: float) -> Tensor:
+    if not path.is_file():
+        raise ZooError(f"there is no file {path}; give the path of an image.")
+    if path.suffix == ".npy":
+        import numpy as np
+
+        try:
+            array = np.load(path, allow_pickle=False)
+        except (ValueError, OSError, EOFError, MemoryError) as error:
+            raise ZooError(f"{path} is not a readable .npy array of numbers: {_line(error)}") from error
+        return _from_array(array, maximum, f"{path} of shape {array.shape}")
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return _from_pillow(image, maximum)
+    except ZooError:
+        raise
+    except Exception as error:  # Pillow's decoders raise whatever a broken file makes them stumble over
+        raise ZooError(f"{path} cannot be read as an image: {_line(error)}") from error
+
+
+def _from_pillow(image: Image.Image, maximum: float) -> Tensor:
+    import numpy as np
+    from PIL import ImageOps
+
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):  # 16 bits a pixel; Pillow's own conversion would clip it at 255
+        return _from_array(np.asarray(image).astype("int64"), 65535, "the 16-bit image") * (maximum / 65535)
+    if image.mode == "F":
+        return _from_array(np.asarray(image), maximum, "the float image")
+    grey = image.mode in ("1", "L", "LA", "La")
+    array = torch.from_numpy(np.array(image.convert("L" if grey else "RGB"), dtype="float32"))
+    return (array[None] if grey else array.permute(2, 0, 1)) * (maximum / 255)
+
+
+def _from_array(array: Any, maximum: float, name: str) -> Tensor:
+    """HxW, HxWxC or CxHxW in its own range -> (C, H, W) float32 in 0..maximum."""
+    import numpy as np
+
+    try:
+        # Copied, because torch takes neither reversed nor read-only arrays.
+        image = array.detach().cpu() if isinstance(array, Tensor) else torch.from_numpy(np.array(array))
+    except (TypeError, ValueError) as error:
+        raise ZooError(f"{name} holds no numbers that torch reads: {_line(error)}") from error
+    if image.ndim == 2:
+        image = image[None]
+    elif image.ndim == 3 and image.shape[0] not in (1, 3) and image.shape[2] in (1, 3):
+        image = image.permute(2, 0, 1)
+    if image.ndim != 3 or image.shape[0] not in (1, 3) or image.is_complex():
+        raise ZooError(
+            f"{name} is no image; give HxW, HxWxC or CxHxW with 1 or 3 channels, a batch with N before them."
+        )
+    scale = 1.0
+    if image.is_floating_point() or image.dtype == torch.bool:
+        image = image.float()
+        scale = maximum if not (image > 1).any() else 1.0
+    image = image.float() * scale
+    if not ((image >= 0) & (image <= maximum)).all():  # written so that NaN fails as well
+        raise ZooError(f"{name} has values outside 0..{maximum:g} or not finite; scale it to 0..1 or 0..{maximum:g}.")
+    return image
+
+
+def _channels(image: Tensor, channels: int) -> Tensor:
+    """Grey to RGB and RGB to grey, (C, H, W)."""
+    if image.shape[0] == channels:
+        return image
+    if channels == 3:
+        return image.expand(3, -1, -1)
+    return (image * image.new_tensor(LUMA).view(3, 1, 1)).sum(0, keepdim=True)
+
+
+def _line(error: BaseException) -> str:
+    """A foreign message as the end of our sentence."""
+    return " ".join(str(error).split()).rstrip(".") + "."
+
+
+TASK = Task(
+    name="image-classification",
+    loss="cross_entropy",
+    metrics={"accuracy": accuracy},
+    prepare=prepare,
+    answer=answer,
+)
