@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoo.data import files, fingerprint, store
+from zoo.data import fetch, files, fingerprint, store
 from zoo.data.cifar10 import CIFAR10
 from zoo.data.digits import DIGITS
 from zoo.data.entry import Entry
 from zoo.data.idx import FASHION_MNIST, MNIST
+from zoo.data.imdb import IMDB
 from zoo.data.split import DataSet, Split, hold_out
 from zoo.errors import ZooError, unknown
 
 __all__ = ["DataSet", "Split", "hold_out", "load", "names"]
 
-ENTRIES = {entry.name: entry for entry in (CIFAR10, DIGITS, FASHION_MNIST, MNIST)}
+ENTRIES = {entry.name: entry for entry in (CIFAR10, DIGITS, FASHION_MNIST, IMDB, MNIST)}
 
 
 def names() -> list[str]:
@@ -52,9 +53,7 @@ def load_entry(entry: Entry) -> DataSet:
 def _decode(entry: Entry, folder: Path | None) -> tuple[Split, Split]:
     """Both splits from the raw files, which are fetched if they are not in `folder`."""
     if entry.raw and not folder:
-        from zoo.data import fetch
-
-        folder = fetch.folder_of(entry.name, entry.raw)
+        folder = fetch.folder_of(entry)
     splits = entry.read(folder or Path())
     found = fingerprint.of(*splits)
     if found != entry.fingerprint:

