@@ -12,9 +12,8 @@ def test_equals_a_loop_over_the_states() -> None:
     pool, states, lengths = AttentionPooling(6, 5), torch.randn(4, 7, 6), torch.tensor([7, 3, 1, 5])
     pooled, weights = pool(states, length_mask(lengths, 7))
     for row, length in enumerate(lengths.tolist()):
-        scores = torch.stack(
-            [pool.score.weight[0] @ torch.tanh(pool.project.weight @ h + pool.project.bias) for h in states[row, :length]]
-        )
+        hidden = [torch.tanh(pool.project.weight @ h + pool.project.bias) for h in states[row, :length]]
+        scores = torch.stack([pool.score.weight[0] @ h for h in hidden])
         share = scores.exp() / scores.exp().sum()
         torch.testing.assert_close(weights[row, :length], share)
         torch.testing.assert_close(pooled[row], share @ states[row, :length])

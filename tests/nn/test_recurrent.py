@@ -46,7 +46,7 @@ def test_states_and_gradients_equal_the_packed_lstm(layers: int) -> None:
 
 
 def test_a_bidirectional_model_that_ignores_lengths() -> None:
-    """The guide's mistake: on a padded batch the backward half of `nn.LSTM(bidirectional=True)` begins in the padding."""
+    """The guide's mistake: the backward half of `nn.LSTM(bidirectional=True)` on a padded batch begins in padding."""
     torch.manual_seed(0)
     ours, x = BiLSTM(5, 8), torch.randn(5, 9, 5)
     naive = packed_twin(ours, 5)(x)[0]
@@ -81,7 +81,7 @@ def test_reverse_within() -> None:
 
 
 def test_dropout_inside_multi_layer_nn_lstm() -> None:
-    """The guide's mistake: `nn.LSTM(dropout=)` is silent with one layer and draws a new mask at every step with more."""
+    """The guide's mistake: `nn.LSTM(dropout=)` does nothing with one layer, and with more draws a mask a step."""
     torch.manual_seed(0)
     ours = BiLSTM(4, 64, layers=2, dropout=0.5)
     assert all(lstm.dropout == 0 and lstm.num_layers == 1 for lstm in ours.modules() if isinstance(lstm, nn.LSTM))

@@ -90,7 +90,7 @@ def pad(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     return tokens, lengths
 
 
-def like_length_batches(lengths: Tensor | Sequence[int], batch_size: int, seed: int) -> list[Tensor]:
+def buckets(lengths: Tensor | Sequence[int], batch_size: int, seed: int) -> list[Tensor]:
     """Indices of the rows, each once, in shuffled batches of nearly equal length: little padding, yet a random order.
 
     The rows are shuffled, cut into pools of 50 batches, sorted by length within a pool, and the batches shuffled. A

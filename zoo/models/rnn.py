@@ -22,7 +22,7 @@ PAD, UNKNOWN = 0, 1  # the first two ids of every tokenizer that the zoo trains
     source="Yang et al. 2016, Hierarchical Attention Networks for Document Classification, section 2.2, word level",
     input_shape=(256,),
 )
-class bilstm_attn(nn.Module):  # noqa: N801  a registered name is the constructor's name
+class bilstm_attn(nn.Module):
     """Embedding -> bidirectional LSTM -> masked additive attention -> linear head.
 
     A text gives the same logits whatever it is batched with and however far it is padded; a text without tokens is
@@ -71,7 +71,9 @@ class bilstm_attn(nn.Module):  # noqa: N801  a registered name is the constructo
     def forward(self, tokens: Tensor, lengths: Tensor, return_attention: Literal[False] = False) -> Tensor: ...
     @overload
     def forward(self, tokens: Tensor, lengths: Tensor, return_attention: Literal[True]) -> tuple[Tensor, Tensor]: ...
-    def forward(self, tokens: Tensor, lengths: Tensor, return_attention: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+    def forward(
+        self, tokens: Tensor, lengths: Tensor, return_attention: bool = False
+    ) -> Tensor | tuple[Tensor, Tensor]:
         states = time_dropout(self.encoder(self.embed(tokens), lengths), self.dropout, self.training)
         pooled, weights = self.pool(states, length_mask(lengths, tokens.shape[1]))
         logits = self.head(F.dropout(pooled, self.dropout, self.training))

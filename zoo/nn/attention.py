@@ -10,9 +10,9 @@ class AttentionPooling(nn.Module):
     """One vector from a sequence: the mean of its states, weighted by masked additive attention.
 
     The score of a state h is v · tanh(W h + b), the weights are the softmax of the scores over the states that `mask`
-    lets in (Bahdanau, Cho & Bengio 2015, Neural Machine Translation by Jointly Learning to Align and Translate, appendix
-    A.1.2, with a learned query in place of the decoder's state: Yang et al. 2016, Hierarchical Attention Networks,
-    section 2.2).
+    lets in (Bahdanau, Cho & Bengio 2015, Neural Machine Translation by Jointly Learning to Align and Translate,
+    appendix A.1.2, with a learned query in place of the decoder's state: Yang et al. 2016, Hierarchical Attention
+    Networks, section 2.2).
 
     Args:
         features: numbers in one state.
