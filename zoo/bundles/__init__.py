@@ -1,0 +1,12 @@
+"""Bundles: what they hold, whether it is intact, and how it becomes a model.
+
+    integrity   SHA-256, checked when a file is first opened and remembered while the file stays as it is
+    index       the list of weights with the hash and size of every file
+    format      a bundle as an object that hands out checked files
+    load        a bundle -> a model
+    record      what a created model knows of itself
+    write       a trained model -> a bundle
+    card        the model card
+
+Needs torch, safetensors and the standard library alone, so that `torch.hub.load` works where nothing else is installed.
+"""

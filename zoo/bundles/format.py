@@ -1,0 +1,107 @@
+"""A bundle as an object. Whatever it hands out lies inside its folder and has the bytes that were published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from zoo.bundles.index import REQUIRED, SCHEMA, TENSORS, Entry, check_file_name, parse_json, read_text
+from zoo.bundles.integrity import check_file
+from zoo.errors import ZooError
+
+_CONFIG = {"model": str, "model_args": dict, "task": str, "labels": list, "input": dict}
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A folder with a weight; `name` and `entry` are None where no index lists it."""
+
+    folder: Path
+    name: str | None = None
+    entry: Entry | None = None
+
+    def path(self, file: str) -> Path:
+        """The path of one of the bundle's files, after its bytes were checked.
+
+        They are checked against the index, or without one, as for a run's folder, the tensors against the `sha256` in
+        metrics.json. Raises `ZooError` where the file is absent, leaves the folder, or has other bytes.
+        """
+        path = _inside(self.folder, file)
+        if self.entry is not None:
+            if file not in self.entry.files:
+                raise ZooError(
+                    f"{file} of {self.name} is not in the index, so nothing vouches for it; publish it anew."
+                )
+            check_file(path, self.entry.files[file].sha256, self.entry.files[file].size)
+        elif file == TENSORS:
+            digest = self.metrics.get("sha256")
+            if not isinstance(digest, str):
+                raise ZooError(
+                    f"{self.folder / 'metrics.json'} lacks the sha256 of {TENSORS}; finish the run or publish it anew."
+                )
+            check_file(path, digest)
+        return path
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """config.json, of the right schema and types."""
+        path = self.path("config.json")
+        config = _versioned(path)
+        for key, kind in _CONFIG.items():
+            if not isinstance(config.get(key), kind):
+                raise ZooError(
+                    f"{path}: {key} is {config.get(key)!r} where a {kind.__name__} is expected; publish it anew."
+                )
+        return config
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """metrics.json."""
+        return _versioned(self.path("metrics.json"))
+
+    @cached_property
+    def recipe(self) -> str:
+        """The text of recipe.yaml."""
+        return read_text(self.path("recipe.yaml"))
+
+    @property
+    def tensors(self) -> Path:
+        """The path of the checked model.safetensors."""
+        return self.path(TENSORS)
+
+    @property
+    def tokenizer(self) -> Path | None:
+        """The path of the checked tokenizer.json, None where the input needs none."""
+        file = self.config["input"].get("tokenizer")
+        return None if file is None else self.path(check_file_name(str(file), str(self.folder / "config.json")))
+
+
+def open_bundle(folder: Path, *, name: str | None = None, entry: Entry | None = None) -> Bundle:
+    """The bundle in `folder`; its files are read and checked when they are first used.
+
+    Raises `ZooError` where one of the files that every bundle has is absent or leaves the folder.
+    """
+    if not folder.is_dir():
+        raise ZooError(f"there is no bundle at {folder}; give the folder that holds {TENSORS}.")
+    for file in REQUIRED if entry is None else entry.files:
+        _inside(folder, file)
+    return Bundle(folder, name, entry)
+
+
+def _inside(folder: Path, file: str) -> Path:
+    """The path of a file that is there and, links followed, lies in the folder itself."""
+    path = folder / check_file_name(file, str(folder))
+    if not path.is_file():
+        raise ZooError(f"the bundle {folder} has no file {file}; fetch or publish it anew.")
+    if path.is_symlink() and path.resolve().parent != folder.resolve():
+        raise ZooError(f"{path} is a link that leaves the bundle, to {path.resolve()}; put the file itself there.")
+    return path
+
+
+def _versioned(path: Path) -> dict[str, Any]:
+    content = parse_json(read_text(path), str(path))
+    if content.get("schema") != SCHEMA:
+        raise ZooError(f"{path} has schema {content.get('schema')!r} where this zoo reads {SCHEMA}; upgrade the zoo.")
+    return content

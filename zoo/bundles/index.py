@@ -1,0 +1,148 @@
+"""The index: which weights there are, and the SHA-256 and size of every file of theirs.
+
+    {"schema": 1, "weights": {NAME: {"default": bool, "files": {FILE: {"sha256": ..., "size": ...}}}}}
+
+It comes from wherever a source is, so nothing in it is believed before it was looked at: its names become paths.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.bundles.integrity import sha256
+from zoo.errors import ZooError
+
+SCHEMA = 1
+TENSORS = "model.safetensors"
+REQUIRED = (TENSORS, "config.json", "recipe.yaml", "metrics.json")
+FILES = (*REQUIRED, "log.csv", "tokenizer.json", "README.md")
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """What the bytes of a file must be; `size` in bytes."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One weight of an index. `default` marks the one that `pretrained=True` means for its model."""
+
+    name: str
+    default: bool
+    files: dict[str, FileRecord]
+
+
+def read_index(source: Path | str) -> dict[str, Entry]:
+    """The weights of an index by name; `source` is its path, or its text.
+
+    Raises `ZooError` for what is not an index of this schema, and for names that could leave their folder.
+    """
+    where = str(source) if isinstance(source, Path) else "the index"
+    content = parse_json(read_text(source) if isinstance(source, Path) else source, where)
+    if content.get("schema") != SCHEMA:
+        raise ZooError(f"{where} has schema {content.get('schema')!r} where this zoo reads {SCHEMA}; upgrade the zoo.")
+    return {
+        name: _entry(name, value, where) for name, value in _object(content.get("weights"), "weights", where).items()
+    }
+
+
+def write_index(path: Path, entries: Mapping[str, Entry]) -> None:
+    """Write the index, sorted by name, whole or not at all."""
+    weights = {
+        name: {
+            "default": entry.default,
+            "files": {file: {"sha256": r.sha256, "size": r.size} for file, r in sorted(entry.files.items())},
+        }
+        for name, entry in sorted(entries.items())
+    }
+    text = json.dumps({"schema": SCHEMA, "weights": weights}, indent=1) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def entry_of(folder: Path, name: str, default: bool) -> Entry:
+    """The entry of the bundle that lies in `folder`, its files hashed as they are now."""
+    present = [folder / file for file in FILES if (folder / file).is_file()]
+    return Entry(name, default, {path.name: FileRecord(sha256(path), path.stat().st_size) for path in present})
+
+
+def is_weight_name(name: str) -> bool:
+    """Whether `name` reads `<model>.<tag>_v<N>`."""
+    return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*\.[A-Za-z0-9_-]+_v[0-9]+", name) is not None
+
+
+def check_file_name(name: str, where: str) -> str:
+    """`name`, if it can name a file inside a bundle and nothing outside it; `ZooError` if not."""
+    if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name) is None:
+        raise ZooError(f"{where} names the file {name!r}, which is not a plain name inside the bundle; do not use it.")
+    return name
+
+
+def read_text(path: Path) -> str:
+    """The text of a small file of a bundle; `ZooError` where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = "is not text" if isinstance(error, UnicodeDecodeError) else f"cannot be read ({error.strerror})"
+        raise ZooError(f"{path} {reason}; fetch or publish the bundle anew.") from error
+
+
+def parse_json(text: str, where: str) -> dict[str, Any]:
+    """The JSON object that `text` holds; `ZooError` with the line where it is none."""
+    try:
+        return _object(json.loads(text), "the whole", where)
+    except (ValueError, RecursionError) as error:
+        place = f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else type(error).__name__
+        raise ZooError(f"{where} is not JSON ({place}); fetch or publish it anew.") from error
+
+
+def _entry(name: str, value: Any, where: str) -> Entry:
+    if not is_weight_name(name):
+        raise ZooError(f"{where} names the weight {name!r}, which does not read <model>.<tag>_v<N>; ask its publisher.")
+    value = _object(value, name, where)
+    default = value.get("default", False)
+    files = {
+        check_file_name(file, where): _record(file, record, f"{where}, {name}")
+        for file, record in _object(value.get("files"), f"{name}.files", where).items()
+    }
+    if not isinstance(default, bool):
+        raise ZooError(f"{where}, {name}: 'default' is {default!r} where true or false is expected; ask its publisher.")
+    if missing := [file for file in REQUIRED if file not in files]:
+        raise ZooError(f"{where} lists {name} without {', '.join(missing)}; ask its publisher to mend it.")
+    return Entry(name, default, files)
+
+
+def _record(file: str, value: Any, where: str) -> FileRecord:
+    value = _object(value, file, where)
+    digest, size = value.get("sha256"), value.get("size")
+    if not isinstance(digest, str) or re.fullmatch(r"[0-9a-f]{64}", digest) is None:
+        raise ZooError(
+            f"{where}: the sha256 of {file} is {digest!r} where 64 hex digits are expected; ask its publisher."
+        )
+    if type(size) is not int or size < 0:
+        raise ZooError(
+            f"{where}: the size of {file} is {size!r} where a number of bytes is expected; ask its publisher."
+        )
+    return FileRecord(digest, size)
+
+
+def _object(value: Any, key: str, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ZooError(
+            f"{where}: {key} is {type(value).__name__} where a JSON object is expected; fetch or publish it anew."
+        )
+    return value

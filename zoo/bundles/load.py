@@ -1,0 +1,225 @@
+"""A bundle -> a model. Nothing is initialised that the weight overwrites, and no tensor is copied on its way.
+
+The model is constructed on the meta device, where tensors have shapes and no memory, with every fill skipped; then the
+tensors, mapped from the file straight onto their device, become its parameters and buffers.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from zoo import init, registry
+from zoo.bundles.format import Bundle
+from zoo.bundles.record import Record
+from zoo.errors import ZooError
+
+_SHOWN = 3  # of each kind of mismatch
+
+
+def load_model(
+    bundle: Bundle,
+    *,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    num_classes: int | None = None,
+    model_args: Mapping[str, Any] | None = None,
+) -> nn.Module:
+    """The bundle's model in eval mode, with its `Record` as `model.zoo`.
+
+    Args:
+        device: where to, by default torch's default device. The tensors are read straight onto it.
+        dtype: of floating-point tensors; by default float32, also where the bundle stores float16 or bfloat16.
+        num_classes: where it is not the weight's, `head` alone is replaced by a fresh one, drawn from torch's RNG by
+            the model's init scheme, with one warning. The RNG is not touched otherwise.
+        model_args: overrides of the bundle's arguments for the constructor, such as a dropout rate.
+
+    Raises `ZooError` where a file is absent, damaged or not what it should be, where tensors and model do not fit (it
+    lists a few names each that are missing, unexpected or of another shape), and where the device is not there.
+    """
+    device = device_of(device)
+    check_dtype(dtype)
+    config, name = bundle.config, bundle.name or bundle.folder.name
+    entry = registry.get(config["model"])
+    arguments = {**config["model_args"], **(model_args or {})}
+    check_arguments(entry, arguments)
+    tensors = _read(bundle.tensors, device, dtype)
+    model = _skeleton(entry.constructor, arguments, name)
+    _assign(model, tensors, name)
+    if _is_partial(model, device, dtype):
+        # The constructor computed something that is in no state dict, such as a table of positions.
+        model = _whole(entry.constructor, arguments, name)
+        _assign(model, tensors, name)
+        model.to(device=device, dtype=dtype)
+    _flatten_recurrent(model, device)
+
+    labels, metrics = tuple(config["labels"]), bundle.metrics
+    if num_classes is not None and _replace_head(model, num_classes, entry.init, name):
+        labels, metrics = tuple(map(str, range(num_classes))), {}
+    model.zoo = Record(entry.name, name, config["task"], labels, config["input"], bundle.recipe, metrics)  # type: ignore[assignment]
+    return model.eval()
+
+
+def device_of(device: torch.device | str | None) -> torch.device:
+    """The device that is meant, None being torch's default; `ZooError` where this machine does not have it."""
+    try:
+        found = torch.get_default_device() if device is None else torch.device(device)
+        # A tensor knows which of several devices of a kind is meant.
+        return found if found.type == "cpu" else torch.empty(0, device=found).device
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+        raise ZooError(
+            f"the device {str(device)!r} is not there; choose one this machine has, such as 'cpu'."
+        ) from error
+
+
+def check_dtype(dtype: torch.dtype | None) -> None:
+    """Raise `ZooError` unless parameters can have this dtype."""
+    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise ZooError(f"dtype is {dtype!r} where a floating-point dtype such as torch.float16 is expected.")
+
+
+def check_arguments(entry: registry.Model, arguments: Mapping[str, Any]) -> None:
+    """Raise `ZooError` where the model's constructor does not take these arguments."""
+    signature = inspect.signature(entry.constructor)
+    try:
+        signature.bind(**arguments)
+    except TypeError as error:
+        raise ZooError(
+            f"model {entry.name!r}: {error}; it takes {', '.join(signature.parameters) or 'none'}."
+        ) from error
+
+
+class _SkipFills(TorchFunctionMode):
+    """Leaves out everything that only fills a tensor: on the meta device that is work without effect.
+
+    It halves the time of construction there, most of which goes into tracing the shapes of random draws.
+    """
+
+    _fills = frozenset(
+        {getattr(nn.init, name) for name in dir(nn.init) if name.endswith("_") and not name.startswith("_")}
+        | {getattr(Tensor, name) for name in ("normal_", "uniform_", "fill_", "zero_")}
+    )
+
+    def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func in self._fills:
+            filled = args[0] if args else kwargs["tensor"]
+            if filled.is_meta:
+                return filled
+        return func(*args, **kwargs)
+
+
+def _skeleton(constructor: Callable[..., nn.Module], arguments: dict[str, Any], name: str) -> nn.Module:
+    """The model on the meta device; in full where its constructor needs values, as some do for `.item()`."""
+    try:
+        with torch.device("meta"), _SkipFills(), torch.random.fork_rng(devices=[]):
+            return constructor(**arguments)
+    except Exception:  # whatever it was, constructing in full gives either the model or the reason
+        return _whole(constructor, arguments, name)
+
+
+def _whole(constructor: Callable[..., nn.Module], arguments: dict[str, Any], name: str) -> nn.Module:
+    """The model constructed on the CPU with all its values, torch's RNG left as it was."""
+    try:
+        with torch.device("cpu"), torch.random.fork_rng(devices=[]):
+            return constructor(**arguments)
+    except Exception as error:
+        given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+        raise ZooError(f"the model of {name} cannot be built with {given or 'its defaults'}: {error}") from error
+
+
+def _read(path: Path, device: torch.device, dtype: torch.dtype | None) -> dict[str, Tensor]:
+    try:
+        tensors = load_file(path, device=str(device))
+    except (SafetensorError, OSError) as error:
+        raise ZooError(
+            f"{path} is not a whole safetensors file ({error}); fetch or publish the bundle anew."
+        ) from error
+    wanted = dtype or torch.float32
+    for key, tensor in tensors.items():
+        if tensor.is_floating_point() and tensor.dtype != wanted:
+            tensors[key] = tensor.to(wanted)  # one at a time, so that little is there twice
+    return tensors
+
+
+def _assign(model: nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:
+    """Make the tensors the model's own, by name and strictly. A tied tensor needs one of its names in the file."""
+    slots: dict[int, list[str]] = {}
+    expected = model.state_dict(keep_vars=True)  # the parameters themselves: tied names hold one object
+    for key, slot in expected.items():
+        slots.setdefault(id(slot), []).append(key)
+    state: dict[str, Tensor] = {}
+    missing, other = [], []
+    for keys in slots.values():
+        slot, found = expected[keys[0]], next((key for key in keys if key in tensors), None)
+        if found is None:
+            missing.append(keys[0])
+        elif tensors[found].shape != slot.shape:
+            other.append(f"{found} {list(tensors[found].shape)} instead of {list(slot.shape)}")
+        else:
+            value = tensors[found]
+            if isinstance(slot, nn.Parameter):
+                value = nn.Parameter(value, requires_grad=slot.requires_grad)
+            state.update(dict.fromkeys(keys, value))
+    unexpected = [key for key in tensors if key not in expected]
+    report = {"missing": missing, "unexpected": unexpected, "of another shape": other}
+    if any(report.values()):
+        told = "; ".join(f"{len(keys)} {kind}: {_some(keys)}" for kind, keys in report.items() if keys)
+        raise ZooError(f"the tensors of {name} do not fit its model ({told}); check the model's arguments.")
+    model.load_state_dict(state, assign=True)
+
+
+def _some(keys: list[str]) -> str:
+    return ", ".join(keys[:_SHOWN]) + (", ..." if len(keys) > _SHOWN else "")
+
+
+def _is_partial(model: nn.Module, device: torch.device, dtype: torch.dtype | None) -> bool:
+    """Whether a tensor anywhere in the model is not yet where and what it should be."""
+
+    def strays(tensor: Tensor) -> bool:
+        return tensor.device != device or (dtype is not None and tensor.is_floating_point() and tensor.dtype != dtype)
+
+    return any(
+        isinstance(value, Tensor) and strays(value)
+        for module in model.modules()
+        for value in chain(module._parameters.values(), module._buffers.values(), vars(module).values())
+    )
+
+
+def _flatten_recurrent(model: nn.Module, device: torch.device) -> None:
+    """cuDNN wants the weights of a recurrent layer in one piece of memory; on the CPU there is no such wish."""
+    if device.type != "cpu":
+        for module in model.modules():
+            if isinstance(module, nn.RNNBase):
+                module.flatten_parameters()
+
+
+def _replace_head(model: nn.Module, num_classes: int, scheme: str, name: str) -> bool:
+    head: Any = getattr(model, "head", None)
+    if not isinstance(head, nn.Linear):
+        raise ZooError(f"the model of {name} has no linear head to replace; leave num_classes out.")
+    if type(num_classes) is not int or num_classes < 1:
+        raise ZooError(f"num_classes is {num_classes!r} where a whole number from 1 is expected.")
+    if head.out_features == num_classes:
+        return False
+    weight = head.weight
+    with torch.device(weight.device):
+        fresh = nn.Linear(head.in_features, num_classes, bias=head.bias is not None)
+        init.apply(fresh, scheme)
+    model.head = fresh.to(weight.dtype)
+    warnings.warn(
+        f"the head of {name} for {head.out_features} classes was replaced by a fresh one for {num_classes}; "
+        "train it before you trust an answer.",
+        stacklevel=4,
+    )
+    return True

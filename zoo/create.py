@@ -1,0 +1,95 @@
+"""`zoo.create`: a name -> a model."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from zoo import init, registry
+from zoo.bundles.index import TENSORS
+from zoo.bundles.load import check_arguments, check_dtype, device_of, load_model
+from zoo.bundles.record import Record
+from zoo.errors import ZooError
+
+
+def create(
+    name: str | os.PathLike[str],
+    *,
+    pretrained: bool = False,
+    weights: str | os.PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    num_classes: int | None = None,
+    **model_args: Any,
+) -> nn.Module:
+    """A model by name, freshly initialised or with a published weight.
+
+    Args:
+        name: a model (`"bilstm_attn"`), or what loads without saying so: a weight (`"bilstm_attn.imdb_v1"`), the folder
+            of a bundle, a source URL.
+        pretrained: load the model's default weight.
+        weights: load this one: its tag (`"imdb_v1"`), its full name, the folder of a bundle, or a source URL.
+        device: where the model is made, by default torch's default device.
+        dtype: of parameters and floating-point buffers; float32 by default, whatever the bundle stores.
+        num_classes: outputs of the head. Where a weight has another number its head alone is replaced, freshly
+            initialised, with one warning.
+        **model_args: for the model's constructor; they override those of a weight.
+
+    Returns: the model. With a weight it is in eval mode, and torch's RNG is untouched (but for a replaced head);
+    without, it is in training mode and filled by its init scheme from torch's RNG: same seed, same model. `model.zoo`
+    is its `Record`: name, weight, task, labels, input transform, recipe, metrics.
+
+    Raises `ZooError` for an unknown model or weight, a damaged bundle, tensors that do not fit, arguments that the
+    model does not take, and a device that is not there.
+    """
+    name = os.fspath(name)
+    loads_by_name = name not in registry.names() and ("." in name or _is_place(name))
+    wanted = name
+    if not loads_by_name:
+        entry = registry.get(name)
+        if weights is not None:
+            wanted = _weight(name, os.fspath(weights))
+        elif not pretrained:
+            return _fresh(entry, device, dtype, num_classes, model_args)
+    elif weights is not None:
+        raise ZooError(f"{name!r} is a weight already; leave out weights={os.fspath(weights)!r}, or name the model.")
+
+    from zoo import sources
+
+    bundle = sources.find(wanted)
+    if not loads_by_name and bundle.config["model"] != name:
+        raise ZooError(f"{wanted} holds a {bundle.config['model']!r}, not a {name!r}; name the model it holds.")
+    return load_model(bundle, device=device, dtype=dtype, num_classes=num_classes, model_args=model_args)
+
+
+def _weight(model: str, weights: str) -> str:
+    """What `weights=` means for this model: a place as it is, a tag with the model's name before it."""
+    return weights if _is_place(weights) or weights.startswith(f"{model}.") else f"{model}.{weights}"
+
+
+def _is_place(name: str) -> bool:
+    """Whether this is a URL or the folder of a bundle rather than a name."""
+    return "://" in name or "/" in name or os.sep in name or Path(name, TENSORS).is_file()
+
+
+def _fresh(
+    entry: registry.Model,
+    device: torch.device | str | None,
+    dtype: torch.dtype | None,
+    num_classes: int | None,
+    model_args: dict[str, Any],
+) -> nn.Module:
+    check_dtype(dtype)
+    if num_classes is not None:
+        model_args["num_classes"] = num_classes
+    check_arguments(entry, model_args)
+    with device_of(device):
+        model = entry.constructor(**model_args)
+    init.apply(model, entry.init)
+    model.to(dtype=dtype or torch.float32)
+    model.zoo = Record(entry.name, None, entry.task)
+    return model.train()
