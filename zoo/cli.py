@@ -1,0 +1,320 @@
+"""The commands; no logic of their own. Each imports what it needs, so that `zoo --help` waits for nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import redirect_stdout
+from typing import Annotated, Any
+
+import typer
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    name="zoo",
+    help="A PyTorch model zoo in which every pretrained weight can be grown again from its recipe.",
+    epilog="Exit status: 0 done, 1 the check failed, 2 bad input or usage, 130 interrupted. "
+    "--debug, anywhere, shows where an error came from.",
+    add_completion=False,
+    rich_markup_mode=None,  # plain help: rich would take a third of the time in which it has to be there
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data = typer.Typer(help="The data sets that recipes train on.", rich_markup_mode=None)
+cache = typer.Typer(help="Show what the zoo keeps on this machine, or clear it.", rich_markup_mode=None)
+app.add_typer(data, name="data")
+app.add_typer(cache, name="cache")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A weight, a model, a bundle folder, or a source URL.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+Device = Annotated[str | None, typer.Option(metavar="DEVICE", help="Where to compute: cpu, cuda, cuda:1, mps.")]
+
+
+@app.callback(invoke_without_command=True)
+def zoo_(context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False):
+    if version:
+        import zoo
+
+        print(f"zoo {zoo.__version__}")
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command("list")
+def list_(
+    pattern: Annotated[str, typer.Argument(metavar="[PATTERN]", help="A glob, such as 'resnet*'.")] = "*",
+    as_json: Json = False,
+):
+    """List models and their weights."""
+    import zoo
+
+    infos = [zoo.info(name).to_dict() for name in zoo.list_models(pattern)]
+    if as_json:
+        return _document([{key: info[key] for key in ("name", "task", "description", "weights")} for info in infos])
+    _table(
+        ("model", "task", "weights", "description"),
+        [(info["name"], info["task"], "\n".join(info["weights"]), info["description"]) for info in infos],
+    )
+
+
+@app.command()
+def info(name: Name, as_json: Json = False):
+    """Show all that is known of a model or a weight."""
+    import zoo
+
+    found = zoo.info(name).to_dict()
+    _document(found) if as_json else _facts(found)
+
+
+@app.command()
+def predict(
+    name: Name,
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Image files, or texts, as the task asks.")],
+    device: Device = None,
+    as_json: Json = False,
+):
+    """Answer for each input: labels with their probabilities."""
+    import zoo
+
+    answers = zoo.predictor(name, device=device)(inputs)
+    if as_json:
+        return _document([{"input": raw, **answer.to_dict()} for raw, answer in zip(inputs, answers, strict=True)])
+    for raw, answer in zip(inputs, answers, strict=True):
+        print(raw)
+        for top in answer.top:
+            print(f"  {top.probability:7.2%}  {top.label}")
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's name, a YAML file, or a run to repeat.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[key.path=value]...", help="Changes, such as train.epochs=3.")
+    ] = None,
+    out: Annotated[str | None, typer.Option(metavar="DIR", help="The run's folder.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in DIR stopped.")] = False,
+    device: Device = None,
+):
+    """Train a model by its recipe; the run's folder can be used and published as a weight."""
+    import zoo
+
+    changes = {}
+    for text in overrides or []:
+        key, equals, value = text.partition("=")
+        if not (key and equals):
+            raise zoo.ZooError(f"{text!r} is no override; write key.path=value, such as train.epochs=3.")
+        changes[key] = value
+    run = zoo.train(recipe, out=out, resume=resume, device=device, **changes)
+    _facts({"run": str(run.folder), **_figures(run.metrics)})
+
+
+@app.command()
+def evaluate(
+    name: Annotated[str, typer.Argument(metavar="NAME|RUN", help="A weight, a model, or the folder of a run.")],
+    device: Device = None,
+    as_json: Json = False,
+):
+    """Measure a weight or a run on its recipe's test split."""
+    import zoo
+
+    found = zoo.evaluate(name, device=device)
+    _document(found) if as_json else _facts(found)
+
+
+@app.command()
+def verify(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Weights; all of them if none.")
+    ] = None,
+    as_json: Json = False,
+):
+    """Check hashes, schema and parameter counts, and with the data at hand the published metric."""
+    import zoo
+
+    reports = [report.to_dict() for report in zoo.verify(names or None)]
+    if as_json:
+        _document(reports)
+    else:
+        for report in reports:
+            checks = ", ".join(f"{check} {'ok' if passed else 'FAILED'}" for check, passed in report["checks"].items())
+            print(f"{report['weight']}: {'ok' if report['ok'] else 'FAILED'} ({checks})")
+            if report["message"]:
+                print(f"  {report['message']}")
+    return DONE if all(report["ok"] for report in reports) else FAILED
+
+
+@app.command()
+def reproduce(
+    name: Name,
+    seeds: Annotated[int | None, typer.Option(min=1, metavar="K", help="Train with K seeds; one by default.")] = None,
+    device: Device = None,
+    as_json: Json = False,
+):
+    """Train a weight again by its own recipe and compare with what was published."""
+    import zoo
+
+    report = zoo.reproduce(name, seeds=seeds, device=device)
+    _document(report.to_dict()) if as_json else _verdict(report.to_dict())
+    return DONE if report.verdict == "reproduced" else FAILED
+
+
+@app.command()
+def publish(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Finished runs of one recipe, or a bundle.")],
+    to: Annotated[str, typer.Option(metavar="DEST", help="A folder, or hf://OWNER/REPO.")],
+):
+    """Publish a run as a weight, with mean and spread where runs of several seeds are given."""
+    import zoo
+
+    print(zoo.publish(runs, to))
+
+
+@app.command()
+def pull(
+    name: Name,
+    to: Annotated[str | None, typer.Option(metavar="DIR", help="Where to put it; the cache by default.")] = None,
+):
+    """Fetch a weight, checked."""
+    import zoo
+
+    print(zoo.pull(name, to))
+
+
+@data.command("list")
+def data_list():
+    """List the data sets and where they lie on this machine."""
+    from zoo.data import ENTRIES, files
+
+    def place(entry: Any) -> str:
+        if entry.raw is None:
+            return "comes with scikit-learn"
+        kept = files.home() / f"{entry.name}.safetensors"
+        return str(files.in_zoo_data(entry.raw) or (kept if kept.is_file() else f"zoo data get {entry.name}"))
+
+    rows = [(entry.name, entry.kind, str(len(entry.labels)), place(entry)) for entry in ENTRIES.values()]
+    _table(("data set", "kind", "labels", "here"), sorted(rows))
+
+
+@data.command("get")
+def data_get(name: Annotated[str, typer.Argument(metavar="NAME")]):
+    """Fetch a data set, check it, and keep it decoded."""
+    from zoo.data import load
+
+    found = load(name)
+    print(f"{name}: {len(found.train.targets):,} to train, {len(found.test.targets):,} to test")
+
+
+@cache.callback(invoke_without_command=True)
+def cache_show(context: typer.Context):
+    if context.invoked_subcommand is None:
+        from zoo import home
+
+        sizes = home.usage()
+        print(home.home())
+        for part, size in sizes.items():
+            print(f"  {size / 1e6:10,.1f} MB  {part}: {home.PARTS[part]}")
+        print(f"  {sum(sizes.values()) / 1e6:10,.1f} MB  in all")
+
+
+@cache.command("clear")
+def cache_clear():
+    """Delete what can be fetched or computed again."""
+    from zoo import home
+
+    home.clear()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    debug = "--debug" in options
+    if debug:
+        arguments.remove("--debug")  # the first one, which stands before any "--"
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        if "--json" not in options:
+            status = _run(arguments)
+        else:
+            with redirect_stdout(sys.stderr):  # whoever else prints, a plug-in perhaps, must not spoil the document
+                status = _run(arguments)
+        sys.stdout.flush()
+        return status
+    except (BrokenPipeError, SystemExit):  # whoever read us has had enough; typer makes it a SystemExit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except Exception as error:
+        if debug:
+            import traceback
+
+            traceback.print_exc()
+        print(f"error: {_sentence(error)}", file=sys.stderr)
+        return BAD_INPUT
+
+
+def _run(arguments: list[str]) -> int:
+    return app(args=arguments, prog_name="zoo", standalone_mode=False) or DONE
+
+
+def _sentence(error: Exception) -> str:
+    """What to tell the user, on one line."""
+    from zoo.errors import ZooError
+
+    if hasattr(error, "format_message"):  # a usage error of typer's, whose classes have moved between its versions
+        text = error.format_message()  # type: ignore[attr-defined]
+        context = getattr(error, "ctx", None)
+        text = f"{text.rstrip('.')}; see {context.command_path if context else 'zoo'} --help."
+    elif isinstance(error, (ZooError, OSError)):
+        text = str(error)
+    else:
+        text = f"unexpected {type(error).__name__}: {error}; run again with --debug and report what it shows."
+    return " ".join(text.split())
+
+
+def _document(content: Any) -> None:
+    print(json.dumps(content, indent=2), file=sys.__stdout__)
+
+
+def _facts(content: dict[str, Any], indent: str = "") -> None:
+    """Keys and values, one a line; what is nested is indented."""
+    for key, value in content.items():
+        if isinstance(value, dict):
+            print(f"{indent}{key}:")
+            _facts(value, f"{indent}  ")
+        elif isinstance(value, list):
+            print(f"{indent}{key}: {', '.join(map(str, value))}")
+        elif value is not None:
+            print(f"{indent}{key}: {value}")
+
+
+def _figures(metrics: dict[str, Any]) -> dict[str, Any]:
+    """The measured values of a run, whose metrics.json holds much beside."""
+    return {name: figure["value"] for name, figure in metrics["metrics"].items()}
+
+
+def _verdict(report: dict[str, Any]) -> None:
+    published, measured = report["published"], report["measured"]
+    _table(
+        (report["metric"], "mean", "std", "seeds"),
+        [
+            ("published", f"{published['mean']:.4f}", f"{published['std']:.4f}", str(published["n"])),
+            ("measured", f"{measured['mean']:.4f}", f"{measured['std']:.4f}", str(len(measured["seeds"]))),
+        ],
+    )
+    print(f"{report['weight']}: {report['verdict']} (tolerance {report['tolerance']:.4f}, {report['seconds']:.0f} s)")
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*head, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    # A pipe has no width: there each row stays whole.
+    Console(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty()).print(table)
