@@ -1,8 +1,11 @@
-"""What every test shares: the rule for tests that need published data."""
+"""What every test shares: the rule for tests that need published data, a cache of its own, and two tiny weights."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,3 +18,92 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "data" in item.keywords:
             item.add_marker(absent)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def zoo_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The cache for the whole session, so that nobody's own is read or written."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("ZOO_SOURCES", "ZOO_OFFLINE"):
+            patch.delenv(name, raising=False)
+        home = tmp_path_factory.mktemp("zoo_home")
+        patch.setenv("ZOO_HOME", str(home))
+        yield home
+
+
+RECIPE = """model: {model}
+init: default
+data: {{name: {data}}}
+optimizer: {{name: adamw, lr: 0.01}}
+train: {{epochs: 1}}
+"""
+
+
+def _bundle(folder: Path, state_dict: dict[str, Any], tokenizer: str | None = None, **config: Any) -> Path:
+    from zoo.bundles.write import write_bundle
+
+    figure = {"value": 0.9, "mean": 0.9, "std": 0.01, "n": 2, "seeds": [0, 1], "values": [0.9, 0.89]}
+    write_bundle(
+        folder,
+        state_dict=state_dict,
+        config={"schema": 1, "num_parameters": sum(tensor.numel() for tensor in state_dict.values()), **config},
+        recipe_text=RECIPE.format(model=config["model"], data=config["data"]),
+        metrics={
+            "schema": 1,
+            "split": "test",
+            "metrics": {"accuracy": figure},
+            "data": {"name": config["data"], "fingerprint": "0" * 64},
+            "seconds": 1.0,
+            "environment": {"python": "3.11", "torch": "2.6", "zoo": "0.1.0", "platform": "here", "device": "cpu"},
+            "notes": [],
+        },
+        log_csv="epoch,loss\n1,0.5\n",
+        tokenizer=tokenizer,
+        metadata={"name": folder.name, "seed": 0},
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def image_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A linear classifier of 8 x 8 images that answers which of the first ten pixels is white."""
+    import torch
+
+    weight = torch.zeros(10, 64)
+    weight[:, :10] = 9 * torch.eye(10)
+    return _bundle(
+        tmp_path_factory.mktemp("image") / "mlp.tiny_v1",
+        {"head.weight": weight, "head.bias": torch.zeros(10)},
+        model="mlp",
+        model_args={"in_features": 64, "widths": []},
+        task="image-classification",
+        labels=[f"pixel {index}" for index in range(10)],
+        input={"kind": "image", "channels": 1, "size": [8, 8], "maximum": 16, "mean": [0.0], "std": [1.0]},
+        data="digits",
+    )
+
+
+@pytest.fixture(scope="session")
+def text_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A freshly drawn text classifier with a tokenizer of a dozen words."""
+    import torch
+
+    import zoo
+    from zoo.data.text import train_tokenizer
+
+    tokenizer = train_tokenizer(["a good film with a plot", "a bad film, not a good one"], vocab_size=20)
+    arguments: dict[str, Any] = {"vocab_size": 20, "embedding_dim": 8, "hidden": 6, "attention": 4}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = zoo.create("bilstm_attn", **arguments)
+    return _bundle(
+        tmp_path_factory.mktemp("text") / "bilstm_attn.tiny_v1",
+        model.state_dict(),
+        tokenizer.to_str(),
+        model="bilstm_attn",
+        model_args=arguments,
+        task="text-classification",
+        labels=["neg", "pos"],
+        input={"kind": "text", "tokenizer": "tokenizer.json", "max_length": 6, "truncate": "head_tail"},
+        data="imdb",
+    )

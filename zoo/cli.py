@@ -48,13 +48,18 @@ def list_(
 ):
     """List models and their weights."""
     import zoo
+    from zoo.registry import get
 
-    infos = [zoo.info(name).to_dict() for name in zoo.list_models(pattern)]
+    weights = zoo.list_weights()
+    rows = []
+    for model in map(get, zoo.list_models(pattern)):
+        mine = [weight for weight in weights if weight.startswith(f"{model.name}.")]
+        rows.append({"name": model.name, "task": model.task, "description": model.description, "weights": mine})
     if as_json:
-        return _document([{key: info[key] for key in ("name", "task", "description", "weights")} for info in infos])
+        return _document(rows)
     _table(
         ("model", "task", "weights", "description"),
-        [(info["name"], info["task"], "\n".join(info["weights"]), info["description"]) for info in infos],
+        [(row["name"], row["task"], "\n".join(row["weights"]), row["description"]) for row in rows],
     )
 
 
@@ -106,7 +111,7 @@ def train(
             raise zoo.ZooError(f"{text!r} is no override; write key.path=value, such as train.epochs=3.")
         changes[key] = value
     run = zoo.train(recipe, out=out, resume=resume, device=device, **changes)
-    _facts({"run": str(run.folder), **_figures(run.metrics)})
+    _facts({"run": str(run.folder), **run.metrics})
 
 
 @app.command()
@@ -280,20 +285,15 @@ def _document(content: Any) -> None:
 
 
 def _facts(content: dict[str, Any], indent: str = "") -> None:
-    """Keys and values, one a line; what is nested is indented."""
+    """Keys and values, one a line; what is nested is indented, what is empty left out."""
     for key, value in content.items():
+        if value in (None, [], {}):
+            continue
         if isinstance(value, dict):
             print(f"{indent}{key}:")
             _facts(value, f"{indent}  ")
-        elif isinstance(value, list):
-            print(f"{indent}{key}: {', '.join(map(str, value))}")
-        elif value is not None:
-            print(f"{indent}{key}: {value}")
-
-
-def _figures(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The measured values of a run, whose metrics.json holds much beside."""
-    return {name: figure["value"] for name, figure in metrics["metrics"].items()}
+        else:
+            print(f"{indent}{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
 
 
 def _verdict(report: dict[str, Any]) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +14,7 @@ from torch import nn
 
 from zoo import sources, tasks
 from zoo.bundles.load import load_model
+from zoo.errors import ZooError
 from zoo.tasks import Task
 
 BATCH = 64  # inputs in one forward: enough to fill a CPU's cores, little enough for any device's memory
@@ -62,7 +65,7 @@ class Predictor:
         return [dataclasses.replace(a, attention=words) for a, words in zip(answers, explained, strict=True)]
 
 
-def predictor(name: str, *, device: str | torch.device | None = None) -> Predictor:
+def predictor(name: str | os.PathLike[str], *, device: str | torch.device | None = None) -> Predictor:
     """The predictor of a weight.
 
     `name` is a weight (`bilstm_attn.imdb_v1`), a model (its default weight), a bundle or run folder, or a source URL;
@@ -71,10 +74,18 @@ def predictor(name: str, *, device: str | torch.device | None = None) -> Predict
     """
     bundle = sources.find(name)
     config = bundle.config
-    tokenizer = None
-    if bundle.tokenizer is not None:
-        from tokenizers import Tokenizer
-
-        tokenizer = Tokenizer.from_file(str(bundle.tokenizer))
+    task = tasks.get(config["task"])
+    if missing := [key for key in task.input_keys if key not in config["input"]]:
+        raise ZooError(f"the input of {bundle.folder / 'config.json'} lacks {', '.join(missing)}; publish it anew.")
+    tokenizer = None if bundle.tokenizer is None else _tokenizer(bundle.tokenizer)
     model = load_model(bundle, device=device)
-    return Predictor(model, tasks.get(config["task"]), config["input"], config["labels"], tokenizer)
+    return Predictor(model, task, config["input"], config["labels"], tokenizer)
+
+
+def _tokenizer(path: Path) -> Any:
+    from tokenizers import Tokenizer
+
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # its Rust code raises nothing narrower
+        raise ZooError(f"{path} is no tokenizer ({error}); fetch or publish the bundle anew.") from error

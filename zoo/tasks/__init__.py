@@ -24,6 +24,7 @@ class Task:
         name: one of the contract's tasks, `image-classification` and so on.
         loss: the loss that a recipe gets if it names none.
         metrics: name -> function of (logits, targets) -> float; a fraction in 0..1 where the metric is one.
+        input_keys: what `prepare` needs of a bundle's config["input"].
         prepare: (raw inputs, config["input"] of the bundle, tokenizer or None) -> what the model's `forward` takes,
             one batch on the CPU. Raises `ZooError` for an input that is not what the task reads.
         answer: (logits of a batch, labels) -> one answer for each row.
@@ -35,6 +36,7 @@ class Task:
     name: str
     loss: str
     metrics: Mapping[str, Callable[[Tensor, Tensor], float]]
+    input_keys: tuple[str, ...]
     prepare: Callable[[list[Any], dict[str, Any], Any], tuple[Tensor, ...]]
     answer: Callable[[Tensor, list[str]], list[Any]]
     cost: Callable[[Any], int] = lambda raw: 0

@@ -135,6 +135,7 @@ TASK = Task(
     name="image-classification",
     loss="cross_entropy",
     metrics={"accuracy": accuracy},
+    input_keys=("channels", "size", "maximum", "mean", "std"),
     prepare=prepare,
     answer=answer,
 )

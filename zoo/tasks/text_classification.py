@@ -51,6 +51,7 @@ TASK = Task(
     name="text-classification",
     loss="cross_entropy",
     metrics={"accuracy": accuracy},
+    input_keys=("tokenizer", "max_length", "truncate"),
     prepare=prepare,
     answer=answer,
     cost=lambda raw: len(raw) if isinstance(raw, str) else 0,

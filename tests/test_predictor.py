@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import zoo
+from zoo.errors import ZooError
+
+
+def white(pixel: int) -> np.ndarray:
+    """A digit-like image, 0..16, with one white pixel."""
+    image = np.zeros((8, 8), np.uint8)
+    image.flat[pixel] = 16
+    return image
+
+
+@pytest.fixture(scope="module")
+def images(image_bundle: Path) -> zoo.Predictor:
+    return zoo.predictor(str(image_bundle))
+
+
+@pytest.fixture(scope="module")
+def texts(text_bundle: Path) -> zoo.Predictor:
+    return zoo.predictor(str(text_bundle))
+
+
+def test_one_in_one_out(images):
+    answer = images(white(3))
+    assert answer.label == "pixel 3" == answer.top[0].label
+    assert answer.probability == pytest.approx(np.exp(9) / (np.exp(9) + 9))
+    assert len(answer.top) == 5 and answer.attention is None
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        answer.label = "other"
+
+
+def test_a_list_gives_a_list_in_order_across_batches(images):
+    order = [random.Random(0).randrange(10) for _ in range(150)]
+    assert [answer.label for answer in images([white(pixel) for pixel in order])] == [f"pixel {p}" for p in order]
+    assert [answer.label for answer in images((white(1),))] == ["pixel 1"]
+    assert images([]) == []
+
+
+def test_a_batch_dimension_is_a_list(images):
+    batch = np.stack([white(pixel) for pixel in (4, 7)])
+    for raw in (batch[:, None], batch[..., None], torch.from_numpy(batch[:, None])):
+        assert [answer.label for answer in images(raw)] == ["pixel 4", "pixel 7"]
+    assert images(batch[:0, None]) == []
+    assert images(batch[0][None]).label == "pixel 4"  # one image of one channel
+    with pytest.raises(ZooError, match="a batch with N before them"):
+        images(batch)
+
+
+def test_files_arrays_and_images_mix(images, tmp_path):
+    Image.fromarray(white(5) * 15).save(tmp_path / "five.png")
+    np.save(tmp_path / "six.npy", white(6))
+    answers = images([str(tmp_path / "five.png"), tmp_path / "six.npy", white(7) / 16, Image.fromarray(white(8) * 15)])
+    assert [answer.label for answer in answers] == ["pixel 5", "pixel 6", "pixel 7", "pixel 8"]
+
+
+def test_a_text_is_answered_alike_whatever_it_is_batched_with(texts):
+    raw = ["a good film", "bad", "a film with a plot, not a good one", "A GOOD one!"] * 20
+    together = texts(raw)
+    for text, answer in zip(raw[:4], together[:4], strict=True):
+        alone = texts(text)
+        assert alone.label == answer.label
+        assert alone.probability == pytest.approx(answer.probability, abs=1e-6)
+    assert {answer.label for answer in together} <= {"neg", "pos"}
+
+
+def test_attention_names_the_words_that_were_read(texts):
+    answer = texts("A good film, with a PLOT")
+    assert [word for word, _ in answer.attention] == ["A", "good", "film", "with", "a", "PLOT"]  # 6 of 7: the limit
+    assert sum(weight for _, weight in answer.attention) == pytest.approx(1, abs=1e-6)
+    assert answer.to_dict()["attention"][1]["word"] == "good"
+
+
+@pytest.mark.parametrize("raw", ["", " \n", ["a good film", ""], 3, [None]])
+def test_what_is_no_text_is_refused(texts, raw):
+    with pytest.raises(ZooError):
+        texts(raw)
+
+
+def test_a_predictor_leaves_the_generator_and_gradients_alone(images):
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    images(white(0))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not images.model.training
+    assert all(parameter.grad is None for parameter in images.model.parameters())
+
+
+def test_unknown_weight_device_and_broken_bundle(image_bundle, tmp_path):
+    with pytest.raises(ZooError, match="unknown weight"):
+        zoo.predictor("mlp.nothing_v1")
+    with pytest.raises(ZooError, match="device"):
+        zoo.predictor(str(image_bundle), device="cuda:99")
+    broken = tmp_path / "broken"
+    shutil.copytree(image_bundle, broken)
+    (broken / "model.safetensors").write_bytes(b"\x00" * 100)
+    with pytest.raises(ZooError):
+        zoo.predictor(str(broken))
+
+
+def test_a_tokenizer_that_is_none_is_refused(text_bundle, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(text_bundle, broken)
+    (broken / "tokenizer.json").write_text("{}")
+    with pytest.raises(ZooError, match=r"tokenizer\.json"):
+        zoo.predictor(str(broken))
+
+
+def test_an_input_transform_with_a_hole_is_refused(text_bundle, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(text_bundle, broken)
+    config = json.loads((broken / "config.json").read_text())
+    del config["input"]["tokenizer"]
+    (broken / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ZooError, match=r"config\.json lacks tokenizer"):
+        zoo.predictor(broken)
