@@ -1,0 +1,57 @@
+"""From stored pixels to what an image model reads, and the training-time road with augmentation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from zoo.data import augment as A
+from zoo.recipes import Augment
+
+
+def normalize(images: Tensor, input: dict[str, Any]) -> Tensor:
+    """(values / maximum - mean) / std as float32, with `input` as in a bundle's config.
+
+    Shapes: (N, C, H, W) of any dtype -> the same in float32; mean and std have one value or one a channel.
+    """
+    scale, shift = _constants(input, images.device)
+    return torch.addcmul(shift, images.to(torch.float32), scale)
+
+
+def _constants(input: dict[str, Any], device: torch.device) -> tuple[Tensor, Tensor]:
+    mean = torch.tensor(input["mean"], device=device).view(1, -1, 1, 1)
+    std = torch.tensor(input["std"], device=device).view(1, -1, 1, 1)
+    return 1 / (std * input["maximum"]), -mean / std
+
+
+def augmented(
+    images: Tensor, targets: Tensor, input: dict[str, Any], recipe: Augment, generator: Generator, progress: float, num_classes: int
+) -> tuple[Tensor, Tensor]:
+    """A stored batch as the model shall see it in training.
+
+    Order: crop and flip on the stored pixels, warp in their own range (outside is black), normalise, shrink, cut out,
+    mix. `progress` in [0, 1) is how much of the training is done. Targets come back as class probabilities where
+    mix-up is on.
+    """
+    if recipe.crop:
+        images = A.crop(images, generator, padding=recipe.crop.padding, mode=recipe.crop.mode)
+    if recipe.flip:
+        images = A.flip(images, generator, p=recipe.flip.p)
+    if recipe.affine or recipe.elastic:
+        images = images.to(torch.float32)
+        matrices = A.affine_matrices(images, generator, **recipe.affine.model_dump()) if recipe.affine else None
+        fields = A.displacements(images, generator, **recipe.elastic.model_dump()) if recipe.elastic else None
+        images = A.warp(images, matrices=matrices, fields=fields)
+    images = normalize(images, input)
+    if recipe.progressive:
+        size = recipe.progressive.size_at(progress, images.shape[-1])
+        if size != images.shape[-1]:
+            images = F.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
+    if recipe.cutout:
+        images = A.cutout(images, generator, size=recipe.cutout.size)
+    if recipe.mixup:
+        images, targets = A.mixup(images, targets, generator, num_classes=num_classes, alpha=recipe.mixup.alpha)
+    return images, targets

@@ -1,0 +1,383 @@
+"""The recipe: everything a training run depends on, typed and checked.
+
+A recipe is YAML; `load_recipe` reads it, applies overrides, checks it and writes every default out. The same schema as
+JSON Schema lies in `recipes/schema.json`, so that editors complete the files.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import inspect
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+
+from zoo.errors import ZooError, unknown
+
+Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as in version 1.2 where it concerns numbers: 1e-3 is a float, which YAML 1.1 reads as a string."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
+)
+
+
+def read_yaml(text: str) -> Any:
+    """The value that YAML text holds. Raises `yaml.YAMLError` where it holds none."""
+    return yaml.load(text, Loader=_Loader)
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Crop(Strict):
+    """Pad and cut a window of the old size at a random place."""
+
+    padding: Count = 4
+    mode: Literal["constant", "reflect"] = "constant"
+
+
+class Flip(Strict):
+    """Mirror left to right with probability p."""
+
+    p: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+
+class Affine(Strict):
+    """Rotation and shear in ± degrees, shift in ± parts of the side, zoom of 1 ± scale."""
+
+    degrees: Annotated[float, Field(ge=0, le=180)] = 0.0
+    translate: Annotated[float, Field(ge=0, le=1)] = 0.0
+    scale: Fraction = 0.0
+    shear: Annotated[float, Field(ge=0, lt=90)] = 0.0
+
+
+class Elastic(Strict):
+    """Smooth random displacements with standard deviation alpha and correlation length sigma, in pixels."""
+
+    alpha: Annotated[float, Field(ge=0)] = 1.0
+    sigma: Positive = 4.0
+
+
+class Cutout(Strict):
+    """A square of size pixels set to the mean."""
+
+    size: Count = 8
+
+
+class Mixup(Strict):
+    """Blend pairs of samples by a Beta(alpha, alpha) weight."""
+
+    alpha: Annotated[float, Field(gt=0, le=2)] = 0.2
+
+
+class Progressive(Strict):
+    """Train on images shrunk to `size` pixels at first, growing by `step` pixels to the full size at `until` of the training."""
+
+    size: Count
+    step: Count = 4
+    until: Annotated[float, Field(gt=0, lt=1)] = 0.5
+
+    def size_at(self, progress: float, full: int) -> int:
+        """The side in pixels when `progress` in [0, 1) of the training is done and images have `full` pixels a side."""
+        stages = list(range(self.size, full, self.step))
+        stage = int(progress / self.until * len(stages))
+        return stages[stage] if stage < len(stages) else full
+
+
+class Augment(Strict):
+    """Augmentations of image batches, each off unless given."""
+
+    crop: Crop | None = None
+    flip: Flip | None = None
+    affine: Affine | None = None
+    elastic: Elastic | None = None
+    cutout: Cutout | None = None
+    mixup: Mixup | None = None
+    progressive: Progressive | None = None
+
+
+class Text(Strict):
+    """How texts become token ids: a tokenizer of vocab_size words trained on the training split, cut to max_length tokens."""
+
+    vocab_size: Annotated[int, Field(ge=3)] = 20000
+    max_length: Count = 400
+    truncate: Literal["head", "tail", "head_tail"] = "head_tail"
+
+
+class Data(Strict):
+    """The data set, its split and its transform. `mean` and `std` have one value or one a channel, on the scale 0 to 1."""
+
+    name: str
+    batch_size: Count = 128
+    validation: Fraction = 0.0
+    mean: list[float] = [0.0]
+    std: list[Positive] = [1.0]
+    augment: Augment = Augment()
+    text: Text = Text()
+
+
+class Loss(Strict):
+    name: Literal["cross_entropy"] = "cross_entropy"
+    label_smoothing: Fraction = 0.0
+
+
+class Group(Strict):
+    """Parameters whose name matches the glob `match` take `lr_scale` times the learning rate, and their own weight decay if given."""
+
+    match: str
+    lr_scale: Annotated[float, Field(ge=0)] = 1.0
+    weight_decay: Annotated[float, Field(ge=0)] | None = None
+
+
+class _Optimizer(Strict):
+    lr: Positive
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    decay_vectors: bool = False
+    groups: list[Group] = []
+
+
+class SGD(_Optimizer):
+    """Stochastic gradient descent; vectors (biases, norms) take no weight decay unless decay_vectors."""
+
+    name: Literal["sgd"]
+    momentum: Fraction = 0.9
+    nesterov: bool = True
+
+
+class Adam(_Optimizer):
+    """Adam (Kingma & Ba 2015) and AdamW (Loshchilov & Hutter 2019); vectors take no weight decay unless decay_vectors."""
+
+    name: Literal["adam", "adamw"]
+    betas: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = [0.9, 0.999]
+    eps: Positive = 1e-8
+
+
+class Schedule(Strict):
+    """The learning rate over the run, after a warm-up for the part `warmup` of all steps; see zoo/training/schedule.py."""
+
+    name: Literal["constant", "linear", "cosine", "one_cycle"] = "constant"
+    warmup: Fraction = 0.0
+
+
+class Average(Strict):
+    """Exponential moving average of the weights; the averaged ones are published."""
+
+    decay: Annotated[float, Field(gt=0, lt=1)] = 0.999
+
+
+class Train(Strict):
+    """Length, seed and numerics. Exactly one of epochs and steps is given."""
+
+    epochs: Count | None = None
+    steps: Count | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    save_precision: Literal["fp32", "fp16"] = "fp32"
+    clip: Positive | None = None
+    average: Average | None = None
+    channels_last: bool = False
+    compile: bool = False
+    matmul_conv: bool = False
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Train:
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("exactly one of epochs and steps")
+        return self
+
+
+class Evaluate(Strict):
+    """The published figure: its metric, over how many seeds, and by how much a rerun may differ at the least."""
+
+    metric: Literal["accuracy"] = "accuracy"
+    seeds: Count = 1
+    batch_size: Count = 500
+    tolerance: Annotated[float, Field(ge=0)] = 0.002
+
+
+class Recipe(Strict):
+    """A checked recipe. `name` is the file's stem, `mnist_mlp.mnist`; a weight grown from it is `<name>_v<N>`."""
+
+    model: str
+    model_args: dict[str, Any] = {}
+    init: str
+    data: Data
+    loss: Loss = Loss()
+    optimizer: Annotated[SGD | Adam, Field(discriminator="name")]
+    schedule: Schedule = Schedule()
+    train: Train
+    evaluate: Evaluate = Evaluate()
+
+    _name: str = PrivateAttr(default="")
+
+    @property
+    def name(self) -> str:
+        return self._name or self.model
+
+    def to_yaml(self) -> str:
+        """The resolved recipe: every default written out, keys in the schema's order."""
+        return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True, width=120)
+
+    def sha256(self) -> str:
+        """SHA-256 of the resolved recipe's text."""
+        return hashlib.sha256(self.to_yaml().encode()).hexdigest()
+
+
+def recipe_folder() -> Path:
+    """Where the zoo's own recipes lie: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).parent
+    installed = package / "recipe_files"
+    return installed if installed.is_dir() else package.parent / "recipes"
+
+
+def list_recipes() -> list[str]:
+    """Names of the zoo's own recipes, in natural order."""
+    from zoo.registry import natural
+
+    return sorted((path.stem for path in recipe_folder().glob("*.yaml")), key=natural)
+
+
+def load_recipe(name_or_path: str | Path, overrides: dict[str, Any] | None = None) -> Recipe:
+    """Read, override and check a recipe.
+
+    `name_or_path` is a recipe's name (`mnist_mlp.mnist`), a model's or weight's name where that leaves one choice, a YAML
+    file, or a run or bundle folder. `overrides` maps key paths (`train.epochs`) to values; strings are read as YAML.
+    Raises `ZooError` with the file, the key path, what was expected, and the nearest key.
+    """
+    path, name = _find(name_or_path)
+    try:
+        content = read_yaml(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ZooError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(content, dict):
+        raise ZooError(f"{path} holds no recipe: expected keys such as model, data, train at the top level.")
+    for key, value in (overrides or {}).items():
+        override(content, key, value)
+    return parse(content, name=name, where=str(path))
+
+
+def parse(content: dict[str, Any], *, name: str = "", where: str = "recipe") -> Recipe:
+    """Check a recipe given as a dict; `where` stands in front of every error."""
+    try:
+        recipe = Recipe.model_validate(content)
+    except ValidationError as error:
+        raise ZooError(_explain(error, where)) from error
+    recipe._name = name
+    _check_names(recipe, where)
+    return recipe
+
+
+def _find(name_or_path: str | Path) -> tuple[Path, str]:
+    text = str(name_or_path)
+    path = Path(text)
+    if path.is_dir():
+        if not (path / "recipe.yaml").is_file():
+            raise ZooError(f"{path} holds no recipe.yaml; name a run or bundle folder, a YAML file, or one of the zoo's recipes.")
+        return path / "recipe.yaml", _recorded_name(path)
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+        if not path.is_file():
+            raise ZooError(f"there is no recipe file {path}; check the path, or name one of: {', '.join(list_recipes())}.")
+        return path, _recorded_name(path.parent) if path.name == "recipe.yaml" else path.stem
+    names = list_recipes()
+    choices = [n for n in names if text == n or n.split(".")[0] == text or text.rpartition("_v")[0] == n]
+    if not choices:
+        raise unknown("recipe", text, names)
+    exact = text if text in choices else choices[0]
+    if len(choices) > 1 and text not in choices:
+        raise ZooError(f"{text!r} has {len(choices)} recipes; name one of: {', '.join(choices)}.")
+    return recipe_folder() / f"{exact}.yaml", exact
+
+
+def _recorded_name(folder: Path) -> str:
+    """The recipe's name as the run or bundle in `folder` recorded it."""
+    import json
+
+    try:
+        return str(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("recipe", ""))
+    except (OSError, ValueError, AttributeError):
+        return ""
+
+
+def override(content: dict[str, Any], key: str, value: Any) -> None:
+    """Put `value` at the key path `key` of a recipe's content; a string is read as YAML."""
+    if isinstance(value, str):
+        try:
+            value = read_yaml(value)
+        except yaml.YAMLError as error:
+            raise ZooError(f"override {key}={value!r} is not valid YAML; quote the value.") from error
+    *parents, last = key.split(".")
+    for parent in parents:
+        if content.get(parent) is None:
+            content[parent] = {}
+        content = content[parent]
+        if not isinstance(content, dict):
+            raise ZooError(f"override {key}: {parent} holds a value, not keys; check the key path.")
+    content[last] = value
+
+
+def _explain(error: ValidationError, where: str) -> str:
+    """One sentence from pydantic's first error, with the nearest key where a key is unknown."""
+    first, *more = error.errors()
+    # Tags of discriminated unions stand in pydantic's location, but not in the file.
+    place = [str(part) for part in first["loc"] if part not in ("sgd", "adam", "adamw")]
+    path = ".".join(place) or "the recipe"
+    rest = f" ({len(more)} more like it)" if more else ""
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(place[-1], _keys_beside(first["loc"]), n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"known there: {', '.join(_keys_beside(first['loc']))}."
+        return f"{where}: unknown key {path}{rest}; {hint}"
+    if first["type"] == "missing":
+        return f"{where}: {path} is missing{rest}; add it."
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return f"{where}: {path} should be {message}, not {first['input']!r}{rest}."
+
+
+def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:
+    """The keys that the schema knows at the place of `loc`'s last part."""
+    schema = Recipe.model_json_schema()
+    node: dict[str, Any] = schema
+    for part in loc[:-1]:
+        node = _resolve(schema, node, str(part))
+    return list(node.get("properties", {}))
+
+
+def _resolve(schema: dict[str, Any], node: dict[str, Any], part: str) -> dict[str, Any]:
+    if "discriminator" in node and part in node["discriminator"]["mapping"]:
+        child = {"$ref": node["discriminator"]["mapping"][part]}
+    elif part.isdigit():
+        child = node.get("items", {})
+    else:
+        child = node.get("properties", {}).get(part, {})
+    for option in child.get("anyOf", []):
+        if "$ref" in option or "items" in option:
+            child = option
+    return schema["$defs"][child["$ref"].rsplit("/", 1)[-1]] if "$ref" in child else child
+
+
+def _check_names(recipe: Recipe, where: str) -> None:
+    """Names that other modules own, and arguments of the model's constructor."""
+    from zoo import data, init, registry
+
+    for key, name, names in (
+        ("model", recipe.model, registry.names()),
+        ("init", recipe.init, init.names()),
+        ("data.name", recipe.data.name, data.names()),
+    ):
+        if name not in names:
+            raise ZooError(f"{where}: {key}: {unknown({'init': 'init scheme', 'data.name': 'data set'}.get(key, key), name, names)}")
+    known = list(inspect.signature(registry.get(recipe.model).constructor).parameters)
+    for key in recipe.model_args:
+        if key not in known:
+            raise ZooError(f"{where}: model_args: {unknown(f'argument of {recipe.model}', key, known)}")

@@ -1,0 +1,252 @@
+"""The loop: one plain pass over batches, checkpointed so that a killed run ends as if it had never stopped.
+
+Whatever is random in a step is drawn from generators seeded by (seed, step) alone; there is no random state to save.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from zoo import tasks
+from zoo.errors import ZooError
+from zoo.recipes import Recipe
+from zoo.training import checkpoint
+from zoo.training.feed import mix, training_feed
+from zoo.training.measure import measure
+from zoo.training.optim import optimizer as build_optimizer
+from zoo.training.optim import set_rate
+from zoo.training.progress import bar
+from zoo.training.run import Run, write_log
+from zoo.training.schedule import factor
+from zoo.training.setup import Setup, fresh_model
+
+LOOK_EVERY = 16
+"""Steps between looks at the loss: often enough to stop soon, seldom enough that a GPU is not kept waiting."""
+
+SAVE_EVERY = 20.0
+"""Seconds between checkpoints at the least, so that short epochs do not spend their time on the disk."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The state dict to publish, and the seconds that training took over all its sittings."""
+
+    state: dict[str, Tensor]
+    seconds: float
+
+
+@dataclass
+class Place:
+    """Where a run is: what a checkpoint holds beside tensors. `loss` and `metric` are sums since the epoch's start."""
+
+    epoch: int = 0
+    position: int = 0
+    step: int = 0
+    loss: float = 0.0
+    looked: int = 0
+    metric: float = 0.0
+    metrics: int = 0
+    epoch_seconds: float = 0.0
+    seconds: float = 0.0
+
+
+def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Trained:
+    """Train a recipe in its claimed folder, from its newest checkpoint where there is one.
+
+    Raises `ZooError` where the loss is no number, memory runs out, or a checkpoint belongs to other data;
+    `KeyboardInterrupt` on SIGINT and `SystemExit(143)` on SIGTERM, each after a checkpoint.
+    """
+    feed = training_feed(recipe, setup.train, setup.config, setup.tokenizer, device)
+    total = recipe.train.steps or feed.size * (recipe.train.epochs or 0)
+    raw = fresh_model(recipe, setup.config, device)
+    if recipe.train.channels_last:
+        raw = raw.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # Copied before anything is patched or compiled, so that the average is a plain model of its own.
+    averaged = AveragedModel(raw, multi_avg_fn=get_ema_multi_avg_fn(recipe.train.average.decay), use_buffers=True) if recipe.train.average else None
+    if recipe.train.matmul_conv:
+        from zoo.nn.matmul_conv import use_matmul_conv
+
+        use_matmul_conv(raw)
+    optimizer = build_optimizer(raw, recipe.optimizer)
+    place = _restore(folder, setup, raw, averaged, optimizer)
+    accelerator = _accelerator(recipe, device)
+    model, stepper = accelerator.prepare(torch.compile(raw) if recipe.train.compile else raw, optimizer)
+    task = tasks.get(setup.config["task"])
+    metric = task.metrics[recipe.evaluate.metric]
+    parameters = list(raw.parameters())
+    generator = torch.Generator(device)
+    rows = _logged(folder, place.epoch)
+    pending: list[Tensor] = []
+    saved_at = time.monotonic() if place.step else -math.inf
+
+    def look() -> None:
+        """Read the losses since the last look."""
+        values = torch.stack(pending).tolist() if pending else []
+        for back, value in enumerate(reversed(values)):
+            if not math.isfinite(value):
+                raise ZooError(
+                    f"the loss is {value} in step {place.step - back} of {total}; the last good checkpoint is kept in {folder / 'checkpoints'}: "
+                    "lower optimizer.lr, or set train.clip."
+                )
+        place.loss += sum(values)
+        place.looked += len(values)
+        pending.clear()
+
+    def save() -> None:
+        nonlocal saved_at
+        look()
+        parts = {"model": raw.state_dict(), "optimizer": checkpoint.optimizer_tensors(optimizer)}
+        if averaged is not None:
+            parts["average"] = averaged.state_dict()
+        if accelerator.scaler is not None:
+            parts["scaler"] = {k: torch.as_tensor(v) for k, v in accelerator.scaler.state_dict().items()}
+        try:
+            checkpoint.save(folder / "checkpoints", place.step, parts, {**vars(place), "data": setup.fingerprint})
+        except (OSError, SafetensorError) as error:
+            raise ZooError(f"a checkpoint cannot be written to {folder} ({error}); make room and go on with --resume.") from error
+        saved_at = time.monotonic()
+
+    with bar(recipe.name, total, place.step) as (move, tell), _signals() as received:
+        while place.step < total:
+            raw.train()
+            batches = feed.plan(place.epoch)
+            clock, rate = time.perf_counter(), 0.0
+            while place.position < len(batches) and place.step < total:
+                rate = recipe.optimizer.lr * factor(recipe.schedule, place.step, total)
+                set_rate(optimizer, rate)
+                torch.manual_seed(mix(recipe.train.seed, 1, place.step))
+                generator.manual_seed(mix(recipe.train.seed, 2, place.step))
+                inputs, targets = feed.load(batches[place.position], generator, place.step / total)
+                if recipe.train.channels_last:
+                    inputs = tuple(x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x for x in inputs)
+                try:
+                    with accelerator.autocast():
+                        logits = model(*inputs)
+                    loss = F.cross_entropy(logits.float(), targets, label_smoothing=recipe.loss.label_smoothing)
+                    accelerator.backward(loss)
+                    if recipe.train.clip is not None:
+                        accelerator.clip_grad_norm_(parameters, recipe.train.clip)
+                    stepper.step()
+                    stepper.zero_grad()
+                except torch.OutOfMemoryError as error:
+                    raise ZooError(f"out of memory with data.batch_size {recipe.data.batch_size} on {device}; lower it.") from error
+                if averaged is not None:
+                    averaged.update_parameters(raw)
+                pending.append(loss.detach())
+                place.position += 1
+                place.step += 1
+                if place.step % LOOK_EVERY == 0:
+                    look()
+                    if targets.ndim == 1:
+                        place.metric += metric(logits.detach(), targets)
+                        place.metrics += 1
+                    now = time.perf_counter()
+                    place.epoch_seconds += now - clock
+                    place.seconds += now - clock
+                    clock = now
+                    move(place.step, _figures(recipe, place, rate))
+                if received:
+                    save()
+                    _leave(received[0])
+            now = time.perf_counter()
+            place.epoch_seconds += now - clock
+            place.seconds += now - clock
+            look()
+            row = {"epoch": place.epoch + 1, "step": place.step, **_figures(recipe, place, rate), "seconds": round(place.seconds, 2)}
+            if setup.held_name == "validation":
+                started = time.perf_counter()
+                current = averaged.module if averaged is not None else raw
+                values = measure(current, setup.held, setup.config, tokenizer=setup.tokenizer, batch_size=recipe.evaluate.batch_size)
+                row |= {f"validation_{name}": value for name, value in values.items()}
+                place.seconds += time.perf_counter() - started
+            rows.append(row)
+            write_log(folder, rows)
+            tell(place.step, {k: v for k, v in row.items() if k != "step"})
+            place = Place(epoch=place.epoch + 1, step=place.step, seconds=place.seconds)
+            if time.monotonic() - saved_at > SAVE_EVERY or place.step >= total:
+                save()
+    final = averaged.module if averaged is not None else raw
+    return Trained({k: v.detach().cpu().contiguous() for k, v in final.state_dict().items()}, place.seconds)
+
+
+def _figures(recipe: Recipe, place: Place, rate: float) -> dict[str, Any]:
+    """The loss and metric of the epoch so far; the metric is that of every sixteenth batch, under augmentation."""
+    figures: dict[str, Any] = {"lr": rate, "train_loss": place.loss / max(1, place.looked)}
+    figures[f"train_{recipe.evaluate.metric}"] = place.metric / place.metrics if place.metrics else ""
+    figures["samples_per_second"] = round(place.position * recipe.data.batch_size / max(place.epoch_seconds, 1e-9))
+    return figures
+
+
+def _restore(folder: Path, setup: Setup, model: nn.Module, averaged: AveragedModel | None, optimizer: torch.optim.Optimizer) -> Place:
+    """Load the newest whole checkpoint of the run, if there is one."""
+    found = checkpoint.newest(folder / "checkpoints")
+    if found is None:
+        return Place()
+    parts, state = found
+    if state.pop("data") != setup.fingerprint:
+        raise ZooError(f"{folder} was trained on other data than those at hand; bring those back, or start a new run with --out.")
+    try:
+        model.load_state_dict(parts["model"])
+        checkpoint.load_optimizer(optimizer, parts.get("optimizer", {}))
+        if averaged is not None:
+            averaged.load_state_dict(parts["average"])
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise ZooError(f"the checkpoint in {folder} belongs to another model; start a new run with --out.") from error
+    return Place(**state)
+
+
+def _accelerator(recipe: Recipe, device: torch.device) -> Any:
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    # accelerate keeps one state a process and refuses another precision or device; each run is its own.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    return Accelerator(mixed_precision={"fp32": "no"}.get(recipe.train.precision, recipe.train.precision), cpu=device.type == "cpu")
+
+
+def _logged(folder: Path, epochs: int) -> list[dict[str, Any]]:
+    """The rows of the epochs that the checkpoint holds; later ones will be written again."""
+    return list(Run(folder).log[:epochs])
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM instead of dying of them; a second one is acted on at once."""
+    received: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        if received:
+            _leave(number)
+        received.append(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave(number: int) -> None:
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(128 + number)

@@ -1,0 +1,112 @@
+"""A run: one execution of a recipe, as a folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import ZooError
+from zoo.recipes import Recipe, load_recipe
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder. Finished means that `model.safetensors` is there; it holds every file of a bundle but the card."""
+
+    folder: Path
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        return load_recipe(self.folder)
+
+    @property
+    def finished(self) -> bool:
+        return (self.folder / "model.safetensors").is_file()
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Metric -> value on the split that metrics.json names. Raises `ZooError` where the run is not finished."""
+        if not self.finished:
+            raise ZooError(f"the run in {self.folder} is not finished; finish it with `zoo train … --resume` first.")
+        content = json.loads((self.folder / "metrics.json").read_text(encoding="utf-8"))
+        return {name: figures["value"] for name, figures in content["metrics"].items()}
+
+    @property
+    def log(self) -> list[dict[str, str]]:
+        """The rows of log.csv."""
+        path = self.folder / "log.csv"
+        return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))) if path.is_file() else []
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small file so that it is there whole or not at all."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_log(folder: Path, rows: list[dict[str, Any]]) -> None:
+    """Write log.csv anew from all rows; a row has the columns of the first."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(folder / "log.csv", text.getvalue())
+
+
+@contextmanager
+def claimed(folder: Path, recipe: Recipe, resume: bool) -> Iterator[None]:
+    """Hold a run's folder alone: a new one, or with `resume` one of the same recipe.
+
+    Raises `ZooError` where another process holds it, where it holds a run already, and where its recipe differs.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ZooError(f"{folder} cannot be made a run folder ({error.strerror}); choose another with --out.") from error
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise ZooError(f"{folder} is in use by another process; wait for it, or choose another folder with --out.") from error
+    try:
+        if (folder / "recipe.yaml").is_file():
+            if not resume:
+                raise ZooError(f"{folder} holds a run already; continue it with --resume, or choose another folder with --out.")
+            differing = differences(load_recipe(folder), recipe)
+            if differing:
+                raise ZooError(f"{folder} was started with another recipe ({'; '.join(differing[:4])}); resume it with its own, or choose another folder.")
+        elif any(p.name != ".lock" for p in folder.iterdir()):
+            raise ZooError(f"{folder} is not empty and holds no run; choose another folder with --out.")
+        else:
+            write_text(folder / "recipe.yaml", recipe.to_yaml())
+        yield
+    finally:
+        lock.release()
+
+
+def differences(old: Recipe, new: Recipe) -> list[str]:
+    """What differs between two recipes, one `key.path: old -> new` each."""
+    a, b = flatten(old.model_dump()), flatten(new.model_dump())
+    return [f"{key}: {a.get(key)!r} -> {b.get(key)!r}" for key in sorted(a.keys() | b.keys()) if a.get(key) != b.get(key)]
+
+
+def flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dicts as one dict of key paths."""
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat

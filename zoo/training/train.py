@@ -1,0 +1,120 @@
+"""`zoo.train`: a recipe becomes a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from zoo.bundles.integrity import sha256
+from zoo.bundles.write import write_tensors
+from zoo.environment import environment
+from zoo.errors import ZooError
+from zoo.recipes import Recipe, load_recipe, parse
+from zoo.training.loop import Trained, fit
+from zoo.training.measure import measure
+from zoo.training.run import Run, claimed, write_text
+from zoo.training.setup import Setup, construct, prepare
+
+
+def train(
+    recipe: Recipe | str | os.PathLike[str] | dict[str, Any],
+    *,
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    device: torch.device | str | None = None,
+    **overrides: Any,
+) -> Run:
+    """Execute a recipe and return its run, whose `metrics` are those of the saved bytes.
+
+    Args:
+        recipe: a recipe's name or path, a run or bundle folder, a `Recipe`, or a dict of the same keys.
+        out: the run's folder; by default `runs/<recipe's name>`.
+        resume: continue the run in `out` from its newest checkpoint, to the same weights as if it had never stopped.
+        device: by default CUDA or MPS where there is one, else the CPU.
+        overrides: key paths of the recipe to values, as in `**{"train.epochs": 1}`.
+
+    Metrics are measured on the test split, or on the held-out part where the recipe has `data.validation` above 0.
+    Raises `ZooError` for a bad recipe, missing data or device, a folder in use, a loss that is not finite.
+    """
+    recipe = _resolve(recipe, overrides)
+    folder = Path(out) if out is not None else Path("runs") / recipe.name
+    where = _device(device, recipe)
+    with claimed(folder, recipe, resume):
+        if resume and Run(folder).finished:
+            return Run(folder)
+        setup = prepare(recipe, folder)
+        _finish(fit(recipe, setup, folder, where), recipe, setup, folder, where)
+    return Run(folder)
+
+
+def _resolve(recipe: Recipe | str | os.PathLike[str] | dict[str, Any], overrides: dict[str, Any]) -> Recipe:
+    from zoo.recipes import override
+
+    if isinstance(recipe, (str, os.PathLike)):
+        return load_recipe(Path(recipe) if isinstance(recipe, os.PathLike) else recipe, overrides)
+    name = recipe.name if isinstance(recipe, Recipe) else ""
+    content = recipe.model_dump() if isinstance(recipe, Recipe) else json.loads(json.dumps(recipe))
+    for key, value in overrides.items():
+        override(content, key, value)
+    return parse(content, name=name)
+
+
+def _device(device: torch.device | str | None, recipe: Recipe) -> torch.device:
+    from zoo.bundles.load import device_of
+
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    found = device_of(device)
+    if recipe.train.precision == "fp16" and found.type == "cpu":
+        raise ZooError("train.precision fp16 needs a GPU, and this run is on the CPU; take bf16 or fp32.")
+    return found
+
+
+def _finish(trained: Trained, recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> None:
+    """Save the weights, measure the saved bytes, and let both appear together."""
+    started = time.monotonic()
+    half = recipe.train.save_precision == "fp16"
+    # Vectors (biases, norms and their statistics) weigh next to nothing, and variances suffer in float16.
+    state = {k: v.half() if half and v.is_floating_point() and v.ndim > 1 else v for k, v in trained.state.items()}
+    place = environment(device)
+    temporary = folder / ".model.safetensors.tmp"
+    try:
+        metadata = {
+            "name": recipe.name,
+            "recipe_sha256": recipe.sha256(),
+            "data_sha256": setup.fingerprint,
+            "seed": str(recipe.train.seed),
+            "versions": json.dumps({k: place[k] for k in ("zoo", "torch", "python", "safetensors")}),
+        }
+        write_tensors(temporary, state, metadata)
+        model = construct(recipe, setup.config["model_args"])
+        model.load_state_dict(_float32(load_file(temporary)))
+        values = measure(model.to(device), setup.held, setup.config, tokenizer=setup.tokenizer, batch_size=recipe.evaluate.batch_size)
+        seed = recipe.train.seed
+        metrics = {
+            "schema": 1,
+            "split": setup.held_name,
+            "metrics": {k: {"value": v, "mean": v, "std": 0.0, "n": 1, "seeds": [seed], "values": [v]} for k, v in values.items()},
+            "sha256": sha256(temporary),
+            "recipe_sha256": recipe.sha256(),
+            "data": {"name": recipe.data.name, "fingerprint": setup.fingerprint},
+            "seconds": round(trained.seconds + time.monotonic() - started, 1),
+            "environment": place,
+        }
+        write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+        os.replace(temporary, folder / "model.safetensors")
+    except OSError as error:
+        raise ZooError(f"the weights cannot be written to {folder} ({error.strerror}); make room and run again with --resume.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _float32(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
