@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import socket
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +22,8 @@ from safetensors.torch import save_file
 
 from zoo.bundles.index import Entry, entry_of, write_index
 from zoo.sources import finding
+
+sys.path.insert(0, str(Path(__file__).parent))  # for hub_server, which no package holds
 
 RECIPE = """model: mlp
 data: {{name: digits, batch_size: 32}}
@@ -100,6 +105,14 @@ def shelf(tmp_path: Path, make_run: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture
+def closed_port() -> int:
+    """A port on loopback that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.fixture
 def web(tmp_path: Path) -> Iterator[SimpleNamespace]:
     """A real web server over `web.root`: `web.url`, `web.asked` (the paths of the requests it got)."""
     root = tmp_path / "web"
@@ -113,6 +126,11 @@ def web(tmp_path: Path) -> Iterator[SimpleNamespace]:
                 self.send_response(302)
                 self.send_header("Location", self.path.removeprefix("/to/"))
                 self.end_headers()
+            elif self.path.startswith("/slow/"):  # takes its time over the tensors
+                self.path = self.path.removeprefix("/slow")
+                if self.path.endswith(".safetensors"):
+                    time.sleep(0.5)
+                super().do_GET()
             elif self.path.startswith("/short/"):  # promises the whole file, sends all but its last ten bytes
                 path = Path(self.translate_path(self.path.removeprefix("/short")))
                 body = path.read_bytes()

@@ -6,5 +6,6 @@ comes over a network goes through one cache (`zoo.sources.cache`), where every f
 """
 
 from zoo.sources.finding import find, pull, sources
+from zoo.sources.publishing import publish
 
-__all__ = ["find", "pull", "sources"]
+__all__ = ["find", "pull", "publish", "sources"]

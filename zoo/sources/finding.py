@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 from zoo.bundles.format import Bundle, open_bundle
@@ -11,7 +10,7 @@ from zoo.bundles.index import TENSORS, Entry, entry_of, is_weight_name
 from zoo.errors import ZooError, unknown
 from zoo.sources import cache
 from zoo.sources.cache import Source
-from zoo.sources.folder import PACKAGE, Folder
+from zoo.sources.folder import PACKAGE, Folder, copy_bundle
 
 
 def sources() -> list[Source]:
@@ -63,29 +62,11 @@ def pull(name: str | os.PathLike[str], to: str | os.PathLike[str] | None = None)
         folder, entry = found, entry_of(found, found.resolve().name, False)
     else:
         folder, entry = cache.fill(*found), found[1]
-    return folder if to is None else copy_bundle(folder, entry, Path(to).expanduser())
-
-
-def copy_bundle(folder: Path, entry: Entry, to: Path) -> Path:
-    """Copy the files of a weight from `folder` to `to`/<weight>, all or none; the same bytes there already are left."""
-    target = to / entry.name
-    if target.exists():
-        if target.is_dir() and entry_of(target, entry.name, entry.default).files == entry.files:
-            return target
-        raise ZooError(f"{target} exists and holds something else; remove it or choose another folder.")
-    staging = to / f".{entry.name}.{os.getpid()}"
-    try:
-        staging.mkdir(parents=True)
-        for file in entry.files:
-            shutil.copyfile(folder / file, staging / file)
-        staging.rename(target)
-    except OSError as error:
-        raise ZooError(
-            f"{target} cannot be written ({error.strerror or error}); free some space or choose another folder."
-        ) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return target
+    return (
+        folder
+        if to is None
+        else copy_bundle({file: folder / file for file in entry.files}, entry, Path(to).expanduser())
+    )
 
 
 def _locate(name: str) -> Path | tuple[Source, Entry]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.bundles.index import Entry, read_index
+from zoo.bundles.index import Entry, entry_of, read_index
 from zoo.errors import ZooError
 
 PACKAGE = Path(__file__).parents[1] / "pretrained"
@@ -37,3 +39,27 @@ class Folder:
         if not path.is_file():
             raise ZooError(f"{path} is listed in {self.root / 'index.json'} but is not there; publish the weight anew.")
         shutil.copyfile(path, dest)
+
+
+def copy_bundle(files: Mapping[str, Path], entry: Entry, to: Path) -> Path:
+    """Copy the `files` of a weight to `to`/<weight>, all or none; the same bytes there already are left as they are."""
+    target = to / entry.name
+    if target.exists():
+        if target.is_dir() and entry_of(target, entry.name, entry.default).files == entry.files:
+            return target
+        raise ZooError(f"{target} exists and holds something else; remove it or choose another folder.")
+    staging = to / f".{entry.name}.{os.getpid()}"
+    try:
+        staging.mkdir(parents=True)
+        for file, path in files.items():
+            shutil.copyfile(path, staging / file)
+        if entry_of(staging, entry.name, entry.default).files != entry.files:
+            raise ZooError(f"the files of {entry.name} changed while they were copied to {to}; try again.")
+        staging.rename(target)
+    except OSError as error:
+        raise ZooError(
+            f"{target} cannot be written ({error.strerror or error}); free some space or choose another folder."
+        ) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return target

@@ -10,14 +10,18 @@ import errno
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zoo.bundles.index import Entry
 from zoo.errors import ZooError
 from zoo.sources import cache
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 URL = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
 
@@ -48,25 +52,42 @@ class Hub:
         """Download one file of the weight to `dest`, unchecked."""
         self._download(file, dest.parent)
 
+    def create(self) -> tuple[str | None, dict[str, Entry]]:
+        """Create the repository unless it is there; its newest commit, and the index as of that commit."""
+        with self._api("cannot be published to") as api:
+            api.create_repo(self.repo, exist_ok=True)
+            head = api.model_info(self.repo)
+        if all(file.rfilename != "index.json" for file in head.siblings or []):
+            return head.sha, {}
+        return head.sha, Hub(self.repo, head.sha).read_index()
+
+    def commit(self, files: Mapping[str, Path], message: str, parent: str | None) -> None:
+        """Upload `files` to the root in one commit, unless another one followed `parent` in the meantime."""
+        from huggingface_hub import CommitOperationAdd
+
+        operations = [CommitOperationAdd(path_in_repo=file, path_or_fileobj=path) for file, path in files.items()]
+        with self._api("cannot be published to") as api:
+            api.create_commit(self.repo, operations, commit_message=message, parent_commit=parent)
+
+    @contextmanager
+    def _api(self, failing: str) -> Iterator[HfApi]:
+        """The Hub's client, what it raises told as "hf://… {failing}: …"."""
+        if cache.offline():
+            raise ZooError(f"{self.url} {failing}: ZOO_OFFLINE forbids the network; unset it.")
+        from huggingface_hub import HfApi
+        from huggingface_hub.utils import disable_progress_bars
+
+        disable_progress_bars()
+        with hub_errors(f"{self.url} {failing}"):
+            yield HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
+
     def _index_text(self) -> str:
         with tempfile.TemporaryDirectory() as folder:
             return self._download("index.json", Path(folder)).read_text(encoding="utf-8", errors="replace")
 
     def _download(self, file: str, folder: Path) -> Path:
-        if cache.offline():
-            raise ZooError(
-                f"{file} of {self.url} is not in the cache and ZOO_OFFLINE forbids the network; "
-                "unset it, or pull the weight first."
-            )
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.utils import disable_progress_bars
-
-        disable_progress_bars()
-        with hub_errors(f"{file} of {self.url} cannot be had"):
-            path = hf_hub_download(
-                self.repo, file, revision=self.revision, local_dir=folder, endpoint=os.environ.get("HF_ENDPOINT")
-            )
-        return Path(path)
+        with self._api(f"does not give {file}") as api:
+            return Path(api.hf_hub_download(self.repo, file, revision=self.revision, local_dir=folder))
 
 
 @contextmanager

@@ -1,0 +1,176 @@
+"""From a finished run to a weight that others can find: into a folder, or to the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.bundles.format import Bundle
+from zoo.bundles.index import FILES, TENSORS, Entry, FileRecord, is_weight_name, read_index, write_index
+from zoo.bundles.integrity import sha256
+from zoo.errors import ZooError
+from zoo.sources import cache
+from zoo.sources.finding import find, model_of
+from zoo.sources.folder import copy_bundle
+from zoo.sources.hub import Hub
+from zoo.sources.seeds import merge_metrics
+
+CARD = "README.md"
+
+
+def publish(runs: Any, to: str | os.PathLike[str], *, name: str | None = None) -> str:
+    """Publish a run as a weight and return the weight's name.
+
+    `runs` is a finished run (its folder, or the `Run` that training returned), a bundle, or a list of runs of one
+    recipe that differ in train.seed alone: the bytes of the first are shipped, and the metrics tell mean and spread
+    over all. A run gets its model card here; a bundle that has one is shipped as it is.
+
+    `to` is a folder (TO/<weight>/ and TO/index.json, where the first weight of a model becomes its default) or
+    hf://OWNER/REPO (created where needed; it holds one weight, published in one commit). Without `name` a bundle keeps
+    its own and a run becomes the next version of its recipe: the recipe mlp.digits makes mlp.digits_v1, then _v2. What
+    is there already with the same bytes stays as it is.
+
+    Raises `ZooError` where a run is unfinished, was not measured on the test split, or differs from the first in more
+    than the seed; where the name holds other bytes, since those of a weight never change; and where nothing can be
+    written. Until all is there the index does not name it.
+    """
+    bundles = [find(getattr(run, "folder", run)) for run in (runs if isinstance(runs, list | tuple) else [runs])]
+    if not bundles:
+        raise ZooError("there is nothing to publish; give a run.")
+    destination = os.fspath(to)
+    with tempfile.TemporaryDirectory() as scratch:
+        draft = _draft(bundles, Path(scratch))
+        if destination.startswith("hf://"):
+            return _to_hub(Hub.parse(destination), draft, name)
+        if "://" in destination:
+            raise ZooError(f"{destination} cannot be published to; give a folder or hf://OWNER/REPO.")
+        return _to_folder(Path(destination).expanduser(), draft, name)
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A weight before it has a name: the checked files, what the card is written from, and a folder to write it in."""
+
+    bundle: Bundle
+    files: dict[str, Path]
+    metrics: dict[str, Any]
+    scratch: Path
+
+    def named(self, name: str) -> dict[str, Path]:
+        """The files of the weight under that name, which its card tells."""
+        if CARD in self.files:
+            return self.files
+        from zoo.bundles.card import card
+
+        text = card(self.bundle.config, self.metrics, self.bundle.recipe, self.metrics.get("notes", []), name=name)
+        return {**self.files, CARD: _written(self.scratch / CARD, text)}
+
+
+def _draft(bundles: Sequence[Bundle], scratch: Path) -> _Draft:
+    first = bundles[0]
+    files = {file: first.path(file) for file in FILES if (first.folder / file).is_file()}
+    metrics = merge_metrics(bundles)
+    if metrics != first.metrics:
+        files["metrics.json"] = _written(scratch / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+        files.pop(CARD, None)  # it told other figures
+    return _Draft(first, files, metrics, scratch)
+
+
+def _to_folder(root: Path, draft: _Draft, name: str | None) -> str:
+    lock, path = root / ".index.lock", root / "index.json"
+    try:
+        with cache.locked(lock):  # whoever publishes at the same time must see this weight in the index
+            try:
+                index = read_index(path) if path.is_file() else {}
+                entry, files = _entry(draft, name, index)
+                if entry.name not in index:
+                    _add(root, entry, files, index)
+            finally:
+                with suppress(OSError):  # the folder may be shipped; where another process has it open it stays
+                    lock.unlink()
+    except OSError as error:
+        raise ZooError(f"{root} cannot be written ({error.strerror or error}); choose another folder.") from error
+    return entry.name
+
+
+def _add(root: Path, entry: Entry, files: Mapping[str, Path], index: Mapping[str, Entry]) -> None:
+    """Put the weight into the folder and then, when it is whole, into the index."""
+    was_there = (root / entry.name).exists()
+    folder = copy_bundle(files, entry, root)
+    try:
+        write_index(root / "index.json", {**index, entry.name: entry})
+    except OSError:
+        if not was_there:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _to_hub(hub: Hub, draft: _Draft, name: str | None) -> str:
+    if hub.revision:
+        raise ZooError(f"{hub.url} names a revision, which is there to read; publish to hf://{hub.repo}.")
+    head, index = hub.create()
+    entry, files = _entry(draft, name, index)
+    if entry.name in index:
+        return entry.name
+    if index:
+        raise ZooError(f"{hub.url} holds {', '.join(index)}, and a repository holds one weight; publish to another.")
+    write_index(draft.scratch / "index.json", {entry.name: entry})
+    hub.commit({**files, "index.json": draft.scratch / "index.json"}, f"Publish {entry.name}", head)
+    return entry.name
+
+
+def _entry(draft: _Draft, name: str | None, index: Mapping[str, Entry]) -> tuple[Entry, dict[str, Path]]:
+    """The weight's entry and files under the name it gets; an entry of `index` where that has the very same files.
+
+    Raises `ZooError` where the name cannot be a weight of this model, and where `index` has other bytes under it.
+    """
+    model = draft.bundle.config["model"]
+    name = name or _own_name(draft.bundle, model) or _next_name(draft, model, index)
+    if not is_weight_name(name) or model_of(name) != model:
+        raise ZooError(f"{name!r} cannot be the name of this weight; give one that reads {model}.<tag>_v<N>.")
+    files = draft.named(name)
+    if name in index:
+        if index[name].files != _records(files):
+            raise ZooError(
+                f"{name} is published with other bytes, and those of a weight never change; give a new name."
+            )
+        return index[name], files
+    is_first = not any(entry.default and model_of(entry.name) == model for entry in index.values())
+    return Entry(name, is_first, _records(files)), files
+
+
+def _own_name(bundle: Bundle, model: str) -> str | None:
+    """The name that a bundle was published under, None for a run."""
+    if bundle.name:
+        return bundle.name
+    folder = bundle.folder.resolve().name
+    return folder if (bundle.folder / CARD).is_file() and is_weight_name(folder) and model_of(folder) == model else None
+
+
+def _next_name(draft: _Draft, model: str, index: Mapping[str, Entry]) -> str:
+    """The first free version of the run's recipe; the one that it was published as, where that is so."""
+    recipe = str(draft.bundle.config.get("recipe") or model)
+    stem = recipe if recipe.startswith(f"{model}.") else f"{model}.{recipe}"
+    versions = {int(name[len(stem) + 2 :]): name for name in index if re.fullmatch(re.escape(stem) + r"_v[0-9]+", name)}
+    tensors = sha256(draft.files[TENSORS])
+    for name in versions.values():
+        if index[name].files[TENSORS].sha256 == tensors and index[name].files == _records(draft.named(name)):
+            return name
+    return f"{stem}_v{max(versions, default=0) + 1}"
+
+
+def _records(files: Mapping[str, Path]) -> dict[str, FileRecord]:
+    return {file: FileRecord(sha256(path), path.stat().st_size) for file, path in files.items()}
+
+
+def _written(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8", newline="\n")
+    return path
