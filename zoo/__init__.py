@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from zoo.sources import pull as pull
     from zoo.training import train as train
 
-__version__ = "0.1.0"
+    __version__: str
 
 _HOME = {
     "ModelInfo": "zoo.catalog",
@@ -68,12 +68,31 @@ sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name == "__version__":
+        value = _version()
+    elif name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+    else:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def _version() -> str:
+    """From pyproject.toml in a checkout and in a torch.hub archive, else that of the installed distribution."""
+    from importlib.metadata import PackageNotFoundError, version
+    from pathlib import Path
+    from re import search
+
+    project = Path(__file__).parents[1] / "pyproject.toml"
+    text = project.read_text(encoding="utf-8") if project.is_file() else ""
+    if 'name = "reprozoo"' in text and (found := search(r'(?m)^version = "(.+)"', text)):
+        return found[1]
+    try:
+        return version("reprozoo")
+    except PackageNotFoundError:
+        return "unknown"

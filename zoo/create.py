@@ -47,9 +47,8 @@ def create(
     model does not take, and a device that is not there.
     """
     name = os.fspath(name)
-    loads_by_name = name not in registry.names() and ("." in name or _is_place(name))
-    wanted = name
-    if not loads_by_name:
+    wanted, is_model = name, is_model_name(name)
+    if is_model:
         entry = registry.get(name)
         if weights is not None:
             wanted = _weight(name, os.fspath(weights))
@@ -61,9 +60,14 @@ def create(
     from zoo import sources
 
     bundle = sources.find(wanted)
-    if not loads_by_name and bundle.config["model"] != name:
+    if is_model and bundle.config["model"] != name:
         raise ZooError(f"{wanted} holds a {bundle.config['model']!r}, not a {name!r}; name the model it holds.")
     return load_model(bundle, device=device, dtype=dtype, num_classes=num_classes, model_args=model_args)
+
+
+def is_model_name(name: str) -> bool:
+    """Whether `name` is looked up among the models, rather than being a weight, a bundle's folder or a URL."""
+    return name in registry.names() or not ("." in name or _is_place(name))
 
 
 def _weight(model: str, weights: str) -> str:

@@ -54,7 +54,7 @@ def load_model(
     arguments = {**config["model_args"], **(model_args or {})}
     check_arguments(entry, arguments)
     tensors = _read(bundle.tensors, device, dtype)
-    model = _skeleton(entry.constructor, arguments, name)
+    model = skeleton(entry.constructor, arguments, name)
     _assign(model, tensors, name)
     if _is_partial(model, device, dtype):
         # The constructor computed something that is in no state dict, such as a table of positions.
@@ -119,7 +119,7 @@ class _SkipFills(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def _skeleton(constructor: Callable[..., nn.Module], arguments: dict[str, Any], name: str) -> nn.Module:
+def skeleton(constructor: Callable[..., nn.Module], arguments: dict[str, Any], name: str) -> nn.Module:
     """The model on the meta device; in full where its constructor needs values, as some do for `.item()`."""
     try:
         with torch.device("meta"), _SkipFills(), torch.random.fork_rng(devices=[]):
