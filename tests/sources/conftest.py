@@ -146,7 +146,7 @@ def web(tmp_path: Path) -> Iterator[SimpleNamespace]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(root)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield SimpleNamespace(root=root, url=f"http://127.0.0.1:{server.server_port}", asked=asked)
     server.shutdown()
     server.server_close()

@@ -1,0 +1,236 @@
+"""From runs to weights in a folder: names, figures over seeds, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from statistics import stdev
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from zoo.bundles.index import entry_of, read_index
+from zoo.errors import ZooError
+from zoo.sources import find, publish, pull
+
+ROOT = Path(__file__).parents[2]
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def change(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_a_run_becomes_the_next_version_of_its_recipe(make_run, tmp_path: Path):
+    shelf = tmp_path / "new" / "shelf"
+    run = make_run("first")
+    (run / "checkpoints").mkdir()
+    (run / "checkpoints" / "last.pt").write_bytes(b"not for shipping")
+    assert publish(run, shelf) == "mlp.digits_v1"
+    assert (
+        publish(SimpleNamespace(folder=make_run("second", seed=1)), str(shelf)) == "mlp.digits_v2"
+    )  # what train returns
+    index = read_index(shelf / "index.json")
+    assert {name: entry.default for name, entry in index.items()} == {"mlp.digits_v1": True, "mlp.digits_v2": False}
+    assert index["mlp.digits_v1"] == entry_of(shelf / "mlp.digits_v1", "mlp.digits_v1", True)
+    assert set(content(shelf)) == {"index.json"} | {
+        f"{weight}/{file}"
+        for weight in index
+        for file in ("config.json", "log.csv", "metrics.json", "model.safetensors", "README.md", "recipe.yaml")
+    }
+    card = (shelf / "mlp.digits_v2" / "README.md").read_text()
+    assert yaml.safe_load(card.split("---\n")[1])["model-index"][0]["name"] == "mlp.digits_v2"
+    bundle = find(shelf / "mlp.digits_v1")
+    assert bundle.tensors.read_bytes() == (run / "model.safetensors").read_bytes()
+    assert bundle.metrics == json.loads((run / "metrics.json").read_text())
+
+
+def test_the_same_run_again_changes_nothing(make_run, tmp_path: Path):
+    publish(make_run("first"), tmp_path / "shelf")
+    publish(make_run("second", seed=1), tmp_path / "shelf")
+    before = content(tmp_path / "shelf")
+    assert publish(make_run("second again", seed=1), tmp_path / "shelf") == "mlp.digits_v2"
+    assert publish(tmp_path / "first", tmp_path / "shelf", name="mlp.digits_v1") == "mlp.digits_v1"
+    assert content(tmp_path / "shelf") == before
+
+
+def test_the_bytes_of_a_weight_never_change(make_run, tmp_path: Path):
+    publish(make_run("first"), tmp_path / "shelf")
+    before = content(tmp_path / "shelf")
+    with pytest.raises(ZooError, match=r"mlp\.digits_v1 is published with other bytes"):
+        publish(make_run("second", seed=1), tmp_path / "shelf", name="mlp.digits_v1")
+    (tmp_path / "shelf" / "mlp.digits_v2").mkdir()
+    with pytest.raises(ZooError, match=r"mlp\.digits_v2 exists and holds something else"):
+        publish(tmp_path / "second", tmp_path / "shelf")
+    (tmp_path / "shelf" / "mlp.digits_v2").rmdir()
+    assert content(tmp_path / "shelf") == before
+
+
+def test_several_seeds_become_mean_and_spread(make_run, tmp_path: Path):
+    values = [0.97, 0.99, 0.98]
+    runs = [make_run(f"seed {seed}", seed=seed, value=value) for seed, value in enumerate(values)]
+    assert publish(runs, tmp_path / "shelf") == "mlp.digits_v1"
+    bundle = find(tmp_path / "shelf" / "mlp.digits_v1")
+    figures = bundle.metrics["metrics"]["accuracy"]
+    assert figures["value"] == 0.97  # of the bytes that are shipped, the first run's
+    assert (figures["n"], figures["seeds"], figures["values"]) == (3, [0, 1, 2], values)
+    assert figures["mean"] == pytest.approx(0.98, abs=1e-12)
+    assert figures["std"] == pytest.approx(0.01, abs=1e-12) == stdev(values)
+    assert bundle.tensors.read_bytes() == (runs[0] / "model.safetensors").read_bytes()
+    assert bundle.recipe == (runs[0] / "recipe.yaml").read_text()
+    assert "98.00 % ± 1.00 %" in (bundle.folder / "README.md").read_text()
+
+
+def test_figures_that_a_run_does_not_tell_are_filled_in(make_run, tmp_path: Path):
+    run = make_run(seed=3)
+    change(run / "metrics.json", metrics={"accuracy": {"value": 0.5}})
+    publish(run, tmp_path / "shelf")
+    assert find(tmp_path / "shelf" / "mlp.digits_v1").metrics["metrics"]["accuracy"] == {
+        "value": 0.5, "mean": 0.5, "std": 0.0, "n": 1, "seeds": [3], "values": [0.5]
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"seed": 1, "lr": 0.5}, r"differ in recipe\.optimizer\.lr \(0\.01 and 0\.5\)"),
+        ({"seed": 1, "size": 32}, r"differ in config\.model_args\.in_features \(64 and 32\)"),
+        ({"seed": 0}, "the seeds 0, 0; give each seed once"),
+    ],
+)
+def test_runs_that_do_not_belong_together_are_refused(make_run, tmp_path: Path, other: dict, message: str):
+    with pytest.raises(ZooError, match=message):
+        publish([make_run("one"), make_run("other", **other)], tmp_path / "shelf")
+    assert not (tmp_path / "shelf").exists()
+
+
+def test_runs_on_other_data_are_refused(make_run, tmp_path: Path):
+    runs = [make_run("one"), make_run("other", seed=1)]
+    change(runs[1] / "metrics.json", data={"name": "digits", "fingerprint": "1" * 64})
+    with pytest.raises(ZooError, match=r"differ in data\.fingerprint"):
+        publish(runs, tmp_path / "shelf")
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "message"),
+    [
+        (
+            "metrics.json",
+            {"split": "validation"},
+            r"measured on 'validation', not on 'test'; train it with data\.validation=0",
+        ),
+        ("metrics.json", {"metrics": {}}, "holds no metric"),
+        ("metrics.json", {"metrics": {"accuracy": {}}}, "gives no value for accuracy"),
+        ("metrics.json", {"sha256": "0" * 64}, "is damaged or was changed"),
+        ("config.json", {"recipe": "two words"}, r"'mlp\.two words_v1' cannot be the name"),
+        ("model.safetensors", None, "is not finished"),
+        ("config.json", None, r"has no file config\.json"),
+    ],
+)
+def test_a_run_that_is_not_fit_is_refused(make_run, tmp_path: Path, file: str, changes: dict | None, message: str):
+    run = make_run()
+    if changes is None:
+        (run / file).unlink()
+    else:
+        change(run / file, **changes)
+    with pytest.raises(ZooError, match=message):
+        publish(run, tmp_path / "shelf")
+    assert not list(tmp_path.glob("shelf/*"))
+
+
+@pytest.mark.parametrize("name", ["rnn.digits_v1", "mlp", "mlp.digits", "../mlp.digits_v1", "mlp.digits_v1/x", ""])
+def test_a_name_must_be_one_of_a_weight_of_the_model(make_run, tmp_path: Path, name: str):
+    if not name:  # none is given
+        assert publish(make_run(), tmp_path / "shelf", name=name) == "mlp.digits_v1"
+        return
+    with pytest.raises(ZooError, match=r"mlp\.<tag>_v<N>"):
+        publish(make_run(), tmp_path / "shelf", name=name)
+    assert not list(tmp_path.glob("shelf/*"))
+
+
+def test_a_destination_that_cannot_be_one_is_named(make_run, tmp_path: Path):
+    run = make_run()
+    with pytest.raises(ZooError, match="give a folder or hf://OWNER/REPO"):
+        publish(run, "https://example.org/zoo")
+    with pytest.raises(ZooError, match="hf://OWNER/REPO"):
+        publish(run, "hf://someone")
+    (tmp_path / "a file").write_text("")
+    with pytest.raises(ZooError, match="cannot be written"):
+        publish(run, tmp_path / "a file")
+    with pytest.raises(ZooError, match="nothing to publish"):
+        publish([], tmp_path / "shelf")
+
+
+def test_a_bundle_keeps_its_name_and_its_bytes(make_run, tmp_path: Path):
+    publish(make_run(), tmp_path / "shelf", name="mlp.mine_v4")
+    assert publish(tmp_path / "shelf" / "mlp.mine_v4", tmp_path / "second") == "mlp.mine_v4"
+    copy = pull(tmp_path / "shelf" / "mlp.mine_v4", to=tmp_path / "loose")
+    assert publish(copy, tmp_path / "third") == "mlp.mine_v4"
+    assert content(tmp_path / "shelf") == content(tmp_path / "second") == content(tmp_path / "third")
+
+
+def test_a_half_published_weight_is_taken_up(make_run, tmp_path: Path):
+    """A process killed between the folder and the index leaves a folder without a name; the next one gives it."""
+    shelf, run = tmp_path / "shelf", make_run()
+    publish(run, shelf)
+    (shelf / "index.json").unlink()
+    assert publish(run, shelf) == "mlp.digits_v1"
+    assert find(shelf / "mlp.digits_v1").entry is not None
+
+
+def test_an_index_that_is_broken_is_not_overwritten(make_run, tmp_path: Path):
+    (tmp_path / "index.json").write_text("{")
+    with pytest.raises(ZooError, match="is not JSON"):
+        publish(make_run(), tmp_path)
+    assert (tmp_path / "index.json").read_text() == "{"
+
+
+def test_four_processes_publish_at_once_and_none_is_lost(make_run, tmp_path: Path):
+    runs = [make_run(f"run {seed}", seed=seed) for seed in range(4)]
+    script = "import sys; from zoo.sources import publish; print(publish(sys.argv[1], sys.argv[2]))"
+    all_four = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(run), str(tmp_path / "shelf")],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for run in runs
+    ]
+    names = sorted(process.communicate(timeout=60)[0].strip() for process in all_four)
+    assert names == [f"mlp.digits_v{version}" for version in (1, 2, 3, 4)]
+    index = read_index(tmp_path / "shelf" / "index.json")
+    assert sorted(index) == names
+    assert sum(entry.default for entry in index.values()) == 1
+    assert {entry.files["model.safetensors"].sha256 for entry in index.values()} == {
+        json.loads((run / "metrics.json").read_text())["sha256"] for run in runs
+    }
+
+
+def test_the_package_is_read_with_torch_and_safetensors_alone(make_run, tmp_path: Path):
+    """As on a machine where `torch.hub.load` finds nothing else: whatever else is imported is not there."""
+    publish(make_run(), tmp_path / "shelf")
+    script = """
+import sys
+from pathlib import Path
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("filelock", "huggingface_hub", "requests", "yaml", "numpy", "pydantic", "httpx2"):
+            raise ModuleNotFoundError(f"{name} is not installed")
+
+sys.meta_path.insert(0, Absent())
+from zoo.sources import find, finding
+finding.PACKAGE = Path(sys.argv[1])
+print(find("mlp").tensors)
+"""
+    process = subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "shelf"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert process.stdout.strip() == str(tmp_path / "shelf" / "mlp.digits_v1" / "model.safetensors"), process.stderr
