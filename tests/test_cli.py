@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -238,3 +239,36 @@ def test_pull_copies_a_bundle_that_works(image_bundle, image, here, tmp_path):
     folder = Path(result.stdout.strip())
     assert folder.parent == tmp_path
     assert json.loads(here("predict", folder, image, "--json").stdout)[0]["label"] == "pixel 3"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for another process alone")
+def test_ctrl_c_while_training_keeps_a_checkpoint_and_exits_130(tmp_path):
+    arguments = ["train", "mlp.digits", "train.epochs=100000", "--out", str(tmp_path / "run"), "--device", "cpu"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "zoo", *arguments], stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]
+    )
+    assert process.stderr
+    try:
+        while "epoch 2" not in (line := process.stderr.readline()):
+            assert line, "training ended by itself"
+        process.send_signal(signal.SIGINT)
+        messages = process.stderr.read()
+        assert process.wait(timeout=60) == 130
+    finally:
+        process.kill()
+    assert "--resume" in messages and "Traceback" not in messages
+    assert any((tmp_path / "run" / "checkpoints").iterdir())
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_train_and_use_the_run(here, tmp_path):
+    run_folder = tmp_path / "run"
+    trained = here("train", "mlp.digits", "train.epochs=1", "--out", run_folder, "--device", "cpu")
+    assert trained.returncode == 0 and "accuracy" in trained.stdout and str(run_folder) in trained.stdout
+    refused(here("train", "mlp.digits", "train.epochs=1", "--out", run_folder, "--device", "cpu"), "--resume")
+    np.save(tmp_path / "digit.npy", np.zeros((8, 8)))
+    assert json.loads(here("predict", run_folder, tmp_path / "digit.npy", "--json").stdout)[0]["label"] in "0123456789"
+    published = here("publish", run_folder, "--to", tmp_path / "published")
+    assert published.returncode == 0, published.stderr
+    weight = published.stdout.strip()
+    assert json.loads(here("info", tmp_path / "published" / weight, "--json").stdout)["weight"] == weight

@@ -110,7 +110,11 @@ def train(
         if not (key and equals):
             raise zoo.ZooError(f"{text!r} is no override; write key.path=value, such as train.epochs=3.")
         changes[key] = value
-    run = zoo.train(recipe, out=out, resume=resume, device=device, **changes)
+    try:
+        run = zoo.train(recipe, out=out, resume=resume, device=device, **changes)
+    except KeyboardInterrupt:
+        print("interrupted; the same command with --resume goes on from the checkpoint.", file=sys.stderr)
+        raise
     _facts({"run": str(run.folder), **run.metrics})
 
 
@@ -247,7 +251,10 @@ def main(arguments: list[str] | None = None) -> int:
                 status = _run(arguments)
         sys.stdout.flush()
         return status
-    except (BrokenPipeError, SystemExit):  # whoever read us has had enough; typer makes it a SystemExit
+    except (BrokenPipeError, SystemExit) as leaving:
+        if isinstance(leaving, SystemExit) and not isinstance(leaving.__context__, BrokenPipeError):
+            raise  # as training does on SIGTERM
+        # Whoever read us has had enough, which typer makes a SystemExit of.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except (KeyboardInterrupt, typer.Abort):
