@@ -138,5 +138,6 @@ def test_without_a_network_the_hub_is_named(make_run, monkeypatch: pytest.Monkey
 def test_a_bundle_on_the_hub_can_be_published_to_a_folder_under_its_name(hub: HubServer, make_run, tmp_path: Path):
     publish(make_run(), URL, name="mlp.digits_v7")
     assert publish(URL, tmp_path / "shelf") == "mlp.digits_v7"
+    assert publish(find(URL), tmp_path / "shelf") == "mlp.digits_v7"
     shelved = read_index(tmp_path / "shelf" / "index.json")["mlp.digits_v7"].files
     assert shelved == read_index(hub.repositories[REPO].commits[-1][2]["index.json"].decode())["mlp.digits_v7"].files

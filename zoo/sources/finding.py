@@ -59,7 +59,8 @@ def pull(name: str | os.PathLike[str], to: str | os.PathLike[str] | None = None)
     """
     found = _locate(os.fspath(name))
     if isinstance(found, Path):
-        folder, entry = found, entry_of(found, found.resolve().name, False)
+        folder = open_bundle(found).tensors.parent  # nothing vouches for the rest, but for the tensors the metrics do
+        entry = entry_of(folder, folder.resolve().name, False)
     else:
         folder, entry = cache.fill(*found), found[1]
     return (

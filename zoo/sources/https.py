@@ -8,12 +8,13 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
 from zoo.bundles.index import Entry
 from zoo.errors import ZooError
-from zoo.sources import cache
+from zoo.sources.cache import offline, read_remote_index
 
 TIMEOUT = 30.0  # seconds without a byte
 INDEX_LIMIT = 16 << 20  # bytes; some fifty thousand weights
@@ -33,13 +34,13 @@ class Https:
 
     def read_index(self) -> dict[str, Entry]:
         """The weights of the source by name; `ZooError` where it cannot be reached or its index cannot be used."""
-        return cache.read_remote_index(self.url, self._index_text)
+        return read_remote_index(self.url, self._index_text)
 
     def fetch(self, entry: Entry, file: str, dest: Path) -> None:
         """Download one file of a weight to `dest`, unchecked, and no more of it than tells that it is too long."""
         left = entry.files[file].size + 1
         with dest.open("wb") as out, _open(f"{self.url}/{_quote(entry.name)}/{_quote(file)}") as reply:
-            while left and (chunk := _read(reply, min(CHUNK, left))):
+            while chunk := _read(reply, min(CHUNK, left)):
                 out.write(chunk)
                 left -= len(chunk)
 
@@ -73,17 +74,23 @@ def _is_safe(url: str) -> bool:
     return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK))
 
 
+@cache
+def _certificates() -> ssl.SSLContext:
+    """The authorities this machine trusts; reading them takes longer than a small file."""
+    return ssl.create_default_context()
+
+
 def _quote(name: str) -> str:
     return urllib.parse.quote(name, safe="")
 
 
 def _open(url: str) -> http.client.HTTPResponse:
     """The reply to GET `url`; `ZooError` where there is no network or the answer is not 200."""
-    if cache.offline():
+    if offline():
         raise ZooError(
             f"{url} is not in the cache and ZOO_OFFLINE forbids the network; unset it, or pull the weight first."
         )
-    handlers = [urllib.request.HTTPSHandler(context=ssl.create_default_context()), _SafeRedirects()]
+    handlers = [urllib.request.HTTPSHandler(context=_certificates()), _SafeRedirects()]
     if urllib.parse.urlsplit(url).hostname in LOOPBACK:
         handlers.append(urllib.request.ProxyHandler({}))  # this machine is not reached through a proxy
     request = urllib.request.Request(url, headers={"User-Agent": "reprozoo"})

@@ -42,7 +42,7 @@ def publish(runs: Any, to: str | os.PathLike[str], *, name: str | None = None) -
     than the seed; where the name holds other bytes, since those of a weight never change; and where nothing can be
     written. Until all is there the index does not name it.
     """
-    bundles = [find(getattr(run, "folder", run)) for run in (runs if isinstance(runs, list | tuple) else [runs])]
+    bundles = [_bundle(run) for run in (runs if isinstance(runs, list | tuple) else [runs])]
     if not bundles:
         raise ZooError("there is nothing to publish; give a run.")
     destination = os.fspath(to)
@@ -53,6 +53,10 @@ def publish(runs: Any, to: str | os.PathLike[str], *, name: str | None = None) -
         if "://" in destination:
             raise ZooError(f"{destination} cannot be published to; give a folder or hf://OWNER/REPO.")
         return _to_folder(Path(destination).expanduser(), draft, name)
+
+
+def _bundle(run: Any) -> Bundle:
+    return run if isinstance(run, Bundle) else find(getattr(run, "folder", run))
 
 
 @dataclass(frozen=True)
