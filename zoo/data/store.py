@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -31,16 +31,14 @@ def save(path: Path, train: Split, test: Split, fingerprint: str, stamp: str) ->
         tensors[f"{name}.targets"] = split.targets
         if split.groups is not None:
             tensors[f"{name}.groups"] = split.groups
-    temporary = None
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")
-        os.close(handle)
         save_file(tensors, temporary, {"schema": SCHEMA, "fingerprint": fingerprint, "stamp": stamp})
         os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise ZooError(
             f"the decoded data cannot be kept in {path} ({error}); make room there or set ZOO_HOME to another folder"
         ) from error

