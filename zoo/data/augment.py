@@ -7,6 +7,7 @@ generator must live on the images' device.
 from __future__ import annotations
 
 import math
+import random
 
 import torch
 import torch.nn.functional as F
@@ -52,7 +53,13 @@ def flip(images: Tensor, generator: Generator, *, p: float = 0.5) -> Tensor:
 
 
 def affine_matrices(
-    images: Tensor, generator: Generator, *, degrees: float = 0.0, translate: float = 0.0, scale: float = 0.0, shear: float = 0.0
+    images: Tensor,
+    generator: Generator,
+    *,
+    degrees: float = 0.0,
+    translate: float = 0.0,
+    scale: float = 0.0,
+    shear: float = 0.0,
 ) -> Tensor:
     """Random (N, 2, 3) matrices from output to input coordinates, in pixels about the centre.
 
@@ -90,9 +97,9 @@ def _smoother(size: int, sigma: float, images: Tensor) -> Tensor:
 
 
 def warp(images: Tensor, *, matrices: Tensor | None = None, fields: Tensor | None = None) -> Tensor:
-    """Resample float images (N, C, H, W) through `matrices` (N, 2, 3) and then `fields` (N, H, W, 2), bilinear, in one pass.
+    """Resample float images (N, C, H, W) through `matrices` (N, 2, 3) and `fields` (N, H, W, 2) in one bilinear pass.
 
-    What comes from outside is 0. An output pixel at p, in pixels from the centre, shows the input at A p + t + field(p).
+    An output pixel at p, in pixels from the centre, shows the input at A p + t + field(p); outside, that is 0.
     """
     height, width = images.shape[2:]
     x = torch.arange(width, dtype=torch.float32, device=images.device) - (width - 1) / 2
@@ -122,15 +129,17 @@ def cutout(images: Tensor, generator: Generator, *, size: int = 8, fill: float =
     return images.masked_fill(hole[:, None], fill)
 
 
-def mixup(images: Tensor, targets: Tensor, generator: Generator, *, num_classes: int, alpha: float = 0.2) -> tuple[Tensor, Tensor]:
-    """Blend each image and its label with another of the batch, by one Beta(alpha, alpha) weight (Zhang et al. 2018, section 2).
+def mixup(
+    images: Tensor, targets: Tensor, generator: Generator, *, num_classes: int, alpha: float = 0.2
+) -> tuple[Tensor, Tensor]:
+    """Blend each image and its label with another of the batch (Zhang et al. 2018, section 2).
 
+    One weight from Beta(alpha, alpha) serves the batch, as in the authors' code.
     Shapes: images (N, C, H, W) float and targets (N,) int64 -> images and class probabilities (N, num_classes).
     """
-    # torch's Beta takes no generator; the ratio of two gammas is one, drawn here as powers of uniforms (Jöhnk 1964).
-    u = torch.rand(2, 256, generator=generator, device=images.device, dtype=torch.float64) ** (1 / alpha)
-    accepted = (u.sum(0) <= 1).nonzero()[0, 0]
-    weight = (u[0, accepted] / u[:, accepted].sum()).to(images.dtype)
+    # torch's Beta takes no generator, but a seed for Python's can be drawn from one.
+    seed = int(torch.randint(2**62, (), generator=generator, device=images.device))
+    weight = random.Random(seed).betavariate(alpha, alpha)
     other = torch.randperm(len(images), generator=generator, device=images.device)
     one_hot = F.one_hot(targets, num_classes).to(images.dtype)
     return torch.lerp(images[other], images, weight), torch.lerp(one_hot[other], one_hot, weight)
