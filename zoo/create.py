@@ -11,7 +11,7 @@ from torch import nn
 
 from zoo import init, registry
 from zoo.bundles.index import TENSORS
-from zoo.bundles.load import check_arguments, check_dtype, device_of, load_model
+from zoo.bundles.load import check_arguments, check_options, device_of, load_model
 from zoo.bundles.record import Record
 from zoo.errors import ZooError
 
@@ -87,7 +87,7 @@ def _fresh(
     num_classes: int | None,
     model_args: dict[str, Any],
 ) -> nn.Module:
-    check_dtype(dtype)
+    check_options(dtype, num_classes)
     if num_classes is not None:
         model_args["num_classes"] = num_classes
     check_arguments(entry, model_args)

@@ -48,7 +48,7 @@ def load_model(
     lists a few names each that are missing, unexpected or of another shape), and where the device is not there.
     """
     device = device_of(device)
-    check_dtype(dtype)
+    check_options(dtype, num_classes)
     config, name = bundle.config, bundle.name or bundle.folder.name
     entry = registry.get(config["model"])
     arguments = {**config["model_args"], **(model_args or {})}
@@ -82,10 +82,12 @@ def device_of(device: torch.device | str | None) -> torch.device:
         ) from error
 
 
-def check_dtype(dtype: torch.dtype | None) -> None:
-    """Raise `ZooError` unless parameters can have this dtype."""
+def check_options(dtype: torch.dtype | None, num_classes: int | None) -> None:
+    """Raise `ZooError` unless parameters can have this dtype and a head this number of outputs."""
     if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
         raise ZooError(f"dtype is {dtype!r} where a floating-point dtype such as torch.float16 is expected.")
+    if num_classes is not None and (type(num_classes) is not int or num_classes < 1):
+        raise ZooError(f"num_classes is {num_classes!r} where a whole number from 1 is expected.")
 
 
 def check_arguments(entry: registry.Model, arguments: Mapping[str, Any]) -> None:
@@ -208,8 +210,6 @@ def _replace_head(model: nn.Module, num_classes: int, scheme: str, name: str) ->
     head: Any = getattr(model, "head", None)
     if not isinstance(head, nn.Linear):
         raise ZooError(f"the model of {name} has no linear head to replace; leave num_classes out.")
-    if type(num_classes) is not int or num_classes < 1:
-        raise ZooError(f"num_classes is {num_classes!r} where a whole number from 1 is expected.")
     if head.out_features == num_classes:
         return False
     weight = head.weight

@@ -46,7 +46,7 @@ def write_bundle(
     The files appear together, once all are written. Raises `ZooError` where `folder` exists and is not empty (the bytes
     of a weight never change) and where it cannot be written, for lack of space for instance.
     """
-    if folder.exists() and any(folder.iterdir()):
+    if folder.is_file() or (folder.exists() and any(folder.iterdir())):
         raise ZooError(f"{folder} exists already and a bundle never changes; give another folder, or a new version.")
     recipe_sha256 = hashlib.sha256(recipe_text.encode()).hexdigest()
     temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")

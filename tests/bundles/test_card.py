@@ -1,0 +1,104 @@
+"""The model card says what metrics.json says, in Markdown that the Hub reads."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from zoo.bundles.card import card
+from zoo.bundles.format import open_bundle
+
+RECIPE = "model: mlp\ntrain:\n  seed: 0\nevaluate:\n  metric: accuracy\n  seeds: 5\n"
+
+
+@pytest.fixture
+def content(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    bundle = open_bundle(folder)
+    return copy.deepcopy(bundle.config), copy.deepcopy(bundle.metrics)
+
+
+def test_the_hub_reads_the_front_matter(folder: Path) -> None:
+    hub = pytest.importorskip("huggingface_hub")
+    loaded = hub.ModelCard((folder / "README.md").read_text())
+    assert loaded.data.pipeline_tag == "image-classification"
+    (result,) = loaded.data.eval_results
+    assert (result.metric_type, result.metric_value, result.dataset_name) == ("accuracy", 0.975, "digits")
+    assert loaded.data.model_name == "mlp.digits_v1"
+
+
+def test_it_prints_figure_bytes_data_recipe_and_machine(folder: Path) -> None:
+    text = (folder / "README.md").read_text()
+    for part in (
+        "# mlp.digits_v1",
+        "| accuracy | 97.44 % ± 0.12 % | 3 | 97.50 % |",
+        "f" * 64,
+        "wall time | 75 s for one seed",
+        "| cpu | a \\| cpu |",
+        "batch_size: 64",
+        'zoo.create("mlp.digits_v1")',
+        open_bundle(folder).metrics["sha256"],
+    ):
+        assert part in text, part
+
+
+def test_a_seed_alone_is_shown_without_a_spread(content: tuple[dict, dict]) -> None:
+    config, metrics = content
+    metrics["metrics"]["accuracy"] = {"value": 0.95, "mean": 0.95, "std": 0.0, "n": 1, "seeds": [0]}
+    text = card(config, metrics, RECIPE)
+    assert "| accuracy | 95.00 % | 1 | 95.00 % |" in text
+    assert "Only 1 seed was run where the recipe asks for 5, which says nothing of the spread." in text
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        RECIPE,
+        "model: mlp\nevaluate: {metric: accuracy, seeds: 5}\ntrain: {seeds: 1}\n",
+        "evaluate: {metric: accuracy,\n  seeds: 5}\n",
+        {"evaluate": {"metric": "accuracy", "seeds": 5}, "train": {"seed": 0}},
+    ],
+)
+def test_fewer_seeds_than_the_recipe_asks_for_are_admitted(recipe: Any, content: tuple[dict, dict]) -> None:
+    config, metrics = content
+    assert "Only 3 seeds were run where the recipe asks for 5." in card(config, metrics, recipe)
+    metrics["metrics"]["accuracy"]["n"] = 5
+    assert "Only" not in card(config, metrics, recipe)
+
+
+@pytest.mark.parametrize(
+    ("beside", "verdict"),
+    [(0.99, "It loses to TF-IDF."), ({"value": 0.9}, "It beats TF-IDF."), (0.9744, "It ties with TF-IDF.")],
+)
+def test_it_says_which_of_two_wins(beside: Any, verdict: str, content: tuple[dict, dict]) -> None:
+    config, metrics = content
+    metrics["baselines"] = {"chance": 0.1, "TF-IDF": beside}
+    text = card(config, metrics, RECIPE)
+    assert verdict in text and "| chance | 10.00 % |" in text
+
+
+def test_notes_and_odd_names_survive(content: tuple[dict, dict]) -> None:
+    config, metrics = content
+    config["data"] = metrics["data"]["name"] = 'di: "gits" # [1'
+    config["labels"] = []
+    text = card(config, metrics, RECIPE, ["Trained on a Tuesday."], name="mlp.odd_v1")
+    front = yaml.safe_load(text.split("---\n")[1])
+    assert front["datasets"] == ['di: "gits" # [1']
+    assert front["model-index"][0]["name"] == "mlp.odd_v1"
+    assert "## Notes\n\n- Trained on a Tuesday." in text
+
+
+def test_a_run_without_a_name_has_a_card_too(content: tuple[dict, dict]) -> None:
+    config, metrics = content
+    assert "# mlp on digits" in card(config, metrics, RECIPE)
+
+
+def test_a_figure_that_is_no_share_is_shown_as_it_is(content: tuple[dict, dict]) -> None:
+    config, metrics = content
+    metrics["metrics"] = {"mse": {"value": 12.3456, "mean": 12.5, "std": 0.25, "n": 5}}
+    metrics["baselines"] = {"last value": 14.0}
+    text = card(config, metrics, RECIPE)
+    assert "| mse | 12.5 ± 0.25 | 5 | 12.35 |" in text and "It beats last value." in text

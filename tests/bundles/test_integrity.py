@@ -1,0 +1,130 @@
+"""A file is hashed once, and again when it changes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from zoo.bundles import integrity
+from zoo.bundles.integrity import check_file, sha256
+from zoo.errors import ZooError
+
+CONTENT = bytes(range(256)) * 5000
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of some size that was not written just now, and a cache that never saw it."""
+    monkeypatch.setenv("ZOO_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(integrity, "_memo", {})
+    monkeypatch.setattr(integrity, "_SETTLED_NS", -1)
+    path = tmp_path / "file"
+    path.write_bytes(CONTENT)
+    return path
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Every file that was read whole."""
+    seen: list[Path] = []
+
+    def spy(path: Path) -> str:
+        seen.append(path)
+        return sha256(path)
+
+    monkeypatch.setattr(integrity, "sha256", spy)
+    return seen
+
+
+def test_the_hash_is_that_of_the_bytes(file: Path, tmp_path: Path) -> None:
+    assert sha256(file) == DIGEST
+    (tmp_path / "empty").touch()
+    assert sha256(tmp_path / "empty") == hashlib.sha256(b"").hexdigest()
+
+
+def test_a_file_is_hashed_once(file: Path, hashed: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        check_file(file, DIGEST, len(CONTENT))
+    monkeypatch.setattr(integrity, "_memo", {})  # as in another process
+    check_file(file, DIGEST, len(CONTENT))
+    assert hashed == [file]
+
+
+def test_a_remembered_hash_does_not_vouch_for_another(file: Path, hashed: list[Path]) -> None:
+    check_file(file, DIGEST)
+    with pytest.raises(ZooError, match="SHA-256 is not the published one"):
+        check_file(file, "0" * 64)
+    assert hashed == [file]
+
+
+def test_another_process_remembers(file: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from zoo.bundles import integrity\n"
+        "integrity._SETTLED_NS = -1; path, digest = Path(sys.argv[1]), sys.argv[2]\n"
+        "if sys.argv[3] == 'again': integrity.sha256 = None\n"
+        "integrity.check_file(path, digest)"
+    )
+    for turn in ("first", "again"):
+        subprocess.run([sys.executable, "-c", code, str(file), DIGEST, turn], check=True)
+
+
+def test_a_changed_file_is_noticed_though_size_and_mtime_are_as_before(file: Path, hashed: list[Path]) -> None:
+    check_file(file, DIGEST, len(CONTENT))
+    status = file.stat()
+    with open(file, "r+b") as out:
+        out.seek(1000)
+        out.write(b"\xff")
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(ZooError, match="damaged or was changed"):
+        check_file(file, DIGEST, len(CONTENT))
+    assert len(hashed) == 2
+
+
+def test_another_file_in_its_place_is_noticed(file: Path, tmp_path: Path) -> None:
+    check_file(file, DIGEST)
+    other = tmp_path / "other"
+    other.write_bytes(CONTENT[::-1])
+    os.replace(other, file)
+    with pytest.raises(ZooError, match="damaged or was changed"):
+        check_file(file, DIGEST)
+
+
+def test_what_was_written_just_now_is_not_remembered(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within one tick of the file system's clock a change leaves every time as it was."""
+    monkeypatch.setattr(integrity, "_SETTLED_NS", 60_000_000_000)
+    check_file(file, DIGEST)
+    assert not integrity._memo and not (integrity.home() / "verified").exists()
+
+
+def test_the_size_is_compared_before_anything_is_read(file: Path, hashed: list[Path]) -> None:
+    with pytest.raises(ZooError, match="1,280,000 bytes long where 1,280,001 were published"):
+        check_file(file, DIGEST, len(CONTENT) + 1)
+    assert hashed == []
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ZooError, match="cannot be read"):
+        check_file(tmp_path / "nothing", DIGEST)
+
+
+@pytest.mark.parametrize("junk", [b"", b"one line", b"\xff\xff\n\xff", b"a\nb\nc\n"])
+def test_a_note_that_is_junk_is_as_none(junk: bytes, file: Path, hashed: list[Path]) -> None:
+    note = integrity._note(os.path.abspath(file))
+    note.parent.mkdir(parents=True)
+    note.write_bytes(junk)
+    check_file(file, DIGEST)
+    assert hashed == [file]
+
+
+def test_a_home_that_cannot_be_written_costs_time_alone(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "not_a_folder").touch()
+    monkeypatch.setenv("ZOO_HOME", str(tmp_path / "not_a_folder"))
+    check_file(file, DIGEST)
