@@ -33,11 +33,8 @@ Device = Annotated[str | None, typer.Option(metavar="DEVICE", help="Where to com
 
 @app.callback(invoke_without_command=True)
 def zoo_(context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False):
-    if version:
-        import zoo
-
-        print(f"zoo {zoo.__version__}")
-    elif context.invoked_subcommand is None:
+    # --version is here for the help alone: `main` answers it, because typer needs pydantic to parse it.
+    if context.invoked_subcommand is None:
         print(context.get_help())
 
 
@@ -237,6 +234,11 @@ def cache_clear():
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments[:1] == ["--version"]:
+        import zoo
+
+        print(f"zoo {zoo.__version__}")
+        return DONE
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     debug = "--debug" in options
     if debug:
