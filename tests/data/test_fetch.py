@@ -108,7 +108,8 @@ def test_an_archive_gives_its_wanted_files_and_writes_nowhere_else(server, fresh
     stray = ["train/unsup/0_0.txt", "train/pos/../../../evil.txt", "train/pos/..", "../evil.txt"]
     packed = tar(
         server.folder / "reviews.tar.gz",
-        {f"aclImdb/{name}": name.encode() for name in wanted + stray} | {"../evil.txt": b"", "/evil.txt": b""},
+        {f"aclImdb/{name}": name.encode() for name in wanted + stray}
+        | {"other/train/pos/1_1.txt": b"", "../evil.txt": b"", "/evil.txt": b""},
         {"aclImdb/train/neg": "..", "aclImdb/test/pos/1_1.txt": "/etc/passwd"},
     )
     mirror = Archive(server.url + packed.name, f"sha256:{hashlib.sha256(packed.read_bytes()).hexdigest()}")

@@ -35,7 +35,7 @@ def _split(folder: Path) -> Split:
     targets: list[int] = []
     groups: list[int] = []
     for label, name in enumerate(("neg", "pos")):
-        paths = sorted((folder / name).glob("*_*.txt"), key=lambda path: int(path.name.partition("_")[0]))
+        paths = sorted((folder / name).glob("[0-9]*_*.txt"), key=lambda path: int(path.name.partition("_")[0]))
         texts += map(_text, paths)
         targets += [label] * len(paths)
         groups += [label * BLOCKS + place * BLOCKS // len(paths) for place in range(len(paths))]
