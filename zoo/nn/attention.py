@@ -28,10 +28,10 @@ class AttentionPooling(nn.Module):
         self.score = nn.Linear(units, 1, bias=False)
 
     def forward(self, states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        # The softmax and the sum run over up to hundreds of terms: in float32 also where the states are bfloat16.
+        # The softmax runs over hundreds of terms: in float32 also where the states are bfloat16.
         scores = self.score(torch.tanh(self.project(states))).squeeze(-1).float()
         # The lowest finite number, not -inf: a row without states gets equal weights instead of NaN. The product then
         # makes every masked weight exactly zero, those too.
         weights = scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(-1) * mask
-        pooled = (weights.unsqueeze(-1) * states.float()).sum(1)
-        return pooled.to(states.dtype), weights
+        # A matrix product of one row: no (N, T, features) of weighted states is ever written, which halves the cost.
+        return (weights.to(states.dtype).unsqueeze(1) @ states).squeeze(1), weights
