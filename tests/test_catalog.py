@@ -1,0 +1,95 @@
+"""Finding models and weights by pattern, task, data set, and whether there is a weight."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import zoo
+from zoo import registry
+from zoo.bundles.index import entry_of, write_index
+
+
+@pytest.fixture
+def source(image_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An index of three weights; the files of the first are there."""
+    entry = entry_of(image_bundle, "mlp.tiny_v1", True)
+    root = tmp_path / "source"
+    root.mkdir()
+    (root / "mlp.tiny_v1").symlink_to(image_bundle, target_is_directory=True)
+    names = ["mlp.tiny_v10", "mlp.tiny_v2", "mlp.tiny_v1", "bilstm_attn.imdb_big_v1"]
+    write_index(root / "index.json", {n: type(entry)(n, n == "mlp.tiny_v1", entry.files) for n in names})
+    monkeypatch.setenv("ZOO_SOURCES", str(root))
+    return root
+
+
+def test_patterns_are_globs_and_numbers_sort_as_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry.names()
+    for name in ("net101", "net18", "net9"):
+        model = registry.Model(name, lambda: None, "regression", "default", "", "", (1,))
+        monkeypatch.setitem(registry._models, name, model)
+    assert zoo.list_models("net*") == ["net9", "net18", "net101"]
+    assert zoo.list_models("net?") == ["net9"]
+    assert zoo.list_models(task="regression", pattern="*1*") == ["net18", "net101"]
+    assert zoo.list_models("nothing") == []
+
+
+def test_models_by_task() -> None:
+    assert "bilstm_attn" in zoo.list_models(task="text-classification")
+    assert "bilstm_attn" not in zoo.list_models(task="image-classification")
+    assert set(zoo.list_models()) == set(registry.names())
+
+
+def test_models_by_weight(source: Path) -> None:
+    with_weight = zoo.list_models(pretrained=True)
+    assert {"mlp", "bilstm_attn"} <= set(with_weight)
+    assert sorted(with_weight + zoo.list_models(pretrained=False)) == sorted(registry.names())
+    assert zoo.list_models("resnet*", dataset="tiny") == []
+    assert zoo.list_models(dataset="tiny") == ["mlp"]
+    assert "bilstm_attn" in zoo.list_models(dataset="imdb")
+    assert zoo.list_models(dataset="tin") == []
+
+
+def test_weights_in_natural_order(source: Path) -> None:
+    assert zoo.list_weights("mlp.tiny*") == ["mlp.tiny_v1", "mlp.tiny_v2", "mlp.tiny_v10"]
+    assert "bilstm_attn.imdb_big_v1" in zoo.list_weights()
+
+
+def test_info_of_a_model(source: Path) -> None:
+    info = zoo.info("mlp")
+    assert (info.name, info.task, info.init, info.weight) == ("mlp", "image-classification", "kaiming_normal", None)
+    assert info.num_parameters == sum(p.numel() for p in zoo.create("mlp").parameters())
+    assert {"mlp.tiny_v1", "mlp.tiny_v2", "mlp.tiny_v10"} <= set(info.weights)
+    assert info.default == "mlp.tiny_v1"
+
+
+@pytest.mark.parametrize("by_path", [False, True])
+def test_info_of_a_weight(by_path: bool, source: Path) -> None:
+    info = zoo.info(source / "mlp.tiny_v1" if by_path else "mlp.tiny_v1")
+    assert (info.name, info.weight, info.data, info.num_parameters) == ("mlp", "mlp.tiny_v1", "digits", 650)
+    assert info.labels[0] == "pixel 0" and info.metrics["accuracy"]["n"] == 2
+    assert info.files["model.safetensors"] > 2600
+    assert json.loads(json.dumps(info.to_dict()))["input_shape"] == [1, 8, 8]
+
+
+def test_info_draws_no_random_number() -> None:
+    import torch
+
+    state = torch.get_rng_state()
+    zoo.info("resnet18")
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("resnet81", "unknown model 'resnet81'; did you mean resnet18"),
+        ("mlp.tinny_v1", "unknown weight 'mlp.tinny_v1'; did you mean mlp.tiny_v1"),
+        ("./nothing", "nothing"),
+    ],
+)
+def test_info_of_what_is_not_there(name: str, told: str, source: Path) -> None:
+    with pytest.raises(zoo.ZooError, match=told):
+        zoo.info(name)

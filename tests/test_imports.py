@@ -1,0 +1,116 @@
+"""Who may import whom, and what an import costs."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import zoo
+
+ROOT = Path(__file__).parents[1]
+HEAVY = (
+    *("torchvision", "timm", "accelerate", "torchmetrics", "pydantic", "huggingface_hub", "sklearn", "matplotlib"),
+    *("numpy", "yaml", "tokenizers", "typer", "rich"),
+)
+# The lower layers, each with those it may import. `environment` and `errors` are below them all.
+LAYERS = {
+    "registry": {"registry", "models"},  # which it imports when a name is first looked up
+    "init": {"init"},
+    "nn": {"nn"},
+    "models": {"registry", "init", "nn", "models"},
+    "bundles": {"registry", "init", "nn", "models", "bundles"},
+    "create": {"registry", "init", "bundles", "sources", "create"},
+}
+
+
+def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+
+
+def files(layer: str) -> list[Path]:
+    folder = ROOT / "zoo" / layer
+    return sorted(folder.rglob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file imports, at its top or inside a function; of `from a import b` both a and a.b."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize(
+    "path", [path for layer in LAYERS for path in files(layer)], ids=lambda p: str(p.relative_to(ROOT))
+)
+def test_a_lower_layer_needs_only_torch_safetensors_and_what_is_below(path: Path) -> None:
+    allowed = LAYERS[path.relative_to(ROOT / "zoo").parts[0].removesuffix(".py")] | {"errors"}
+    for name in imported(path):
+        top, *rest = name.split(".")
+        if top == "zoo":
+            assert rest and rest[0] in allowed, f"{path} imports {name}"
+        else:
+            assert top in {"torch", "safetensors"} or top in sys.stdlib_module_names, f"{path} imports {name}"
+
+
+def test_importing_zoo_imports_nothing_to_speak_of() -> None:
+    done = python("import sys, zoo; print(*sys.modules)")
+    loaded = set(done.stdout.split())
+    assert "zoo" in loaded, done.stderr
+    assert not loaded & {"torch", "safetensors", *HEAVY}
+    assert not {name for name in loaded if name.startswith("zoo.")}
+
+
+def test_the_version_costs_no_torch() -> None:
+    done = python("import sys, zoo; print(zoo.__version__, 'torch' in sys.modules)")
+    assert done.stdout.split()[1] == "False", done.stderr
+    assert done.stdout[0].isdigit()
+
+
+def test_creating_and_loading_import_none_of_the_heavy(image_bundle: Path) -> None:
+    code = (
+        "import sys\n"
+        "for name in sys.argv[2].split(): sys.modules[name] = None\n"  # an import of it raises
+        "import zoo\n"
+        "zoo.create('mnist_mlp'); zoo.create('resnet18_cifar'); zoo.create('bilstm_attn')\n"
+        "print(zoo.create(sys.argv[1]).zoo.weight)"
+    )
+    # numpy is not the zoo's but torch's own choice: it warns where it is blocked.
+    done = python(code, str(image_bundle), " ".join({*HEAVY} - {"numpy"}))
+    assert done.stdout == "mlp.tiny_v1\n", done.stderr
+
+
+def test_every_public_name_is_there_and_no_submodule_takes_its_place() -> None:
+    code = (
+        "import importlib, types, zoo\n"
+        "homes = {home for home in zoo._HOME.values()}\n"
+        "for home in homes: importlib.import_module(home)\n"  # binds zoo.create, zoo.predictor, ... to the package
+        "for name in zoo.__all__:\n"
+        "    assert name in dir(zoo), name\n"
+        "    assert not isinstance(getattr(zoo, name), types.ModuleType), name\n"
+        "import zoo.create\n"
+        "print(callable(zoo.create))"
+    )
+    done = python(code)
+    assert done.stdout == "True\n", done.stderr
+
+
+def test_names_for_type_checkers_are_those_there_are() -> None:
+    tree = ast.parse(Path(zoo.__file__).read_text(encoding="utf-8"))
+    block = next(node for node in tree.body if isinstance(node, ast.If) and isinstance(node.test, ast.Name))
+    stated = {
+        alias.asname: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    assert stated == zoo._HOME
+
+
+def test_an_unknown_attribute_is_an_ordinary_error() -> None:
+    with pytest.raises(AttributeError, match="module 'zoo' has no attribute 'creat'"):
+        zoo.creat  # noqa: B018
