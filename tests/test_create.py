@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,8 @@ import torch
 import zoo
 from zoo import init, registry
 from zoo.bundles.index import entry_of, write_index
+
+create: Any = zoo.create  # every model is an nn.Module, and each has other attributes
 
 DEVICES = [
     "cpu",
@@ -33,7 +36,7 @@ def test_the_same_seed_gives_the_same_model(name: str, device: str) -> None:
     states = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
-        states.append(zoo.create(name, device=device).state_dict())
+        states.append(create(name, device=device).state_dict())
     assert all(tensor.device.type == device for tensor in states[0].values())
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
     assert not all(torch.equal(states[0][key], states[2][key]) for key in states[0])
@@ -41,7 +44,7 @@ def test_the_same_seed_gives_the_same_model(name: str, device: str) -> None:
 
 def test_a_fresh_model_is_filled_by_its_scheme_and_in_training_mode() -> None:
     torch.manual_seed(0)
-    model = zoo.create("mnist_mlp")
+    model = create("mnist_mlp")
     assert model.training and all(module.training for module in model.modules())
     torch.manual_seed(0)
     expected = registry.get("mnist_mlp").constructor()
@@ -53,7 +56,7 @@ def test_a_fresh_model_is_filled_by_its_scheme_and_in_training_mode() -> None:
 
 
 def test_a_fresh_model_takes_arguments_classes_and_dtype() -> None:
-    model = zoo.create("mlp", widths=[5], num_classes=3, dtype=torch.bfloat16)
+    model = create("mlp", widths=[5], num_classes=3, dtype=torch.bfloat16)
     assert [tuple(p.shape) for p in model.parameters()] == [(5, 64), (5,), (3, 5), (3,)]
     assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
 
@@ -61,9 +64,9 @@ def test_a_fresh_model_takes_arguments_classes_and_dtype() -> None:
 def test_rounding_comes_after_drawing() -> None:
     """A dtype does not change which numbers are drawn."""
     torch.manual_seed(0)
-    whole = zoo.create("mlp")
+    whole = create("mlp")
     torch.manual_seed(0)
-    assert torch.equal(zoo.create("mlp", dtype=torch.float16).head.weight, whole.head.weight.half())
+    assert torch.equal(create("mlp", dtype=torch.float16).head.weight, whole.head.weight.half())
 
 
 @pytest.mark.parametrize(
@@ -77,7 +80,7 @@ def test_rounding_comes_after_drawing() -> None:
     ],
 )
 def test_every_name_of_a_weight(name: str, options: dict, published: Path) -> None:
-    model = zoo.create(name, **options)
+    model = create(name, **options)
     assert model.zoo.weight == "mlp.tiny_v1" and not model.training
     assert model(torch.eye(64)[:10].view(10, 1, 8, 8)).argmax(1).tolist() == list(range(10))
 
@@ -85,32 +88,32 @@ def test_every_name_of_a_weight(name: str, options: dict, published: Path) -> No
 def test_the_path_of_a_bundle_is_a_name(image_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(image_bundle.parent)
     for name in (image_bundle, str(image_bundle), "./mlp.tiny_v1", "mlp.tiny_v1"):
-        assert zoo.create(name).zoo.weight == "mlp.tiny_v1"
+        assert create(name).zoo.weight == "mlp.tiny_v1"
     for weights in (image_bundle, "./mlp.tiny_v1", "mlp.tiny_v1"):
-        assert zoo.create("mlp", weights=weights).zoo.weight == "mlp.tiny_v1"
+        assert create("mlp", weights=weights).zoo.weight == "mlp.tiny_v1"
 
 
 def test_a_folder_in_the_way_is_no_bundle(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("mlp", "tiny_v1", "mlp.tiny_v1"):
         (tmp_path / name).mkdir()
-    assert zoo.create("mlp").zoo.weight is None
-    assert zoo.create("mlp", weights="tiny_v1").zoo.weight == "mlp.tiny_v1"
-    assert zoo.create("mlp.tiny_v1").zoo.weight == "mlp.tiny_v1"
+    assert create("mlp").zoo.weight is None
+    assert create("mlp", weights="tiny_v1").zoo.weight == "mlp.tiny_v1"
+    assert create("mlp.tiny_v1").zoo.weight == "mlp.tiny_v1"
 
 
 def test_another_number_of_classes(published: Path) -> None:
     with pytest.warns(UserWarning, match="replaced by a fresh one for 4") as told:
-        model = zoo.create("mlp", pretrained=True, num_classes=4)
+        model = create("mlp", pretrained=True, num_classes=4)
     assert model.head.out_features == 4
     assert told[0].filename == __file__  # the warning points at the caller's line
 
 
 def test_arguments_of_a_weight_can_be_overridden(published: Path) -> None:
     with pytest.raises(zoo.ZooError, match="2 missing"):
-        zoo.create("mlp", pretrained=True, widths=[3])
+        create("mlp", pretrained=True, widths=[3])
     with pytest.raises(zoo.ZooError, match=r"unexpected keyword argument 'depth'; it takes in_features, widths"):
-        zoo.create("mlp", pretrained=True, depth=3)
+        create("mlp", pretrained=True, depth=3)
 
 
 @pytest.mark.parametrize(
@@ -132,12 +135,12 @@ def test_arguments_of_a_weight_can_be_overridden(published: Path) -> None:
 )
 def test_what_cannot_be_created(name: str, options: dict, told: str, published: Path) -> None:
     with pytest.raises(zoo.ZooError, match=told):
-        zoo.create(name, **options)
+        create(name, **options)
 
 
 def test_a_bundle_of_another_model(image_bundle: Path) -> None:
     with pytest.raises(zoo.ZooError, match="holds a 'mlp', not a 'resnet18'"):
-        zoo.create("resnet18", weights=image_bundle)
+        create("resnet18", weights=image_bundle)
 
 
 def test_the_source_is_held_to_its_index(published: Path) -> None:
@@ -146,6 +149,6 @@ def test_the_source_is_held_to_its_index(published: Path) -> None:
     try:
         config.write_text(json.dumps({**json.loads(text), "labels": ["fooled"] * 10}))
         with pytest.raises(zoo.ZooError, match=r"config\.json"):
-            zoo.create("mlp", pretrained=True)
+            create("mlp", pretrained=True)
     finally:
         config.write_text(text)

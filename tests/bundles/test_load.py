@@ -20,8 +20,9 @@ from zoo import init, registry
 from zoo.bundles import load
 from zoo.bundles.format import open_bundle
 from zoo.bundles.integrity import sha256
-from zoo.bundles.load import load_model
 from zoo.errors import ZooError
+
+load_model: Any = load.load_model  # every model is an nn.Module, and each has other attributes
 
 DEVICES = [
     "cpu",
@@ -35,6 +36,9 @@ Register = Callable[[str, Callable[..., nn.Module]], None]
 
 class Positions(nn.Module):
     """Has buffers that are in no state dict, one of them drawn, one made from Python values, one on a fixed device."""
+
+    table: Tensor
+    fixed: Tensor
 
     def __init__(self) -> None:
         super().__init__()
