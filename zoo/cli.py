@@ -124,7 +124,7 @@ def evaluate(
     """Measure a weight or a run on its recipe's test split."""
     import zoo
 
-    found = zoo.evaluate(name, device=device)
+    found = {"name": name, "split": "test", "metrics": zoo.evaluate(name, device=device)}
     _document(found) if as_json else _facts(found)
 
 
@@ -138,7 +138,7 @@ def verify(
     """Check hashes, schema and parameter counts, and with the data at hand the published metric."""
     import zoo
 
-    reports = [report.to_dict() for report in zoo.verify(names or None)]
+    reports = [zoo.verify(name).to_dict() for name in names or zoo.list_weights()]
     if as_json:
         _document(reports)
     else:

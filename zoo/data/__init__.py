@@ -17,7 +17,7 @@ from zoo.data.imdb import IMDB
 from zoo.data.split import DataSet, Split, hold_out
 from zoo.errors import ZooError, unknown
 
-__all__ = ["DataSet", "Split", "hold_out", "load", "names"]
+__all__ = ["DataSet", "Split", "at_hand", "hold_out", "load", "names"]
 
 ENTRIES = {entry.name: entry for entry in (CIFAR10, DIGITS, FASHION_MNIST, IMDB, MNIST)}
 
@@ -62,3 +62,10 @@ def _decode(entry: Entry, folder: Path | None) -> tuple[Split, Split]:
             f"{found[:12]}…, expected {entry.fingerprint[:12]}…); replace it by the published data or delete it"
         )
     return splits
+
+
+def at_hand(name: str) -> bool:
+    """Whether `load(name)` needs no network: nothing to download, or it is in ZOO_DATA or in the cache."""
+    entry = ENTRIES[name]
+    kept = files.home() / f"{entry.name}.safetensors"
+    return entry.raw is None or files.in_zoo_data(entry.raw) is not None or kept.is_file()

@@ -23,7 +23,7 @@ KEEP = 2
 def save(folder: Path, step: int, parts: dict[str, dict[str, Tensor]], state: dict[str, Any]) -> Path:
     """Write `parts` (part -> name -> tensor) and the JSON-ready `state` as the checkpoint of `step`; drop all but the newest two."""
     folder.mkdir(exist_ok=True)
-    tensors = {f"{part}/{name}": t.detach().cpu().clone() for part, content in parts.items() for name, t in content.items()}
+    tensors = {f"{part}/{name}": t.detach().cpu().clone(memory_format=torch.contiguous_format) for part, content in parts.items() for name, t in content.items()}
     path = folder / f"{step:09d}.safetensors"
     temporary = path.with_suffix(".tmp")
     try:
@@ -64,8 +64,12 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
     """Put flat tensors from `optimizer_tensors` back into a freshly built optimizer of the same recipe."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     slots: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         index, name = key.split(".", 1)
+        like = parameters[int(index)]
+        # Fused optimizers walk through memory, so a state tensor must lie as its parameter does (channels_last).
+        tensor = torch.empty_like(like, dtype=tensor.dtype).copy_(tensor) if tensor.shape == like.shape else tensor
         slots.setdefault(int(index), {})[name] = tensor
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -1,0 +1,210 @@
+"""Measure a weight again: its metrics (`evaluate`), its bytes (`verify`), its recipe (`reproduce`)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import statistics
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zoo import data, sources, tasks
+from zoo.bundles.format import Bundle
+from zoo.bundles.load import load_model
+from zoo.environment import environment
+from zoo.errors import ZooError
+from zoo.recipes import Recipe, load_recipe
+from zoo.training import Run, train
+from zoo.training.measure import measure
+
+SAME_PLATFORM = 1e-4
+"""How far a metric of the same bytes may lie from the published one; kernels of another platform may add as much again and again."""
+OTHER_PLATFORM = 1e-3
+
+
+def evaluate(name_or_run: str | os.PathLike[str] | Run, *, device: torch.device | str | None = None) -> dict[str, float]:
+    """Metrics of a weight, a bundle folder or a finished run on its recipe's test split: metric -> value.
+
+    Downloads the data set where it is not at hand. Raises `ZooError` for an unknown name, an unfinished run, missing data.
+    """
+    return _evaluate(_bundle(name_or_run), device)
+
+
+def _bundle(name_or_run: str | os.PathLike[str] | Run) -> Bundle:
+    return sources.find(name_or_run.folder.absolute() if isinstance(name_or_run, Run) else name_or_run)
+
+
+def _evaluate(bundle: Bundle, device: torch.device | str | None = None) -> dict[str, float]:
+    recipe, model = load_recipe(bundle.path("recipe.yaml")), load_model(bundle, device=device)
+    test = data.load(recipe.data.name).test
+    return measure(model, test, bundle.config, tokenizer=bundle.tokenizer, batch_size=recipe.evaluate.batch_size)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `verify` found; `checks` maps each check that was made to whether it passed, `message` is one sentence."""
+
+    weight: str
+    ok: bool
+    checks: dict[str, bool]
+    message: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def verify(name: str | os.PathLike[str]) -> Verification:
+    """Check a weight: hashes of its files, schema of its JSON and recipe, parameter count, and with the data at hand its metrics.
+
+    The published metrics must come out again to 1e-4 on the platform they were measured on, to 1e-3 on another. Nothing
+    is downloaded for it but the weight. Raises `ZooError` only where there is no such weight; a failed check is reported.
+    """
+    bundle = sources.find(name)
+    weight = bundle.name or bundle.folder.name
+    checks: dict[str, bool] = {}
+    message = ""
+    for check in (_hashes, _schema, _parameters, _metrics):
+        try:
+            said = check(bundle)
+        except ZooError as error:
+            checks[check.__name__[1:]] = False
+            return Verification(weight, False, checks, str(error))
+        if said is None:
+            checks[check.__name__[1:]] = True
+        else:
+            message = said
+    return Verification(weight, True, checks, message or "all checks passed.")
+
+
+def _hashes(bundle: Bundle) -> None:
+    for file in bundle.entry.files if bundle.entry else ("model.safetensors",):
+        bundle.path(file)
+
+
+def _schema(bundle: Bundle) -> None:
+    recipe = load_recipe(bundle.path("recipe.yaml"))
+    tasks.get(bundle.config["task"])
+    if recipe.model != bundle.config["model"]:
+        raise ZooError(f"config.json is for {bundle.config['model']}, but recipe.yaml is for {recipe.model}; publish the weight anew.")
+    if bundle.metrics.get("recipe_sha256") != hashlib.sha256(bundle.recipe.encode()).hexdigest():
+        raise ZooError("recipe.yaml is not the recipe that metrics.json was measured for; publish the weight anew.")
+    for name, figures in bundle.metrics["metrics"].items():
+        values = figures["values"]
+        if len(values) != figures["n"] or not math.isclose(statistics.fmean(values), figures["mean"], abs_tol=1e-9):
+            raise ZooError(f"metrics.json: the mean of {name} is not that of its {len(values)} values; publish the weight anew.")
+
+
+def _parameters(bundle: Bundle) -> None:
+    count = sum(p.numel() for p in load_model(bundle, device="cpu").parameters())
+    if count != bundle.config.get("num_parameters"):
+        raise ZooError(f"the model has {count} parameters, but config.json says {bundle.config.get('num_parameters')}; publish the weight anew.")
+
+
+def _metrics(bundle: Bundle) -> str | None:
+    """None where the metrics came out again, a sentence where they could not be measured."""
+    recipe = load_recipe(bundle.path("recipe.yaml"))
+    if not data.at_hand(recipe.data.name):
+        return f"metrics were not measured: {recipe.data.name} is not at hand (`zoo data get {recipe.data.name}` fetches it)."
+    if data.load(recipe.data.name).fingerprint != bundle.metrics["data"]["fingerprint"]:
+        raise ZooError(f"{recipe.data.name} at hand has another fingerprint than the data that {bundle.name or bundle.folder} was measured on.")
+    if bundle.metrics["split"] != "test":
+        return "metrics were not measured: this run held out a part of its training data."
+    here, there = environment(), bundle.metrics["environment"]
+    same = all(here[key] == there.get(key) for key in ("platform", "cpu", "torch"))
+    tolerance = SAME_PLATFORM if same else OTHER_PLATFORM
+    measured = _evaluate(bundle, "cpu")
+    for name, figures in bundle.metrics["metrics"].items():
+        if not abs(measured.get(name, math.nan) - figures["value"]) <= tolerance + 1e-9:
+            raise ZooError(f"{name} is {measured.get(name)}, but {figures['value']} is published for these bytes (tolerance {tolerance}).")
+    return None
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What `reproduce` found. `identical` says whether the first seed's run gave the shipped bytes, bit for bit."""
+
+    weight: str
+    metric: str
+    published: dict[str, Any]
+    measured: dict[str, Any]
+    tolerance: float
+    verdict: str
+    identical: bool
+    seconds: float
+    environment: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def reproduce(
+    name: str | os.PathLike[str],
+    *,
+    seeds: int | None = None,
+    device: torch.device | str | None = None,
+    out: str | os.PathLike[str] | None = None,
+) -> Reproduction:
+    """Train a weight again from its own recipe and compare with its own numbers.
+
+    Args:
+        name: a weight, a model (its default weight), or a bundle folder.
+        seeds: how many; the published ones in their order, then the next integers. One by default, as one is what a
+            first look can wait for.
+        device: as for `zoo.train`.
+        out: a folder to keep the runs and `reproduce.json` in; without it the runs are dropped afterwards. Runs that
+            are there already are resumed.
+
+    The verdict is *reproduced* where the means differ by at most the tolerance: three standard errors of that
+    difference, 3 std sqrt(1/n + 1/k) for n published and k measured seeds, and never less than the recipe's
+    `evaluate.tolerance`. Raises `ZooError` as `zoo.train` does.
+    """
+    bundle = sources.find(name)
+    recipe = load_recipe(bundle.folder)
+    metric = recipe.evaluate.metric
+    published = bundle.metrics["metrics"][metric]
+    chosen = _seeds(published["seeds"], 1 if seeds is None else seeds)
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(out) if out is not None else Path(scratch)
+        runs = [_rerun(recipe, seed, folder / f"seed{seed}", device) for seed in chosen]
+        values = [run.metrics[metric] for run in runs]
+        used = [json.loads((run.folder / "metrics.json").read_text(encoding="utf-8")) for run in runs]
+        tolerance = allowed(recipe.evaluate.tolerance, published["std"], published["n"], len(values))
+        mean = statistics.fmean(values)
+        report = Reproduction(
+            weight=bundle.name or bundle.folder.name,
+            metric=metric,
+            published={key: published[key] for key in ("mean", "std", "n")},
+            measured={"mean": mean, "std": statistics.stdev(values) if len(values) > 1 else 0.0, "values": values, "seeds": chosen},
+            tolerance=tolerance,
+            verdict="reproduced" if abs(mean - published["mean"]) <= tolerance + 1e-12 else "not reproduced",
+            identical=used[0]["sha256"] == bundle.metrics["sha256"],
+            seconds=round(time.monotonic() - started, 1),
+            environment=used[0]["environment"],
+        )
+        if out is not None:
+            (folder / "reproduce.json").write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
+    return report
+
+
+def allowed(least: float, std: float, n: int, k: int) -> float:
+    """By how much the mean of `k` seeds may differ from the published mean of `n`: three standard errors, `least` at the least."""
+    return max(least, 3 * std * math.sqrt(1 / n + 1 / k))
+
+
+def _seeds(published: list[int], count: int) -> list[int]:
+    if count < 1:
+        raise ZooError(f"seeds is {count}; give 1 or more.")
+    further = (seed for seed in range(count + len(published)) if seed not in published)
+    return [*published, *further][:count]
+
+
+def _rerun(recipe: Recipe, seed: int, folder: Path, device: torch.device | str | None) -> Run:
+    return train(recipe, out=folder, resume=folder.exists(), device=device, **{"train.seed": seed})
