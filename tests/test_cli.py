@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import zoo
 from zoo.cli import main
 
 Result = subprocess.CompletedProcess
@@ -261,14 +262,66 @@ def test_ctrl_c_while_training_keeps_a_checkpoint_and_exits_130(tmp_path):
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
 
-def test_train_and_use_the_run(here, tmp_path):
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run of one epoch, `run`, and the weight that it was published as, `mlp.digits_v1`."""
+    folder = tmp_path_factory.mktemp("grown")
+    zoo.train("mlp.digits", out=folder / "run", device="cpu", **{"train.epochs": 1})
+    assert zoo.publish(folder / "run", folder) == "mlp.digits_v1"
+    return folder
+
+
+def test_train_then_publish(here, tmp_path):
     run_folder = tmp_path / "run"
-    trained = here("train", "mlp.digits", "train.epochs=1", "--out", run_folder, "--device", "cpu")
+    arguments = ["train", "mlp.digits", "train.epochs=1", "--out", run_folder, "--device", "cpu"]
+    trained = here(*arguments)
     assert trained.returncode == 0 and "accuracy" in trained.stdout and str(run_folder) in trained.stdout
-    refused(here("train", "mlp.digits", "train.epochs=1", "--out", run_folder, "--device", "cpu"), "--resume")
-    np.save(tmp_path / "digit.npy", np.zeros((8, 8)))
-    assert json.loads(here("predict", run_folder, tmp_path / "digit.npy", "--json").stdout)[0]["label"] in "0123456789"
+    refused(here(*arguments), "--resume")
+    assert here(*arguments, "--resume").returncode == 0
     published = here("publish", run_folder, "--to", tmp_path / "published")
-    assert published.returncode == 0, published.stderr
-    weight = published.stdout.strip()
-    assert json.loads(here("info", tmp_path / "published" / weight, "--json").stdout)["weight"] == weight
+    assert (published.returncode, published.stdout.strip()) == (0, "mlp.digits_v1"), published.stderr
+
+
+def test_a_run_is_used_like_a_weight(here, grown, tmp_path):
+    np.save(tmp_path / "digit.npy", np.zeros((8, 8)))
+    for name in (grown / "run", grown / "mlp.digits_v1"):
+        assert json.loads(here("predict", name, tmp_path / "digit.npy", "--json").stdout)[0]["label"] in "0123456789"
+        found = json.loads(here("evaluate", name, "--json").stdout)
+        assert (found["name"], found["split"]) == (str(name), "test")
+        assert 0 < found["metrics"]["accuracy"] < 1
+
+
+def test_verify_says_what_it_checked(here, grown, image_bundle):
+    result = here("verify", grown / "mlp.digits_v1", "--json")
+    assert result.returncode == 0, result
+    (report,) = json.loads(result.stdout)
+    assert report["weight"] == "mlp.digits_v1" and report["ok"]
+    assert report["checks"] and all(passed is True for passed in report["checks"].values())
+    # The tiny bundle claims to be measured on digits that have another fingerprint than any.
+    failed = here("verify", grown / "mlp.digits_v1", image_bundle, "--json")
+    assert failed.returncode == 1
+    assert [report["ok"] for report in json.loads(failed.stdout)] == [True, False]
+    assert "FAILED" in here("verify", image_bundle).stdout
+
+
+def test_reproduce_says_whether_it_came_out_again(here, grown, tmp_path):
+    result = here("reproduce", grown / "mlp.digits_v1", "--device", "cpu", "--json")
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["verdict"] == "reproduced" and report["metric"] == "accuracy"
+    assert set(report["published"]) >= {"mean", "std", "n"} and set(report["measured"]) >= {
+        "mean",
+        "std",
+        "values",
+        "seeds",
+    }
+    assert {"weight", "tolerance", "seconds", "environment"} <= set(report)
+
+    boast = tmp_path / "boast"
+    shutil.copytree(grown / "mlp.digits_v1", boast)
+    metrics = json.loads((boast / "metrics.json").read_text())
+    metrics["metrics"]["accuracy"] |= {"mean": 0.999, "values": [0.999]}
+    (boast / "metrics.json").write_text(json.dumps(metrics))
+    failed = here("reproduce", boast, "--device", "cpu")
+    assert failed.returncode == 1
+    assert "not reproduced" in failed.stdout and "0.9990" in failed.stdout

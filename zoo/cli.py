@@ -138,15 +138,15 @@ def verify(
     """Check hashes, schema and parameter counts, and with the data at hand the published metric."""
     import zoo
 
-    reports = [zoo.verify(name).to_dict() for name in names or zoo.list_weights()]
+    reports = []
+    for name in names or zoo.list_weights():
+        report = zoo.verify(name).to_dict()
+        reports.append(report)
+        if not as_json:
+            checks = ", ".join(f"{check} {'ok' if passed else 'FAILED'}" for check, passed in report["checks"].items())
+            print(f"{report['weight']}: {checks}; {report['message']}", flush=True)
     if as_json:
         _document(reports)
-    else:
-        for report in reports:
-            checks = ", ".join(f"{check} {'ok' if passed else 'FAILED'}" for check, passed in report["checks"].items())
-            print(f"{report['weight']}: {'ok' if report['ok'] else 'FAILED'} ({checks})")
-            if report["message"]:
-                print(f"  {report['message']}")
     return DONE if all(report["ok"] for report in reports) else FAILED
 
 
@@ -315,6 +315,8 @@ def _verdict(report: dict[str, Any]) -> None:
         ],
     )
     print(f"{report['weight']}: {report['verdict']} (tolerance {report['tolerance']:.4f}, {report['seconds']:.0f} s)")
+    if report["identical"]:
+        print("Its tensors are the published ones, bit for bit.")
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
