@@ -2,7 +2,7 @@
 
 TF-IDF of words and word pairs, then a linear support vector machine (Wang & Manning 2012, Baselines and Bigrams:
 Simple, Good Sentiment and Topic Classification). Its one knob, C, is chosen on a held-out fifth of the training split,
-whole films together as far as the data tell; the test split is read once, at the end. Three minutes on one core.
+whole films together as far as the data tell; the test split is read once, at the end.
 
     python benchmarks/imdb_baseline.py
 

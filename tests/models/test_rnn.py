@@ -119,6 +119,14 @@ def test_dropout_acts_in_training_mode_alone() -> None:
     assert torch.equal(model(*inputs), model(*inputs))
 
 
+def test_word_vectors_start_small_under_the_models_init_scheme() -> None:
+    torch.manual_seed(0)
+    model = bilstm_attn(vocab_size=3000, embedding_dim=50)
+    init.apply(model, "recurrent")
+    assert abs(model.embedding.weight[1:].std().item() - 0.3) < 0.005
+    assert (model.embedding.weight[PAD] == 0).all()
+
+
 def test_every_parameter_learns_and_padding_does_not(model: bilstm_attn) -> None:
     model.train()(*batch(list(range(1, 50)), [3, 4], steps=60)).square().sum().backward()
     for name, parameter in model.named_parameters():

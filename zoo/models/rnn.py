@@ -15,6 +15,18 @@ from zoo.registry import register_model
 PAD, UNKNOWN = 0, 1  # the first two ids of every tokenizer that the zoo trains
 
 
+class WordVectors(nn.Embedding):
+    """An embedding that starts at N(0, 0.3²), padding at zero, where `nn.Embedding` starts at N(0, 1).
+
+    What a rare word was given by chance should weigh less than what a frequent one has learnt. With 0.1, and one
+    epoch of warm-up, the training loss on IMDB stood still for most of that epoch.
+    """
+
+    def reset_parameters(self) -> None:
+        nn.init.normal_(self.weight, std=0.3)
+        self._fill_padding_idx_with_zero()
+
+
 @register_model(
     task="text-classification",
     init="recurrent",
@@ -35,8 +47,8 @@ class bilstm_attn(nn.Module):
         layers: bidirectional LSTM layers.
         attention: units that score a state.
         num_classes: outputs of the head.
-        word_dropout: share of tokens read as unknown (Iyyer et al. 2015, section 3.2). It keeps the model from leaning
-            on single words and teaches it what an unknown word means, of which training texts hold next to none.
+        word_dropout: share of tokens read as unknown (after Iyyer et al. 2015, section 3.2). It keeps the model from
+            leaning on single words, and teaches it what an unknown word means.
         embedding_dropout: share of the vocabulary that is zero in a training step, each word wherever it stands
             (Gal & Ghahramani 2016, section 4.2).
         dropout: share of channels dropped from a row's LSTM states, one mask for all time steps, and again from
@@ -61,7 +73,7 @@ class bilstm_attn(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embedding_dim, padding_idx=PAD)
+        self.embedding = WordVectors(vocab_size, embedding_dim, padding_idx=PAD)
         self.encoder = BiLSTM(embedding_dim, hidden, layers, dropout)
         self.pool = AttentionPooling(2 * hidden, attention)
         self.head = nn.Linear(2 * hidden, num_classes)
