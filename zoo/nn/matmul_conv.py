@@ -7,13 +7,15 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 
 class MatmulConv(torch.autograd.Function):
-    """A 3 x 3 convolution with padding 1 whose forward and weight gradient are matrix products (Chellapilla et al. 2006).
+    """A 3 x 3 convolution with padding 1 whose forward and weight gradient are matrix products.
 
     With x unfolded into rows of 9 C_in numbers, U (N H' W', 9 C_in), and the weight as a matrix M (9 C_in, C_out):
-    Y = U M, hence dL/dM = U^T dL/dY. dL/dx is left to the library's convolution, which is fast there.
+    Y = U M, hence dL/dM = U^T dL/dY (Chellapilla et al. 2006). dL/dx is left to the library's convolution, which is
+    fast there.
 
     Why: oneDNN's bfloat16 weight gradient loses its speed where images are small and channels many. At (128, 512, 4, 4)
     the product is three times faster; `benchmarks/matmul_conv.py` measures it.
@@ -30,6 +32,7 @@ class MatmulConv(torch.autograd.Function):
         return (rows @ matrix).view(n, height, width, outputs).permute(0, 3, 1, 2)
 
     @staticmethod
+    @once_differentiable  # rows come from the forward pass as they are: a second derivative would miss x
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         x, weight, rows = ctx.saved_tensors
         outputs, inputs = weight.shape[:2]
@@ -56,7 +59,7 @@ def unfold(x: Tensor, stride: int) -> Tensor:
 
 
 def use_matmul_conv(model: nn.Module, *, channels: int = 256) -> None:
-    """Let `model`'s 3 x 3 convolutions with at least `channels` inputs and twice the outputs or 512 run as `MatmulConv`.
+    """Let `model`'s 3 x 3 convolutions with at least `channels` inputs and twice as many outputs run as `MatmulConv`.
 
     Those are the last stage's of a ResNet, where it pays. The state dict does not change.
     """
@@ -65,6 +68,10 @@ def use_matmul_conv(model: nn.Module, *, channels: int = 256) -> None:
             isinstance(module, nn.Conv2d)
             and module.kernel_size == (3, 3)
             and module.padding == (1, 1)
+            and module.stride in ((1, 1), (2, 2))
+            and module.dilation == (1, 1)
+            and module.groups == 1
+            and module.padding_mode == "zeros"
             and module.bias is None
             and module.in_channels >= channels
             and module.out_channels >= 2 * channels
