@@ -1,7 +1,8 @@
 """The recipe: everything a training run depends on, typed and checked.
 
 A recipe is YAML; `load_recipe` reads it, applies overrides, checks it and writes every default out. The same schema as
-JSON Schema lies in `recipes/schema.json`, so that editors complete the files.
+JSON Schema lies in `recipes/schema.json`, so that editors complete the files; where the schema changes, write it anew
+with `python -m zoo.recipes > recipes/schema.json`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import inspect
+import json
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -83,7 +85,7 @@ class Mixup(Strict):
 
 
 class Progressive(Strict):
-    """Train on images shrunk to `size` pixels at first, growing by `step` pixels to the full size at `until` of the training."""
+    """Train on images of `size` pixels at first, growing by `step` to the full size at `until` of the training."""
 
     size: Count
     step: Count = 4
@@ -109,7 +111,7 @@ class Augment(Strict):
 
 
 class Text(Strict):
-    """How texts become token ids: a tokenizer of vocab_size words trained on the training split, cut to max_length tokens."""
+    """Texts as token ids: a tokenizer of vocab_size words trained on the training split, cut to max_length tokens."""
 
     vocab_size: Annotated[int, Field(ge=3)] = 20000
     max_length: Count = 400
@@ -117,13 +119,13 @@ class Text(Strict):
 
 
 class Data(Strict):
-    """The data set, its split and its transform. `mean` and `std` have one value or one a channel, on the scale 0 to 1."""
+    """The data set, its split and its transform; `mean` and `std`: one value or one a channel, on the scale 0 to 1."""
 
     name: str
     batch_size: Count = 128
     validation: Fraction = 0.0
-    mean: list[float] = [0.0]
-    std: list[Positive] = [1.0]
+    mean: Annotated[list[float], Field(min_length=1)] = [0.0]
+    std: Annotated[list[Positive], Field(min_length=1)] = [1.0]
     augment: Augment = Augment()
     text: Text = Text()
 
@@ -134,7 +136,7 @@ class Loss(Strict):
 
 
 class Group(Strict):
-    """Parameters whose name matches the glob `match` take `lr_scale` times the learning rate, and their own weight decay if given."""
+    """Parameters whose name matches the glob `match`: `lr_scale` times the learning rate, their own weight decay."""
 
     match: str
     lr_scale: Annotated[float, Field(ge=0)] = 1.0
@@ -157,7 +159,7 @@ class SGD(_Optimizer):
 
 
 class Adam(_Optimizer):
-    """Adam (Kingma & Ba 2015) and AdamW (Loshchilov & Hutter 2019); vectors take no weight decay unless decay_vectors."""
+    """Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019); vectors take no weight decay unless decay_vectors."""
 
     name: Literal["adam", "adamw"]
     betas: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = [0.9, 0.999]
@@ -165,7 +167,7 @@ class Adam(_Optimizer):
 
 
 class Schedule(Strict):
-    """The learning rate over the run, after a warm-up for the part `warmup` of all steps; see zoo/training/schedule.py."""
+    """The learning rate over the run, after a warm-up for the part `warmup` of it; see zoo/training/schedule.py."""
 
     name: Literal["constant", "linear", "cosine", "one_cycle"] = "constant"
     warmup: Fraction = 0.0
@@ -194,7 +196,7 @@ class Train(Strict):
     @model_validator(mode="after")
     def _one_length(self) -> Train:
         if (self.epochs is None) == (self.steps is None):
-            raise ValueError("exactly one of epochs and steps")
+            raise ValueError("should hold exactly one of epochs and steps")
         return self
 
 
@@ -252,8 +254,9 @@ def list_recipes() -> list[str]:
 def load_recipe(name_or_path: str | Path, overrides: dict[str, Any] | None = None) -> Recipe:
     """Read, override and check a recipe.
 
-    `name_or_path` is a recipe's name (`mnist_mlp.mnist`), a model's or weight's name where that leaves one choice, a YAML
-    file, or a run or bundle folder. `overrides` maps key paths (`train.epochs`) to values; strings are read as YAML.
+    `name_or_path` is a recipe's name (`mnist_mlp.mnist`), a model's or weight's name where that leaves one choice, a
+    YAML file, or a run or bundle folder. `overrides` maps key paths (`train.epochs`) to values; strings are read as
+    YAML.
     Raises `ZooError` with the file, the key path, what was expected, and the nearest key.
     """
     path, name = _find(name_or_path)
@@ -284,11 +287,15 @@ def _find(name_or_path: str | Path) -> tuple[Path, str]:
     path = Path(text)
     if path.is_dir():
         if not (path / "recipe.yaml").is_file():
-            raise ZooError(f"{path} holds no recipe.yaml; name a run or bundle folder, a YAML file, or one of the zoo's recipes.")
+            raise ZooError(
+                f"{path} holds no recipe.yaml; name a run or bundle folder, a YAML file, or one of the zoo's recipes."
+            )
         return path / "recipe.yaml", _recorded_name(path)
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
         if not path.is_file():
-            raise ZooError(f"there is no recipe file {path}; check the path, or name one of: {', '.join(list_recipes())}.")
+            raise ZooError(
+                f"there is no recipe file {path}; check the path, or name one of: {', '.join(list_recipes())}."
+            )
         return path, _recorded_name(path.parent) if path.name == "recipe.yaml" else path.stem
     names = list_recipes()
     choices = [n for n in names if text == n or n.split(".")[0] == text or text.rpartition("_v")[0] == n]
@@ -302,8 +309,6 @@ def _find(name_or_path: str | Path) -> tuple[Path, str]:
 
 def _recorded_name(folder: Path) -> str:
     """The recipe's name as the run or bundle in `folder` recorded it."""
-    import json
-
     try:
         return str(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("recipe", ""))
     except (OSError, ValueError, AttributeError):
@@ -328,20 +333,27 @@ def override(content: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _explain(error: ValidationError, where: str) -> str:
-    """One sentence from pydantic's first error, with the nearest key where a key is unknown."""
-    first, *more = error.errors()
-    # Tags of discriminated unions stand in pydantic's location, but not in the file.
-    place = [str(part) for part in first["loc"] if part not in ("sgd", "adam", "adamw")]
+    """One sentence from pydantic's errors, with the nearest key where a key is unknown."""
+    # A misspelt key makes the right one missing as well; the misspelling is what tells the user more.
+    first, *more = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    loc, kind, given = first["loc"], first["type"], first["input"]
+    # The optimizer's name stands in pydantic's location, but not in the file.
+    place = [str(part) for part in (loc[:1] + loc[2:] if loc[:1] == ("optimizer",) else loc) if part != "[key]"]
     path = ".".join(place) or "the recipe"
-    rest = f" ({len(more)} more like it)" if more else ""
-    if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(place[-1], _keys_beside(first["loc"]), n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known there: {', '.join(_keys_beside(first['loc']))}."
+    rest = f" ({len(more)} more)" if more else ""
+    if kind == "extra_forbidden":
+        known = _keys_beside(loc)
+        near = difflib.get_close_matches(place[-1], known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"known there: {', '.join(known)}."
         return f"{where}: unknown key {path}{rest}; {hint}"
-    if first["type"] == "missing":
-        return f"{where}: {path} is missing{rest}; add it."
-    message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    return f"{where}: {path} should be {message}, not {first['input']!r}{rest}."
+    if kind in ("missing", "union_tag_not_found"):
+        return f"{where}: {path}{'.name' if kind != 'missing' else ''} is missing{rest}; add it."
+    if kind == "union_tag_invalid":
+        return f"{where}: {path}.name should be one of {first['ctx']['expected_tags']}, not {given['name']!r}{rest}."
+    expected = re.sub(r"^(Value error, |Input |List |Keys )|( after validation.*)$", "", first["msg"])
+    if kind in ("dict_type", "model_type", "model_attributes_type"):
+        expected = "should be a mapping of keys to values"
+    return f"{where}: {path} {expected}, not {given!r}{rest}."
 
 
 def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:
@@ -370,14 +382,18 @@ def _check_names(recipe: Recipe, where: str) -> None:
     """Names that other modules own, and arguments of the model's constructor."""
     from zoo import data, init, registry
 
-    for key, name, names in (
-        ("model", recipe.model, registry.names()),
-        ("init", recipe.init, init.names()),
-        ("data.name", recipe.data.name, data.names()),
+    for key, kind, name, names in (
+        ("model", "model", recipe.model, registry.names()),
+        ("init", "init scheme", recipe.init, init.names()),
+        ("data.name", "data set", recipe.data.name, data.names()),
     ):
         if name not in names:
-            raise ZooError(f"{where}: {key}: {unknown({'init': 'init scheme', 'data.name': 'data set'}.get(key, key), name, names)}")
+            raise ZooError(f"{where}: {key}: {unknown(kind, name, names)}")
     known = list(inspect.signature(registry.get(recipe.model).constructor).parameters)
     for key in recipe.model_args:
         if key not in known:
             raise ZooError(f"{where}: model_args: {unknown(f'argument of {recipe.model}', key, known)}")
+
+
+if __name__ == "__main__":  # python -m zoo.recipes > recipes/schema.json
+    print(json.dumps(Recipe.model_json_schema(), indent=1))

@@ -1,0 +1,273 @@
+"""Recipes: what is refused and how, and what a resolved recipe holds."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from zoo import ZooError
+from zoo.recipes import Recipe, list_recipes, load_recipe, parse, read_yaml, recipe_folder
+
+SMALL = """\
+model: mlp
+init: default
+data: {name: digits}
+optimizer: {name: adamw, lr: 1e-3}
+train: {epochs: 1}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL)
+    return path
+
+
+def refusal(file: Path, **overrides: Any) -> str:
+    """What is said of the file after overrides, where "." in a key path is written "__"."""
+    with pytest.raises(ZooError) as raised:
+        load_recipe(file, {key.replace("__", "."): value for key, value in overrides.items()})
+    message = str(raised.value)
+    assert str(file) in message and "\n" not in message
+    return message.removeprefix(f"{file}: ")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "path", "near"),
+    [
+        ("optimzer", "{}", "optimzer", "optimizer"),
+        ("train__epoch", "3", "train.epoch", "epochs"),
+        ("optimizer__betaz", "[0.9, 0.9]", "optimizer.betaz", "betas"),
+        ("data__augment__crop__paddin", "4", "data.augment.crop.paddin", "padding"),
+        ("train__average__decai", "0.9", "train.average.decai", "decay"),
+        ("optimizer__groups", "[{match: 'head.*', lr_scal: 2}]", "optimizer.groups.0.lr_scal", "lr_scale"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_nearest(file: Path, key: str, value: str, path: str, near: str):
+    assert refusal(file, **{key: value}) == f"unknown key {path}; did you mean {near!r}?"
+
+
+def test_a_key_near_to_none_gets_the_list(file: Path):
+    message = refusal(file, optimizer__qqq=1)
+    assert message == (
+        "unknown key optimizer.qqq; known there: lr, weight_decay, decay_vectors, groups, name, betas, eps."
+    )
+    # Those are AdamW's keys; SGD has others.
+    assert "nesterov" in refusal(file, optimizer="{name: sgd, lr: 1, qqq: 1}")
+
+
+def test_a_misspelt_key_is_told_before_the_one_that_is_missing_by_it(file: Path):
+    file.write_text(SMALL.replace("init:", "innit:"))
+    assert refusal(file) == "unknown key innit (1 more); did you mean 'init'?"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("train__epochs", "few", "train.epochs should be a valid integer, not 'few'."),
+        ("train__epochs", "3.5", "train.epochs should be a valid integer, not 3.5."),
+        ("train__epochs", "true", "train.epochs should be a valid integer, not True."),
+        ("train__clip", "'1'", "train.clip should be a valid number, not '1'."),
+        ("model", "3", "model should be a valid string, not 3."),
+        ("model_args", "3", "model_args should be a mapping of keys to values, not 3."),
+        ("model_args", "{1: 2}", "model_args.1 should be a valid string, not 1."),
+        ("data", "digits", "data should be a mapping of keys to values, not 'digits'."),
+        ("optimizer", "adamw", "optimizer should be a mapping of keys to values, not 'adamw'."),
+        ("optimizer__groups", "[1]", "optimizer.groups.0 should be a mapping of keys to values, not 1."),
+        ("data__mean", "0.5", "data.mean should be a valid list, not 0.5."),
+        ("data__augment__flip", "true", "data.augment.flip should be a mapping of keys to values, not True."),
+    ],
+)
+def test_a_wrong_type_is_refused(file: Path, key: str, value: str, said: str):
+    assert refusal(file, **{key: value}) == said
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("train__epochs", 0, "train.epochs should be greater than or equal to 1, not 0."),
+        ("train__seed", -1, "train.seed should be greater than or equal to 0, not -1."),
+        ("train__precision", "fp8", "train.precision should be 'fp32', 'bf16' or 'fp16', not 'fp8'."),
+        ("train__average__decay", 1.0, "train.average.decay should be less than 1, not 1.0."),
+        ("optimizer__lr", 0, "optimizer.lr should be greater than 0, not 0."),
+        ("optimizer__lr", ".nan", "optimizer.lr should be a finite number, not nan."),
+        ("optimizer__lr", float("inf"), "optimizer.lr should be a finite number, not inf."),
+        ("optimizer__name", "adamm", "optimizer.name should be one of 'sgd', 'adam', 'adamw', not 'adamm'."),
+        ("optimizer__betas", [0.9], "optimizer.betas should have at least 2 items, not [0.9]."),
+        ("data__std", [], "data.std should have at least 1 item, not []."),
+        ("data__std", [0.0], "data.std.0 should be greater than 0, not 0.0."),
+        ("data__batch_size", 0, "data.batch_size should be greater than or equal to 1, not 0."),
+        ("data__validation", 1, "data.validation should be less than 1, not 1."),
+        (
+            "schedule__name",
+            "steps",
+            "schedule.name should be 'constant', 'linear', 'cosine' or 'one_cycle', not 'steps'.",
+        ),
+        ("schedule__warmup", -0.1, "schedule.warmup should be greater than or equal to 0, not -0.1."),
+        ("loss__name", "mse", "loss.name should be 'cross_entropy', not 'mse'."),
+        ("evaluate__metric", "f1", "evaluate.metric should be 'accuracy', not 'f1'."),
+        ("evaluate__tolerance", -1, "evaluate.tolerance should be greater than or equal to 0, not -1."),
+    ],
+)
+def test_an_impossible_value_is_refused(file: Path, key: str, value: Any, said: str):
+    assert refusal(file, **{key: value}) == said
+
+
+@pytest.mark.parametrize(
+    ("old", "path"),
+    [
+        ("model: mlp\n", "model"),
+        ("init: default\n", "init"),
+        ("{name: digits}", "data.name"),
+        (", lr: 1e-3", "optimizer.lr"),
+        ("name: adamw, ", "optimizer.name"),
+        ("train: {epochs: 1}\n", "train"),
+    ],
+)
+def test_a_missing_key_is_named(file: Path, old: str, path: str):
+    assert old in SMALL
+    file.write_text(SMALL.replace(old, "{}" if old.startswith("{") else ""))
+    assert refusal(file) == f"{path} is missing; add it."
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("model", "mpl", "model: unknown model 'mpl'; did you mean mlp"),
+        ("init", "kaimin_normal", "init: unknown init scheme 'kaimin_normal'; did you mean kaiming_normal"),
+        ("data__name", "mnst", "data.name: unknown data set 'mnst'; did you mean mnist"),
+        ("model_args", {"width": [9]}, "model_args: unknown argument of mlp 'width'; did you mean widths?"),
+    ],
+)
+def test_a_name_that_is_not_there_is_refused_with_the_nearest(file: Path, key: str, value: Any, said: str):
+    assert refusal(file, **{key: value}).startswith(said)
+
+
+def test_epochs_and_steps_exclude_each_other(file: Path):
+    both, neither = "train should hold exactly one of epochs and steps, not {}.", {"epochs": 1, "steps": 3}
+    assert refusal(file, train__steps=3) == both.format(neither)
+    assert refusal(file, train="{}") == both.format({})
+    recipe = load_recipe(file, {"train.epochs": None, "train.steps": 3})
+    assert (recipe.train.epochs, recipe.train.steps) == (None, 3)
+
+
+def test_overrides_are_read_as_yaml_and_make_what_is_above_them(file: Path):
+    overrides = {"optimizer.lr": "2e-3", "data.augment.crop.padding": "2", "model_args.widths": "[8, 8]", "loss": "{}"}
+    recipe = load_recipe(file, overrides)
+    assert recipe.optimizer.lr == 0.002
+    assert recipe.data.augment.crop and recipe.data.augment.crop.padding == 2
+    assert recipe.model_args == {"widths": [8, 8]}
+    for key, value, said in (
+        ("model.name", "1", "override model.name: model holds a value, not keys; check the key path."),
+        ("model", "[a", "override model='[a' is not valid YAML; quote the value."),
+    ):
+        with pytest.raises(ZooError) as raised:
+            load_recipe(file, {key: value})
+        assert str(raised.value) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("1e-3", 1e-3), ("1E3", 1e3), ("-2.5e+1", -25.0), (".5e1", 5.0), ("3.0e-3", 3e-3), ("3", 3)]
+)
+def test_numbers_are_those_of_yaml_1_2(text: str, value: float):
+    assert read_yaml(f"x: {text}") == {"x": value} and type(read_yaml(text)) is type(value)
+    assert read_yaml(f"'{text}'") == text and read_yaml("e1") == "e1"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"model: [mlp", "is not valid YAML"),
+        (b"\xff\xfe", "is not valid YAML"),
+        (b"- 1", "holds no recipe"),
+        (b"", "holds no recipe"),
+        (b"model: !!python/object:os.system {}", "is not valid YAML"),
+    ],
+)
+def test_a_file_that_holds_no_recipe(file: Path, content: bytes, said: str):
+    file.write_bytes(content)
+    assert said in refusal(file)
+
+
+def test_where_recipes_are_looked_for(file: Path, tmp_path: Path):
+    assert load_recipe(str(file)).name == "small"
+    assert (
+        load_recipe("mlp.digits").name == load_recipe("mlp").name == load_recipe("mlp.digits_v1").name == "mlp.digits"
+    )
+    for asked, said in (
+        ("mlp.digit", r"unknown recipe 'mlp.digit'; did you mean mlp.digits"),
+        ("mnist_mlp", r"'mnist_mlp' has 2 recipes; name one of: mnist_mlp.mnist, mnist_mlp.mnist_plain\."),
+        (tmp_path / "none.yaml", r"there is no recipe file .*none\.yaml"),
+        (tmp_path, r"holds no recipe\.yaml"),
+    ):
+        with pytest.raises(ZooError, match=said):
+            load_recipe(asked)
+
+
+def keys(content: Any, prefix: str = "") -> set[str]:
+    return (
+        {prefix}.union(*(keys(v, f"{prefix}.{k}") for k, v in content.items()))
+        if isinstance(content, dict)
+        else {prefix}
+    )
+
+
+def test_a_resolved_recipe_writes_every_default_out(file: Path):
+    written = yaml.safe_load(load_recipe(file).to_yaml())
+    for part, kind in Recipe.model_fields.items():
+        assert part in written
+        inner = getattr(kind.annotation, "model_fields", {})
+        assert set(inner) <= set(written[part] or inner)
+    assert written["data"]["augment"] == dict.fromkeys(
+        ("crop", "flip", "affine", "elastic", "cutout", "mixup", "progressive")
+    )
+    assert {".train.clip", ".evaluate.tolerance", ".optimizer.eps", ".data.text.truncate"} <= keys(written)
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_every_shipped_recipe_loads_and_resolving_is_a_fixed_point(name: str, tmp_path: Path):
+    recipe = load_recipe(name)
+    assert recipe.name == name and name.split(".")[0] == recipe.model
+    assert name.split(".")[1].startswith(recipe.data.name)
+    (tmp_path / "again.yaml").write_text(recipe.to_yaml())
+    again = load_recipe(tmp_path / "again.yaml")
+    assert again.to_yaml() == recipe.to_yaml() and again.sha256() == recipe.sha256()
+
+
+def test_the_hash_is_that_of_the_written_text(file: Path):
+    import hashlib
+
+    recipe = load_recipe(file)
+    assert recipe.sha256() == hashlib.sha256(recipe.to_yaml().encode()).hexdigest()
+    assert recipe.sha256() != load_recipe(file, {"train.seed": 1}).sha256()
+
+
+def test_the_schema_for_editors_is_current():
+    made = subprocess.run([sys.executable, "-m", "zoo.recipes"], capture_output=True, text=True, check=True).stdout
+    kept = (recipe_folder() / "schema.json").read_text(encoding="utf-8")
+    assert json.loads(kept) == json.loads(made), "run: python -m zoo.recipes > recipes/schema.json"
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_every_shipped_recipe_fits_the_schema_for_editors(name: str):
+    from jsonschema import Draft202012Validator
+
+    validator = Draft202012Validator(json.loads((recipe_folder() / "schema.json").read_text(encoding="utf-8")))
+    content = read_yaml((recipe_folder() / f"{name}.yaml").read_text(encoding="utf-8"))
+    validator.validate(content)
+    validator.validate(yaml.safe_load(load_recipe(name).to_yaml()))
+    for wrong in ({**content, "modle": 1}, {**content, "train": {"epochs": 0}}, {**content, "optimizer": {"lr": 1}}):
+        assert not validator.is_valid(wrong)
+
+
+def test_a_dict_is_a_recipe_too():
+    assert parse(read_yaml(SMALL), name="mine").name == "mine"
+    with pytest.raises(ZooError, match=r"^recipe: train is missing; add it\.$"):
+        parse({k: v for k, v in read_yaml(SMALL).items() if k != "train"})
