@@ -25,14 +25,17 @@ from zoo.training import Run, train
 from zoo.training.measure import measure
 
 SAME_PLATFORM = 1e-4
-"""How far a metric of the same bytes may lie from the published one; kernels of another platform may add as much again and again."""
+"""How far a metric of the same bytes may lie from the published one, here and with the kernels of another platform."""
 OTHER_PLATFORM = 1e-3
 
 
-def evaluate(name_or_run: str | os.PathLike[str] | Run, *, device: torch.device | str | None = None) -> dict[str, float]:
+def evaluate(
+    name_or_run: str | os.PathLike[str] | Run, *, device: torch.device | str | None = None
+) -> dict[str, float]:
     """Metrics of a weight, a bundle folder or a finished run on its recipe's test split: metric -> value.
 
-    Downloads the data set where it is not at hand. Raises `ZooError` for an unknown name, an unfinished run, missing data.
+    Downloads the data set where it is not at hand. Raises `ZooError` for an unknown name, an unfinished run, and data
+    that are nowhere to be had.
     """
     return _evaluate(_bundle(name_or_run), device)
 
@@ -61,10 +64,10 @@ class Verification:
 
 
 def verify(name: str | os.PathLike[str]) -> Verification:
-    """Check a weight: hashes of its files, schema of its JSON and recipe, parameter count, and with the data at hand its metrics.
+    """Check a weight: hashes, schema of its JSON and recipe, parameter count, and with the data at hand its metrics.
 
     The published metrics must come out again to 1e-4 on the platform they were measured on, to 1e-3 on another. Nothing
-    is downloaded for it but the weight. Raises `ZooError` only where there is no such weight; a failed check is reported.
+    is downloaded for it but the weight. Raises `ZooError` only where there is no such weight; a failure is reported.
     """
     bundle = sources.find(name)
     weight = bundle.name or bundle.folder.name
@@ -92,28 +95,32 @@ def _schema(bundle: Bundle) -> None:
     recipe = load_recipe(bundle.path("recipe.yaml"))
     tasks.get(bundle.config["task"])
     if recipe.model != bundle.config["model"]:
-        raise ZooError(f"config.json is for {bundle.config['model']}, but recipe.yaml is for {recipe.model}; publish the weight anew.")
+        raise ZooError(
+            f"config.json is for {bundle.config['model']}, but recipe.yaml for {recipe.model}; publish the weight anew."
+        )
     if bundle.metrics.get("recipe_sha256") != hashlib.sha256(bundle.recipe.encode()).hexdigest():
         raise ZooError("recipe.yaml is not the recipe that metrics.json was measured for; publish the weight anew.")
     for name, figures in bundle.metrics["metrics"].items():
         values = figures["values"]
         if len(values) != figures["n"] or not math.isclose(statistics.fmean(values), figures["mean"], abs_tol=1e-9):
-            raise ZooError(f"metrics.json: the mean of {name} is not that of its {len(values)} values; publish the weight anew.")
+            raise ZooError(
+                f"metrics.json: the mean of {name} is not that of its {len(values)} values; publish the weight anew."
+            )
 
 
 def _parameters(bundle: Bundle) -> None:
-    count = sum(p.numel() for p in load_model(bundle, device="cpu").parameters())
-    if count != bundle.config.get("num_parameters"):
-        raise ZooError(f"the model has {count} parameters, but config.json says {bundle.config.get('num_parameters')}; publish the weight anew.")
+    count, said = sum(p.numel() for p in load_model(bundle, device="cpu").parameters()), bundle.config["num_parameters"]
+    if count != said:
+        raise ZooError(f"the model has {count} parameters, but config.json says {said}; publish the weight anew.")
 
 
 def _metrics(bundle: Bundle) -> str | None:
     """None where the metrics came out again, a sentence where they could not be measured."""
-    recipe = load_recipe(bundle.path("recipe.yaml"))
-    if not data.at_hand(recipe.data.name):
-        return f"metrics were not measured: {recipe.data.name} is not at hand (`zoo data get {recipe.data.name}` fetches it)."
-    if data.load(recipe.data.name).fingerprint != bundle.metrics["data"]["fingerprint"]:
-        raise ZooError(f"{recipe.data.name} at hand has another fingerprint than the data that {bundle.name or bundle.folder} was measured on.")
+    name = load_recipe(bundle.path("recipe.yaml")).data.name
+    if not data.at_hand(name):
+        return f"metrics were not measured: {name} is not at hand (`zoo data get {name}` fetches it)."
+    if data.load(name).fingerprint != bundle.metrics["data"]["fingerprint"]:
+        raise ZooError(f"{name} at hand has another fingerprint than the data that the metrics were measured on.")
     if bundle.metrics["split"] != "test":
         return "metrics were not measured: this run held out a part of its training data."
     here, there = environment(), bundle.metrics["environment"]
@@ -121,8 +128,9 @@ def _metrics(bundle: Bundle) -> str | None:
     tolerance = SAME_PLATFORM if same else OTHER_PLATFORM
     measured = _evaluate(bundle, "cpu")
     for name, figures in bundle.metrics["metrics"].items():
-        if not abs(measured.get(name, math.nan) - figures["value"]) <= tolerance + 1e-9:
-            raise ZooError(f"{name} is {measured.get(name)}, but {figures['value']} is published for these bytes (tolerance {tolerance}).")
+        value, said = measured.get(name, math.nan), figures["value"]
+        if not abs(value - said) <= tolerance + 1e-9:
+            raise ZooError(f"{name} is {value}, but {said} is published for these bytes (tolerance {tolerance}).")
     return None
 
 
@@ -166,7 +174,7 @@ def reproduce(
     `evaluate.tolerance`. Raises `ZooError` as `zoo.train` does.
     """
     bundle = sources.find(name)
-    recipe = load_recipe(bundle.folder)
+    recipe = load_recipe(bundle.path("recipe.yaml"))
     metric = recipe.evaluate.metric
     published = bundle.metrics["metrics"][metric]
     chosen = _seeds(published["seeds"], 1 if seeds is None else seeds)
@@ -182,7 +190,12 @@ def reproduce(
             weight=bundle.name or bundle.folder.name,
             metric=metric,
             published={key: published[key] for key in ("mean", "std", "n")},
-            measured={"mean": mean, "std": statistics.stdev(values) if len(values) > 1 else 0.0, "values": values, "seeds": chosen},
+            measured={
+                "mean": mean,
+                "std": statistics.stdev(values) if len(values) > 1 else 0.0,
+                "values": values,
+                "seeds": chosen,
+            },
             tolerance=tolerance,
             verdict="reproduced" if abs(mean - published["mean"]) <= tolerance + 1e-12 else "not reproduced",
             identical=used[0]["sha256"] == bundle.metrics["sha256"],
@@ -195,7 +208,7 @@ def reproduce(
 
 
 def allowed(least: float, std: float, n: int, k: int) -> float:
-    """By how much the mean of `k` seeds may differ from the published mean of `n`: three standard errors, `least` at the least."""
+    """How far means of `k` seeds and of the `n` published may differ: three standard errors, `least` at the least."""
     return max(least, 3 * std * math.sqrt(1 / n + 1 / k))
 
 

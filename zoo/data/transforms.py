@@ -28,7 +28,13 @@ def _constants(input: dict[str, Any], device: torch.device) -> tuple[Tensor, Ten
 
 
 def augmented(
-    images: Tensor, targets: Tensor, input: dict[str, Any], recipe: Augment, generator: Generator, progress: float, num_classes: int
+    images: Tensor,
+    targets: Tensor,
+    input: dict[str, Any],
+    recipe: Augment,
+    generator: Generator,
+    progress: float,
+    num_classes: int,
 ) -> tuple[Tensor, Tensor]:
     """A stored batch as the model shall see it in training.
 

@@ -1,7 +1,7 @@
 """Checkpoints: one safetensors file each, tensors and a JSON header, so that nothing is ever unpickled.
 
-A checkpoint is written to a temporary file and renamed; the newest two are kept, so that one that was damaged later still
-leaves the one before it.
+A checkpoint is written to a temporary file and renamed; the newest two are kept, so that one that was damaged later
+still leaves the one before it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,15 @@ KEEP = 2
 
 
 def save(folder: Path, step: int, parts: dict[str, dict[str, Tensor]], state: dict[str, Any]) -> Path:
-    """Write `parts` (part -> name -> tensor) and the JSON-ready `state` as the checkpoint of `step`; drop all but the newest two."""
+    """Write `parts` (part -> name -> tensor) and JSON-ready `state` as the checkpoint of `step`; keep the last two."""
     folder.mkdir(exist_ok=True)
-    tensors = {f"{part}/{name}": t.detach().cpu().clone(memory_format=torch.contiguous_format) for part, content in parts.items() for name, t in content.items()}
+    for stale in folder.glob("*.tmp"):  # of a process that was killed while it wrote
+        stale.unlink()
+    tensors = {
+        f"{part}/{name}": t.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for part, content in parts.items()
+        for name, t in content.items()
+    }
     path = folder / f"{step:09d}.safetensors"
     temporary = path.with_suffix(".tmp")
     try:
@@ -42,7 +48,7 @@ def saved(folder: Path) -> list[Path]:
 
 
 def newest(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]] | None:
-    """Parts and state of the newest whole checkpoint, None where there is none; says which damaged ones it passed over."""
+    """Parts and state of the newest whole checkpoint, None where there is none; tells of damaged ones passed over."""
     for path in reversed(saved(folder)):
         try:
             with safe_open(path, framework="pt") as file:
@@ -59,7 +65,12 @@ def newest(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]] 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """The optimizer's state as flat tensors, `<parameter>.<name>`."""
     state = optimizer.state_dict()["state"]
-    return {f"{index}.{name}": torch.as_tensor(value) for index, slots in state.items() for name, value in slots.items() if value is not None}
+    return {
+        f"{index}.{name}": torch.as_tensor(value)
+        for index, slots in state.items()
+        for name, value in slots.items()
+        if value is not None
+    }
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:

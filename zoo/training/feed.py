@@ -45,7 +45,9 @@ def mix(seed: int, *place: int) -> int:
     return state >> 1
 
 
-def training_feed(recipe: Recipe, split: Split, config: dict[str, Any], tokenizer: Path | None, device: torch.device) -> Feed:
+def training_feed(
+    recipe: Recipe, split: Split, config: dict[str, Any], tokenizer: Path | None, device: torch.device
+) -> Feed:
     """The batches of `split` for a recipe. Raises `ZooError` where a batch is larger than the split."""
     size = recipe.data.batch_size
     if size > len(split.targets):
@@ -61,21 +63,31 @@ def training_feed(recipe: Recipe, split: Split, config: dict[str, Any], tokenize
 
     def load(indices: Tensor, generator: Generator, progress: float) -> tuple[Inputs, Tensor]:
         x, y = augmented(
-            images[indices], targets[indices], config["input"], recipe.data.augment, generator, progress, len(config["labels"])
+            images[indices],
+            targets[indices],
+            config["input"],
+            recipe.data.augment,
+            generator,
+            progress,
+            len(config["labels"]),
         )
         return (x,), y
 
     return Feed(count, plan, load)
 
 
-def _text_feed(recipe: Recipe, split: Split, config: dict[str, Any], tokenizer: Path | None, device: torch.device) -> Feed:
+def _text_feed(
+    recipe: Recipe, split: Split, config: dict[str, Any], tokenizer: Path | None, device: torch.device
+) -> Feed:
     from zoo.data import text
 
     sequences = _encode(split, config, tokenizer)
     lengths = [len(s) for s in sequences]
 
     def plan(epoch: int) -> list[Tensor]:
-        return [torch.as_tensor(b) for b in text.buckets(lengths, recipe.data.batch_size, mix(recipe.train.seed, 0, epoch))]
+        return [
+            torch.as_tensor(b) for b in text.buckets(lengths, recipe.data.batch_size, mix(recipe.train.seed, 0, epoch))
+        ]
 
     def load(indices: Tensor, generator: Generator, progress: float) -> tuple[Inputs, Tensor]:
         tokens, length = text.pad([sequences[i] for i in indices.tolist()])
@@ -84,7 +96,9 @@ def _text_feed(recipe: Recipe, split: Split, config: dict[str, Any], tokenizer: 
     return Feed(len(plan(0)), plan, load)
 
 
-def evaluation_batches(split: Split, config: dict[str, Any], tokenizer: Path | None, size: int, device: torch.device) -> Iterator[tuple[Inputs, Tensor]]:
+def evaluation_batches(
+    split: Split, config: dict[str, Any], tokenizer: Path | None, size: int, device: torch.device
+) -> Iterator[tuple[Inputs, Tensor]]:
     """Every sample of `split` exactly once, without augmentation: (inputs, targets) on `device`."""
     if config["input"]["kind"] == "text":
         from zoo.data import text
@@ -119,4 +133,6 @@ def check_data(data: DataSet, recipe: Recipe) -> None:
         for key in ("mean", "std"):
             values = getattr(recipe.data, key)
             if len(values) not in (1, channels):
-                raise ZooError(f"data.{key} has {len(values)} values; {data.name} has {channels} channels: give 1 or {channels}.")
+                raise ZooError(
+                    f"data.{key} has {len(values)} values; {data.name} has {channels} channels: give 1 or {channels}."
+                )

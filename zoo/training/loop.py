@@ -76,14 +76,18 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
     if recipe.train.channels_last:
         raw = raw.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # Copied before anything is patched or compiled, so that the average is a plain model of its own.
-    averaged = AveragedModel(raw, multi_avg_fn=get_ema_multi_avg_fn(recipe.train.average.decay), use_buffers=True) if recipe.train.average else None
+    averaged = (
+        AveragedModel(raw, multi_avg_fn=get_ema_multi_avg_fn(recipe.train.average.decay), use_buffers=True)
+        if recipe.train.average
+        else None
+    )
     if recipe.train.matmul_conv:
         from zoo.nn.matmul_conv import use_matmul_conv
 
         use_matmul_conv(raw)
     optimizer = build_optimizer(raw, recipe.optimizer)
-    place = _restore(folder, setup, raw, averaged, optimizer)
     accelerator = _accelerator(recipe, device)
+    place = _restore(folder, setup, raw, averaged, optimizer, accelerator.scaler)
     model, stepper = accelerator.prepare(torch.compile(raw) if recipe.train.compile else raw, optimizer)
     task = tasks.get(setup.config["task"])
     metric = task.metrics[recipe.evaluate.metric]
@@ -96,19 +100,18 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
     def look() -> None:
         """Read the losses since the last look."""
         values = torch.stack(pending).tolist() if pending else []
-        for back, value in enumerate(reversed(values)):
+        for step, value in enumerate(values, place.step - len(values) + 1):
             if not math.isfinite(value):
-                raise ZooError(
-                    f"the loss is {value} in step {place.step - back} of {total}; the last good checkpoint is kept in {folder / 'checkpoints'}: "
-                    "lower optimizer.lr, or set train.clip."
-                )
-        place.loss += sum(values)
+                raise _diverged(f"the loss is {value} in step {step}", total, folder)
+            place.loss += value  # one by one: where the looks fall must not change how the sum is rounded
         place.looked += len(values)
         pending.clear()
 
     def save() -> None:
         nonlocal saved_at
         look()
+        if not all(bool(p.isfinite().all()) for p in parameters):  # a good loss may have had a bad gradient
+            raise _diverged(f"the weights are not finite after step {place.step}", total, folder)
         parts = {"model": raw.state_dict(), "optimizer": checkpoint.optimizer_tensors(optimizer)}
         if averaged is not None:
             parts["average"] = averaged.state_dict()
@@ -117,7 +120,9 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
         try:
             checkpoint.save(folder / "checkpoints", place.step, parts, {**vars(place), "data": setup.fingerprint})
         except (OSError, SafetensorError) as error:
-            raise ZooError(f"a checkpoint cannot be written to {folder} ({error}); make room and go on with --resume.") from error
+            raise ZooError(
+                f"a checkpoint cannot be written to {folder} ({error}); make room and go on with --resume."
+            ) from error
         saved_at = time.monotonic()
 
     with bar(recipe.name, total, place.step) as (move, tell), _signals() as received:
@@ -132,7 +137,9 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
                 generator.manual_seed(mix(recipe.train.seed, 2, place.step))
                 inputs, targets = feed.load(batches[place.position], generator, place.step / total)
                 if recipe.train.channels_last:
-                    inputs = tuple(x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x for x in inputs)
+                    inputs = tuple(
+                        x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x for x in inputs
+                    )
                 try:
                     with accelerator.autocast():
                         logits = model(*inputs)
@@ -143,7 +150,9 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
                     stepper.step()
                     stepper.zero_grad()
                 except torch.OutOfMemoryError as error:
-                    raise ZooError(f"out of memory with data.batch_size {recipe.data.batch_size} on {device}; lower it.") from error
+                    raise ZooError(
+                        f"out of memory with data.batch_size {recipe.data.batch_size} on {device}; lower it."
+                    ) from error
                 if averaged is not None:
                     averaged.update_parameters(raw)
                 pending.append(loss.detach())
@@ -166,11 +175,18 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
             place.epoch_seconds += now - clock
             place.seconds += now - clock
             look()
-            row = {"epoch": place.epoch + 1, "step": place.step, **_figures(recipe, place, rate), "seconds": round(place.seconds, 2)}
+            row = {
+                "epoch": place.epoch + 1,
+                "step": place.step,
+                **_figures(recipe, place, rate),
+                "seconds": round(place.seconds, 2),
+            }
             if setup.held_name == "validation":
                 started = time.perf_counter()
                 current = averaged.module if averaged is not None else raw
-                values = measure(current, setup.held, setup.config, tokenizer=setup.tokenizer, batch_size=recipe.evaluate.batch_size)
+                values = measure(
+                    current, setup.held, setup.config, tokenizer=setup.tokenizer, batch_size=recipe.evaluate.batch_size
+                )
                 row |= {f"validation_{name}": value for name, value in values.items()}
                 place.seconds += time.perf_counter() - started
             rows.append(row)
@@ -179,6 +195,8 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
             place = Place(epoch=place.epoch + 1, step=place.step, seconds=place.seconds)
             if time.monotonic() - saved_at > SAVE_EVERY or place.step >= total:
                 save()
+        if received:
+            _leave(received[0])
     final = averaged.module if averaged is not None else raw
     return Trained({k: v.detach().cpu().contiguous() for k, v in final.state_dict().items()}, place.seconds)
 
@@ -191,19 +209,38 @@ def _figures(recipe: Recipe, place: Place, rate: float) -> dict[str, Any]:
     return figures
 
 
-def _restore(folder: Path, setup: Setup, model: nn.Module, averaged: AveragedModel | None, optimizer: torch.optim.Optimizer) -> Place:
+def _diverged(what: str, total: int, folder: Path) -> ZooError:
+    kept = checkpoint.saved(folder / "checkpoints")
+    left = f"the last good checkpoint, of step {int(kept[-1].stem)}, is kept" if kept else "there is no checkpoint yet"
+    return ZooError(f"{what} of {total}; {left} in {folder}: lower optimizer.lr, or set train.clip.")
+
+
+def _restore(
+    folder: Path,
+    setup: Setup,
+    model: nn.Module,
+    averaged: AveragedModel | None,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler | None,
+) -> Place:
     """Load the newest whole checkpoint of the run, if there is one."""
     found = checkpoint.newest(folder / "checkpoints")
     if found is None:
         return Place()
     parts, state = found
-    if state.pop("data") != setup.fingerprint:
-        raise ZooError(f"{folder} was trained on other data than those at hand; bring those back, or start a new run with --out.")
+    fingerprint = state.pop("data")
+    if fingerprint != setup.fingerprint:
+        raise ZooError(
+            f"{folder} was trained on other data (fingerprint {fingerprint[:12]}…) than those at hand "
+            f"({setup.fingerprint[:12]}…); bring those back, or start a new run with --out."
+        )
     try:
         model.load_state_dict(parts["model"])
         checkpoint.load_optimizer(optimizer, parts.get("optimizer", {}))
         if averaged is not None:
             averaged.load_state_dict(parts["average"])
+        if scaler is not None:
+            scaler.load_state_dict({name: value.item() for name, value in parts["scaler"].items()})
     except (KeyError, RuntimeError, ValueError) as error:
         raise ZooError(f"the checkpoint in {folder} belongs to another model; start a new run with --out.") from error
     return Place(**state)
@@ -217,7 +254,9 @@ def _accelerator(recipe: Recipe, device: torch.device) -> Any:
     AcceleratorState._reset_state(reset_partial_state=True)
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    return Accelerator(mixed_precision={"fp32": "no"}.get(recipe.train.precision, recipe.train.precision), cpu=device.type == "cpu")
+    return Accelerator(
+        mixed_precision={"fp32": "no"}.get(recipe.train.precision, recipe.train.precision), cpu=device.type == "cpu"
+    )
 
 
 def _logged(folder: Path, epochs: int) -> list[dict[str, Any]]:

@@ -13,7 +13,9 @@ from zoo.data import Split
 from zoo.training.feed import evaluation_batches
 
 
-def measure(model: nn.Module, split: Split, config: dict[str, Any], *, tokenizer: Path | None = None, batch_size: int = 500) -> dict[str, float]:
+def measure(
+    model: nn.Module, split: Split, config: dict[str, Any], *, tokenizer: Path | None = None, batch_size: int = 500
+) -> dict[str, float]:
     """The task's metrics of `model`, which is put into eval mode, over the whole of `split`.
 
     `config` is a bundle's config.json: its input transform and task are what counts. Metric -> value.

@@ -14,8 +14,8 @@ from zoo.recipes import SGD, Adam
 def optimizer(model: nn.Module, recipe: SGD | Adam) -> torch.optim.Optimizer:
     """torch's optimizer over `model`'s trainable parameters.
 
-    Each parameter belongs to the first group whose glob matches its name, else to the rest. Vectors (biases, norms) take
-    no weight decay unless the recipe says `decay_vectors` or the group names one. Each group carries `lr_scale`, by
+    Each parameter belongs to the first group whose glob matches its name, else to the rest. Vectors (biases, norms)
+    take no weight decay unless the recipe says `decay_vectors` or the group has one. Each group carries `lr_scale`, by
     which the engine multiplies the scheduled rate. Raises `ZooError` for a group that matches no parameter.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
@@ -36,7 +36,13 @@ def optimizer(model: nn.Module, recipe: SGD | Adam) -> torch.optim.Optimizer:
             raise ZooError(f"optimizer.groups: no parameter matches {group.match!r}; parameters are called {names}, …")
     settings = [{"params": p, "lr_scale": scale, "weight_decay": decay} for (scale, decay), p in groups.items()]
     if recipe.name == "sgd":
-        return torch.optim.SGD(settings, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.nesterov and recipe.momentum > 0, fused=True)
+        return torch.optim.SGD(
+            settings,
+            lr=recipe.lr,
+            momentum=recipe.momentum,
+            nesterov=recipe.nesterov and recipe.momentum > 0,
+            fused=True,
+        )
     betas = (recipe.betas[0], recipe.betas[1])
     kind = torch.optim.Adam if recipe.name == "adam" else torch.optim.AdamW
     return kind(settings, lr=recipe.lr, betas=betas, eps=recipe.eps, fused=True)

@@ -1,4 +1,4 @@
-"""What a person sees while a run trains: a live bar on a terminal, one line an epoch elsewhere, always on standard error."""
+"""What a person sees while a run trains, on standard error: a live bar on a terminal, one line an epoch elsewhere."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ def bar(name: str, total: int, done: int) -> Iterator[tuple[Show, Show]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %  {task.fields[figures]}"), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f} %  {task.fields[figures]}"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), refresh_per_second=4) as progress:
         task = progress.add_task(name, total=total, completed=done, figures="")
         yield (
@@ -34,5 +39,8 @@ def bar(name: str, total: int, done: int) -> Iterator[tuple[Show, Show]]:
 
 def text(figures: dict[str, Any]) -> str:
     """Figures on one line: the names as words, floats to four digits."""
-    words = (f"{key.replace('_', ' ')} {f'{value:.4g}' if isinstance(value, float) else value}" for key, value in figures.items())
+    words = (
+        f"{key.replace('_', ' ')} {f'{value:.4g}' if isinstance(value, float) else value}"
+        for key, value in figures.items()
+    )
     return "  ".join(words)

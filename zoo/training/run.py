@@ -19,7 +19,7 @@ from zoo.recipes import Recipe, load_recipe
 
 @dataclass(frozen=True)
 class Run:
-    """A run's folder. Finished means that `model.safetensors` is there; it holds every file of a bundle but the card."""
+    """A run's folder. Finished, it holds every file of a bundle but the card; `model.safetensors` comes last."""
 
     folder: Path
 
@@ -47,11 +47,13 @@ class Run:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a small file so that it is there whole or not at all."""
+    """Write a small file so that it is there whole or not at all. Raises `ZooError` where it cannot be written."""
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         temporary.write_text(text, encoding="utf-8", newline="\n")
         os.replace(temporary, path)
+    except OSError as error:
+        raise ZooError(f"{path} cannot be written ({error.strerror}); make room and go on with --resume.") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -73,23 +75,27 @@ def claimed(folder: Path, recipe: Recipe, resume: bool) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ZooError(f"{folder} cannot be made a run folder ({error.strerror}); choose another with --out.") from error
     lock = FileLock(folder / ".lock", timeout=0)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout as error:
-        raise ZooError(f"{folder} is in use by another process; wait for it, or choose another folder with --out.") from error
+        raise ZooError(f"{folder} is in use by another process; wait for it, or choose another with --out.") from error
+    except OSError as error:
+        raise ZooError(f"{folder} cannot be a run folder ({error.strerror}); choose another with --out.") from error
     try:
         if (folder / "recipe.yaml").is_file():
             if not resume:
-                raise ZooError(f"{folder} holds a run already; continue it with --resume, or choose another folder with --out.")
+                raise ZooError(
+                    f"{folder} holds a run already; continue it with --resume, or choose another folder with --out."
+                )
             differing = differences(load_recipe(folder), recipe)
             if differing:
-                raise ZooError(f"{folder} was started with another recipe ({'; '.join(differing[:4])}); resume it with its own, or choose another folder.")
-        elif any(p.name != ".lock" for p in folder.iterdir()):
+                raise ZooError(
+                    f"{folder} was started with another recipe ({'; '.join(differing[:4])}); "
+                    "resume it with its own, or choose another folder."
+                )
+        elif any(p.name not in (".lock", ".recipe.yaml.tmp") for p in folder.iterdir()):
             raise ZooError(f"{folder} is not empty and holds no run; choose another folder with --out.")
         else:
             write_text(folder / "recipe.yaml", recipe.to_yaml())
@@ -101,7 +107,9 @@ def claimed(folder: Path, recipe: Recipe, resume: bool) -> Iterator[None]:
 def differences(old: Recipe, new: Recipe) -> list[str]:
     """What differs between two recipes, one `key.path: old -> new` each."""
     a, b = flatten(old.model_dump()), flatten(new.model_dump())
-    return [f"{key}: {a.get(key)!r} -> {b.get(key)!r}" for key in sorted(a.keys() | b.keys()) if a.get(key) != b.get(key)]
+    return [
+        f"{key}: {a.get(key)!r} -> {b.get(key)!r}" for key in sorted(a.keys() | b.keys()) if a.get(key) != b.get(key)
+    ]
 
 
 def flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:

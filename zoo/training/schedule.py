@@ -7,7 +7,7 @@ import math
 from zoo.recipes import Schedule
 
 START, END = 1 / 25, 1e-4
-"""Where `one_cycle` starts and ends, as parts of the peak (Smith & Topin 2018; PyTorch's OneCycleLR starts at 1/25 as well)."""
+"""Where `one_cycle` starts and ends, as parts of the peak (Smith & Topin 2018; 1/25 as in PyTorch's OneCycleLR)."""
 
 
 def factor(schedule: Schedule, step: int, total: int) -> float:

@@ -20,7 +20,7 @@ from zoo.training.run import write_text
 
 @dataclass(frozen=True)
 class Setup:
-    """`config` is the bundle's config.json; `train` is what is trained on, `held` what is measured, called `held_name`."""
+    """`config` is the bundle's config.json; `train` is trained on, `held` is measured and called `held_name`."""
 
     config: dict[str, Any]
     train: Split
@@ -33,7 +33,7 @@ class Setup:
 def prepare(recipe: Recipe, folder: Path) -> Setup:
     """Load the data, part them as the recipe says, train the tokenizer, and write config.json into the run's folder.
 
-    With `data.validation` above 0 the metrics come from that part of the training split and the test split stays unseen.
+    With `data.validation` above 0 the metrics come from that part of the training split; the test split stays unseen.
     """
     dataset = data.load(recipe.data.name)
     check_data(dataset, recipe)
@@ -46,12 +46,22 @@ def prepare(recipe: Recipe, folder: Path) -> Setup:
     if dataset.kind == "text":
         tokenizer, arguments["vocab_size"] = _tokenizer(recipe, train, folder)
         settings = recipe.data.text
-        transform: dict[str, Any] = {"kind": "text", "tokenizer": tokenizer.name, "max_length": settings.max_length, "truncate": settings.truncate}
+        transform: dict[str, Any] = {
+            "kind": "text",
+            "tokenizer": tokenizer.name,
+            "max_length": settings.max_length,
+            "truncate": settings.truncate,
+        }
     else:
         channels, *size = dataset.train.inputs.shape[1:]  # type: ignore[union-attr]
         transform = {
-            "kind": "image", "channels": channels, "size": size, "maximum": dataset.maximum, "mean": recipe.data.mean, "std": recipe.data.std,
-        }  # fmt: skip
+            "kind": "image",
+            "channels": channels,
+            "size": size,
+            "maximum": dataset.maximum,
+            "mean": recipe.data.mean,
+            "std": recipe.data.std,
+        }
     if "num_classes" not in arguments:
         arguments["num_classes"] = len(dataset.labels)
     with torch.device("meta"):
@@ -72,7 +82,7 @@ def prepare(recipe: Recipe, folder: Path) -> Setup:
 
 
 def fresh_model(recipe: Recipe, config: dict[str, Any], device: torch.device) -> nn.Module:
-    """The model as the recipe's init scheme and seed make it; drawn on the CPU, so that it is the same on every device."""
+    """The model as the recipe's init scheme and seed make it, drawn on the CPU: the same on every device."""
     torch.manual_seed(recipe.train.seed)
     model = construct(recipe, config["model_args"])
     init.apply(model, recipe.init)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import time
@@ -60,7 +61,7 @@ def _resolve(recipe: Recipe | str | os.PathLike[str] | dict[str, Any], overrides
     if isinstance(recipe, (str, os.PathLike)):
         return load_recipe(Path(recipe) if isinstance(recipe, os.PathLike) else recipe, overrides)
     name = recipe.name if isinstance(recipe, Recipe) else ""
-    content = recipe.model_dump() if isinstance(recipe, Recipe) else json.loads(json.dumps(recipe))
+    content = recipe.model_dump() if isinstance(recipe, Recipe) else copy.deepcopy(recipe)
     for key, value in overrides.items():
         override(content, key, value)
     return parse(content, name=name)
@@ -96,12 +97,17 @@ def _finish(trained: Trained, recipe: Recipe, setup: Setup, folder: Path, device
         write_tensors(temporary, state, metadata)
         model = construct(recipe, setup.config["model_args"])
         model.load_state_dict(_float32(load_file(temporary)))
-        values = measure(model.to(device), setup.held, setup.config, tokenizer=setup.tokenizer, batch_size=recipe.evaluate.batch_size)
+        values = measure(
+            model.to(device), setup.held, setup.config, tokenizer=setup.tokenizer, batch_size=recipe.evaluate.batch_size
+        )
         seed = recipe.train.seed
         metrics = {
             "schema": 1,
             "split": setup.held_name,
-            "metrics": {k: {"value": v, "mean": v, "std": 0.0, "n": 1, "seeds": [seed], "values": [v]} for k, v in values.items()},
+            "metrics": {
+                k: {"value": v, "mean": v, "std": 0.0, "n": 1, "seeds": [seed], "values": [v]}
+                for k, v in values.items()
+            },
             "sha256": sha256(temporary),
             "recipe_sha256": recipe.sha256(),
             "data": {"name": recipe.data.name, "fingerprint": setup.fingerprint},
@@ -111,7 +117,9 @@ def _finish(trained: Trained, recipe: Recipe, setup: Setup, folder: Path, device
         write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
         os.replace(temporary, folder / "model.safetensors")
     except OSError as error:
-        raise ZooError(f"the weights cannot be written to {folder} ({error.strerror}); make room and run again with --resume.") from error
+        raise ZooError(
+            f"the weights cannot be written to {folder} ({error.strerror}); make room and run again with --resume."
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 
