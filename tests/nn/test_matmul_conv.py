@@ -26,9 +26,8 @@ def test_equals_conv2d(shape: tuple[int, ...], stride: int):
     ours, theirs = MatmulConv.apply(x, weight, stride), F.conv2d(x, weight, stride=stride, padding=1)
     assert ours.shape == theirs.shape and torch.allclose(ours, theirs)
     upstream = torch.randn_like(theirs)
-    for a, b in zip(
-        torch.autograd.grad(ours, (x, weight), upstream), torch.autograd.grad(theirs, (x, weight), upstream)
-    ):
+    grads = (torch.autograd.grad(y, (x, weight), upstream) for y in (ours, theirs))
+    for a, b in zip(*grads, strict=True):
         assert torch.allclose(a, b)
 
 

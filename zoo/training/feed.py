@@ -134,5 +134,5 @@ def check_data(data: DataSet, recipe: Recipe) -> None:
             values = getattr(recipe.data, key)
             if len(values) not in (1, channels):
                 raise ZooError(
-                    f"data.{key} has {len(values)} values; {data.name} has {channels} channels: give 1 or {channels}."
+                    f"data.{key} has {len(values)} values; give one, or one a channel, of which {data.name} has {channels}."
                 )

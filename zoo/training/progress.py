@@ -38,9 +38,10 @@ def bar(name: str, total: int, done: int) -> Iterator[tuple[Show, Show]]:
 
 
 def text(figures: dict[str, Any]) -> str:
-    """Figures on one line: the names as words, floats to four digits."""
+    """Figures on one line: the names as words, floats to four digits; what was not measured is left out."""
     words = (
         f"{key.replace('_', ' ')} {f'{value:.4g}' if isinstance(value, float) else value}"
         for key, value in figures.items()
+        if value != ""
     )
     return "  ".join(words)

@@ -1,0 +1,204 @@
+"""Batches: who is seen when, in training and in evaluation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from zoo import ZooError, data
+from zoo.data import DataSet, Split
+from zoo.data.text import train_tokenizer
+from zoo.data.transforms import normalize
+from zoo.recipes import Recipe, parse
+from zoo.training.feed import check_data, evaluation_batches, mix, training_feed
+from zoo.training.setup import prepare
+
+CPU = torch.device("cpu")
+
+
+def recipe(**more: Any) -> Recipe:
+    content: dict[str, Any] = {
+        "model": "mlp",
+        "init": "default",
+        "data": {"name": "digits", "batch_size": 8, **more.pop("data", {})},
+        "optimizer": {"name": "adamw", "lr": 0.01},
+        "train": {"epochs": 1, **more.pop("train", {})},
+    }
+    return parse({**content, **more})
+
+
+CONFIG = {
+    "input": {"kind": "image", "maximum": 255, "mean": [0.0], "std": [1.0]},
+    "labels": [str(i) for i in range(10)],
+}
+
+
+def numbered(count: int) -> Split:
+    """Images of two pixels that hold their own number."""
+    numbers = torch.arange(count)
+    inputs = torch.stack([numbers // 256, numbers % 256], dim=1).to(torch.uint8).view(count, 1, 1, 2)
+    return Split(inputs, numbers % 10)
+
+
+def numbers(images: torch.Tensor) -> list[int]:
+    pixels = (images * 255).round().to(torch.int64).flatten(1)
+    return (pixels[:, 0] * 256 + pixels[:, 1]).tolist()
+
+
+@pytest.mark.parametrize("count", [300, 304, 8])
+def test_every_image_once_an_epoch_up_to_the_dropped_last_batch(count: int):
+    feed = training_feed(recipe(), numbered(count), CONFIG, None, CPU)
+    generator = torch.Generator()
+    assert feed.size == count // 8
+    orders = []
+    for epoch in range(3):
+        seen = []
+        for indices in feed.plan(epoch):
+            (images,), targets = feed.load(indices, generator, 0.0)
+            assert images.shape == (8, 1, 1, 2) and targets.tolist() == [n % 10 for n in numbers(images)]
+            seen += numbers(images)
+        assert len(seen) == len(set(seen)) == count // 8 * 8 and set(seen) <= set(range(count))
+        orders.append(seen)
+    if count > 8:
+        assert orders[0] != orders[1] != orders[2], "each epoch has an order of its own"
+    dropped = {n for epoch in range(40) for n in range(300) if n not in torch.cat(feed.plan(epoch))}
+    assert count != 300 or len(dropped) > 60, "what is dropped changes from epoch to epoch"
+
+
+def test_the_order_is_a_function_of_seed_and_epoch_alone():
+    def order(seed: int, epoch: int) -> list[int]:
+        torch.manual_seed(int(torch.randint(1000, ())))  # nothing global may matter
+        return torch.cat(
+            training_feed(recipe(train={"seed": seed}), numbered(80), CONFIG, None, CPU).plan(epoch)
+        ).tolist()
+
+    assert order(0, 5) == order(0, 5)
+    assert order(0, 5) != order(1, 5) and order(0, 5) != order(0, 6)
+
+
+def test_augmentation_is_a_function_of_the_generator_alone():
+    split = data.load("digits").train
+    feed = training_feed(recipe(data={"augment": {"affine": {"degrees": 30.0}}}), split, CONFIG, None, CPU)
+    batch = feed.plan(0)[0]
+    first, again, other = (feed.load(batch, torch.Generator().manual_seed(seed), 0.0)[0][0] for seed in (1, 1, 2))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_mix_parts_all_places():
+    places = {mix(seed, kind, step) for seed in range(8) for kind in range(3) for step in range(200)}
+    assert len(places) == 8 * 3 * 200 and all(0 <= place < 2**63 for place in places)
+    assert mix(0, 1, 2) == mix(0, 1, 2) != mix(0, 2, 1)
+
+
+def test_a_batch_larger_than_the_data_is_refused():
+    with pytest.raises(ZooError) as raised:
+        training_feed(recipe(), numbered(7), CONFIG, None, CPU)
+    assert str(raised.value) == "data.batch_size is 8, but there are 7 training samples; lower it."
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 1000])
+def test_evaluation_sees_every_image_exactly_once(size: int):
+    split = numbered(100)
+    batches = list(evaluation_batches(split, CONFIG, None, size, CPU))
+    assert [n for (images,), _ in batches for n in numbers(images)] == list(range(100))
+    assert torch.equal(torch.cat([targets for _, targets in batches]), split.targets)
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Split, dict[str, Any], Path]:
+    """Texts of many lengths, each with a word of its own; their configuration and tokenizer."""
+    inputs = [f"word{n} " + "and so on " * (n % 7) for n in range(50)]
+    path = tmp_path_factory.mktemp("text") / "tokenizer.json"
+    train_tokenizer(inputs).save(str(path))
+    config = {"input": {"kind": "text", "max_length": 9, "truncate": "head"}, "labels": ["even", "odd"]}
+    return Split(inputs, torch.arange(50) % 2), config, path
+
+
+def words(tokens: torch.Tensor, tokenizer: Path) -> list[str]:
+    from tokenizers import Tokenizer
+
+    vocabulary = {index: word for word, index in Tokenizer.from_file(str(tokenizer)).get_vocab().items()}
+    return [vocabulary[row[0]] for row in tokens.tolist()]
+
+
+def test_every_text_once_an_epoch(texts):
+    split, config, tokenizer = texts
+    feed = training_feed(recipe(), split, config, tokenizer, CPU)
+    orders = []
+    for epoch in range(2):
+        seen: list[str] = []
+        plan = feed.plan(epoch)
+        assert len(plan) == feed.size == 7
+        for indices in plan:
+            (tokens, lengths), targets = feed.load(indices, torch.Generator(), 0.0)
+            assert tokens.shape == (len(indices), int(lengths.max())) and lengths.max() <= 9
+            assert all(
+                (row[int(n) :] == 0).all() and (row[: int(n)] > 0).all() for row, n in zip(tokens, lengths, strict=True)
+            )
+            found = words(tokens, tokenizer)
+            assert targets.tolist() == [int(word[4:]) % 2 for word in found]
+            seen += found
+        assert Counter(seen) == Counter(f"word{n}" for n in range(50))
+        orders.append(seen)
+    assert orders[0] != orders[1]
+
+
+def test_evaluation_sees_every_text_exactly_once_with_its_target(texts):
+    split, config, tokenizer = texts
+    seen = Counter()
+    for (tokens, _), targets in evaluation_batches(split, config, tokenizer, 8, CPU):
+        seen.update(zip(words(tokens, tokenizer), targets.tolist(), strict=True))
+    assert seen == Counter((f"word{n}", n % 2) for n in range(50))
+
+
+def rows(split: Split) -> set[bytes]:
+    assert isinstance(split.inputs, torch.Tensor)
+    return {row.numpy().tobytes() for row in split.inputs}
+
+
+def test_held_out_samples_and_the_test_split_stay_out_of_training(tmp_path: Path):
+    whole = data.load("digits")
+    setup = prepare(recipe(data={"validation": 0.25}), tmp_path)
+    assert setup.held_name == "validation"
+    assert len(setup.train) + len(setup.held) == len(whole.train)
+    assert not rows(setup.train) & rows(setup.held)
+    for part in (setup.train, setup.held):
+        assert rows(part) <= rows(whole.train) and not rows(part) & rows(whole.test)
+    # Seeds are compared on the same samples.
+    again = prepare(recipe(data={"validation": 0.25}, train={"seed": 5}), tmp_path)
+    assert isinstance(setup.held.inputs, torch.Tensor) and isinstance(again.held.inputs, torch.Tensor)
+    assert torch.equal(setup.held.inputs, again.held.inputs)
+
+
+def test_without_validation_the_test_split_is_measured_and_all_the_rest_trained_on(tmp_path: Path):
+    whole, setup = data.load("digits"), prepare(recipe(), tmp_path)
+    assert setup.held_name == "test" and setup.held is not setup.train
+    assert rows(setup.held) == rows(whole.test) and rows(setup.train) == rows(whole.train)
+
+
+def test_settings_that_the_data_refuse():
+    digits = data.load("digits")
+    with pytest.raises(
+        ZooError, match=r"^data\.mean has 3 values; give one, or one a channel, of which digits has 1\.$"
+    ):
+        check_data(digits, recipe(data={"mean": [0.1, 0.2, 0.3]}))
+    texts = DataSet(
+        "reviews", "text", ["bad", "good"], Split(["a"], torch.zeros(1)), Split(["b"], torch.zeros(1)), 1.0, ""
+    )
+    with pytest.raises(ZooError, match=r"^data\.augment is for images, and reviews holds text; remove it\.$"):
+        check_data(texts, recipe(data={"augment": {"flip": {}}}))
+    check_data(texts, recipe())
+
+
+def test_normalize_against_the_formula():
+    images = torch.randint(256, (4, 3, 5, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    constants = {"maximum": 255.0, "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.1]}
+    found = normalize(images, constants)
+    for channel in range(3):
+        slow = (images[:, channel] / 255 - constants["mean"][channel]) / constants["std"][channel]
+        assert torch.allclose(found[:, channel], slow, atol=1e-6)
+    assert found.dtype is torch.float32
