@@ -9,13 +9,22 @@ import torch
 from torch import Tensor, nn
 
 from zoo import init
-from zoo.models.rnn import PAD, UNKNOWN, bilstm_attn
+from zoo.models.rnn import PAD, UNKNOWN, bigram_ids, bilstm_attn
 
 
-@pytest.fixture
-def model() -> bilstm_attn:
+@pytest.fixture(params=[0, 64], ids=["tokens", "tokens and pairs"])
+def model(request: pytest.FixtureRequest) -> bilstm_attn:
     torch.manual_seed(0)
-    model = bilstm_attn(vocab_size=50, embedding_dim=12, hidden=10, layers=2, attention=8, num_classes=3)
+    model = bilstm_attn(
+        vocab_size=50,
+        embedding_dim=12,
+        bigrams=request.param,
+        bigram_dim=5,
+        hidden=10,
+        layers=2,
+        attention=8,
+        num_classes=3,
+    )
     init.apply(model, "recurrent")
     return model.eval()
 
@@ -143,3 +152,16 @@ def test_runs_in_half_precision_and_under_autocast(model: bilstm_attn) -> None:
         logits = model.to(dtype)(*inputs)
         assert logits.dtype == dtype
         torch.testing.assert_close(logits.float(), exact, atol=2e-2, rtol=0)
+
+
+def test_a_pair_is_hashed_by_both_its_tokens_and_their_order() -> None:
+    ids = bigram_ids(torch.tensor([[7, 3, 7, 3, 9]]), 1 << 16)[0].tolist()
+    assert ids[1] == ids[3]  # 7 before 3, twice
+    assert len({ids[0], ids[1], ids[2], ids[4]}) == 4
+    assert 0 <= min(ids) and max(ids) < 1 << 16
+
+
+def test_pairs_are_spread_over_the_whole_table() -> None:
+    tokens = torch.randint(2, 12_000, (1, 200_000), generator=torch.Generator().manual_seed(0))
+    counts = bigram_ids(tokens, 4096)[0].bincount(minlength=4096).float()
+    assert (counts.var() / counts.mean()).item() == pytest.approx(1, abs=0.15)  # as that of a Poisson distribution

@@ -47,6 +47,9 @@ class bilstm_attn(nn.Module):
         layers: bidirectional LSTM layers.
         attention: units that score a state.
         num_classes: outputs of the head.
+        bigrams: rows of the table that pairs of neighbouring tokens are hashed into (Joulin et al. 2017, Bag of Tricks
+            for Efficient Text Classification, section 2.2); 0 for none. "not good" then has a vector of its own.
+        bigram_dim: numbers in a pair's vector, which stands beside that of the pair's second token.
         word_dropout: share of tokens read as unknown (after Iyyer et al. 2015, section 3.2). It keeps the model from
             leaning on single words, and teaches it what an unknown word means.
         embedding_dropout: share of the vocabulary that is zero in a training step, each word wherever it stands
@@ -64,6 +67,8 @@ class bilstm_attn(nn.Module):
         self,
         vocab_size: int = 30_000,
         embedding_dim: int = 100,
+        bigrams: int = 0,
+        bigram_dim: int = 32,
         hidden: int = 128,
         layers: int = 1,
         attention: int = 64,
@@ -74,7 +79,8 @@ class bilstm_attn(nn.Module):
     ) -> None:
         super().__init__()
         self.embedding = WordVectors(vocab_size, embedding_dim, padding_idx=PAD)
-        self.encoder = BiLSTM(embedding_dim, hidden, layers, dropout)
+        self.bigrams = WordVectors(bigrams, bigram_dim) if bigrams else None
+        self.encoder = BiLSTM(embedding_dim + (bigram_dim if bigrams else 0), hidden, layers, dropout)
         self.pool = AttentionPooling(2 * hidden, attention)
         self.head = nn.Linear(2 * hidden, num_classes)
         self.word_dropout, self.embedding_dropout, self.dropout = word_dropout, embedding_dropout, dropout
@@ -92,14 +98,27 @@ class bilstm_attn(nn.Module):
         return (logits, weights) if return_attention else logits
 
     def embed(self, tokens: Tensor) -> Tensor:
-        """Vectors (N, T, embedding_dim) of the tokens, with word and embedding dropout in training mode."""
-        if not self.training:
-            return self.embedding(tokens)
-        if self.word_dropout:
+        """Vectors (N, T, embedding_dim + bigram_dim) of the tokens, with word and embedding dropout in training mode."""
+        if self.training and self.word_dropout:
             drop = torch.rand(tokens.shape, device=tokens.device) < self.word_dropout
             tokens = tokens.masked_fill(drop & (tokens != PAD), UNKNOWN)
-        vectors = self.embedding(tokens)
-        if self.embedding_dropout:
-            keep = F.dropout(vectors.new_ones(self.embedding.num_embeddings), self.embedding_dropout)
-            vectors = vectors * keep[tokens].unsqueeze(-1)
+        vectors = self._look_up(self.embedding, tokens)
+        if self.bigrams is None:
+            return vectors
+        return torch.cat([vectors, self._look_up(self.bigrams, bigram_ids(tokens, self.bigrams.num_embeddings))], -1)
+
+    def _look_up(self, table: nn.Embedding, ids: Tensor) -> Tensor:
+        vectors = table(ids)
+        if self.training and self.embedding_dropout:
+            keep = F.dropout(vectors.new_ones(table.num_embeddings), self.embedding_dropout)
+            vectors = vectors * keep[ids].unsqueeze(-1)
         return vectors
+
+
+def bigram_ids(tokens: Tensor, rows: int) -> Tensor:
+    """A row of the table for each token and the one before it: (N, T) int64 -> (N, T) int64 below `rows`.
+
+    The first token is paired with padding. Multiplicative hashing (Knuth, The Art of Computer Programming 3, 6.4).
+    """
+    before = F.pad(tokens, (1, 0))[:, :-1]
+    return (before * 1_000_003 + tokens * 7_919) % 2_147_483_647 % rows
