@@ -116,7 +116,7 @@ def test_embedding_dropout_takes_whole_words_wherever_they_stand(model: bilstm_a
     vectors = model.train().embed(tokens)
     gone = (vectors == 0).all(-1)
     assert torch.equal(gone[0, :48], gone[1, 96:]) and 0.25 < gone.float().mean() < 0.75
-    torch.testing.assert_close(vectors[~gone], 2 * model.embedding(tokens)[~gone])
+    torch.testing.assert_close(vectors[..., :12][~gone], 2 * model.embedding(tokens)[~gone])
 
 
 def test_dropout_acts_in_training_mode_alone() -> None:
@@ -158,7 +158,7 @@ def test_a_pair_is_hashed_by_both_its_tokens_and_their_order() -> None:
     ids = bigram_ids(torch.tensor([[7, 3, 7, 3, 9]]), 1 << 16)[0].tolist()
     assert ids[1] == ids[3]  # 7 before 3, twice
     assert len({ids[0], ids[1], ids[2], ids[4]}) == 4
-    assert 0 <= min(ids) and max(ids) < 1 << 16
+    assert min(ids) >= 0 and max(ids) < 1 << 16
 
 
 def test_pairs_are_spread_over_the_whole_table() -> None:

@@ -54,7 +54,10 @@ class MLP(nn.Module):
     input_shape=(1, 8, 8),
 )
 def mlp(
-    in_features: int = 64, widths: Sequence[int] = (128, 64), dropout: float | Sequence[float] = 0.0, num_classes: int = 10
+    in_features: int = 64,
+    widths: Sequence[int] = (128, 64),
+    dropout: float | Sequence[float] = 0.0,
+    num_classes: int = 10,
 ) -> MLP:
     """An `MLP`; the defaults fit scikit-learn's 8 x 8 digits."""
     return MLP(in_features, widths, dropout, num_classes)

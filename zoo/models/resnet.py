@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from zoo.registry import register_model
 
 
 class BasicBlock(nn.Module):
-    """Two 3 x 3 convolutions with batch norm around an identity or a projection (He et al. 2016, section 3.3, option B).
+    """Two 3 x 3 convolutions with batch norm around an identity or a projection (He et al. 2016, 3.3, option B).
 
     Shapes: (N, inputs, H, W) -> (N, outputs, H / stride, W / stride).
     """
@@ -46,7 +47,7 @@ class ResNet(nn.Module):
         self.stages = nn.Sequential(
             *(
                 nn.Sequential(BasicBlock(a, b, stride=1 if a == b else 2), BasicBlock(b, b, stride=1))
-                for a, b in zip(widths, widths[1:], strict=False)
+                for a, b in pairwise(widths)
             )
         )
         self.head = nn.Linear(512, num_classes)

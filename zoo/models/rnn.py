@@ -98,7 +98,7 @@ class bilstm_attn(nn.Module):
         return (logits, weights) if return_attention else logits
 
     def embed(self, tokens: Tensor) -> Tensor:
-        """Vectors (N, T, embedding_dim + bigram_dim) of the tokens, with word and embedding dropout in training mode."""
+        """Vectors (N, T, embedding_dim + bigram_dim) of the tokens, with both dropouts in training mode."""
         if self.training and self.word_dropout:
             drop = torch.rand(tokens.shape, device=tokens.device) < self.word_dropout
             tokens = tokens.masked_fill(drop & (tokens != PAD), UNKNOWN)
