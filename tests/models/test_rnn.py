@@ -114,7 +114,7 @@ def test_embedding_dropout_takes_whole_words_wherever_they_stand(model: bilstm_a
     torch.manual_seed(1)
     tokens = torch.arange(2, 50).repeat(2, 3)
     vectors = model.train().embed(tokens)
-    gone = (vectors == 0).all(-1)
+    gone = (vectors[..., :12] == 0).all(-1)  # a pair may be kept where its word is dropped
     assert torch.equal(gone[0, :48], gone[1, 96:]) and 0.25 < gone.float().mean() < 0.75
     torch.testing.assert_close(vectors[..., :12][~gone], 2 * model.embedding(tokens)[~gone])
 
