@@ -12,19 +12,11 @@ from zoo import init
 from zoo.models.rnn import PAD, UNKNOWN, bigram_ids, bilstm_attn
 
 
-@pytest.fixture(params=[0, 64], ids=["tokens", "tokens and pairs"])
+@pytest.fixture(params=[{}, {"bigrams": 64}, {"bigrams": 64, "skip": True}], ids=["plain", "pairs", "pairs, skip"])
 def model(request: pytest.FixtureRequest) -> bilstm_attn:
     torch.manual_seed(0)
-    model = bilstm_attn(
-        vocab_size=50,
-        embedding_dim=12,
-        bigrams=request.param,
-        bigram_dim=5,
-        hidden=10,
-        layers=2,
-        attention=8,
-        num_classes=3,
-    )
+    sizes = {"vocab_size": 50, "embedding_dim": 12, "bigram_dim": 5, "hidden": 10, "layers": 2, "attention": 8}
+    model = bilstm_attn(**sizes, num_classes=3, **request.param)
     init.apply(model, "recurrent")
     return model.eval()
 

@@ -50,6 +50,8 @@ class bilstm_attn(nn.Module):
         bigrams: rows of the table that pairs of neighbouring tokens are hashed into (Joulin et al. 2017, Bag of Tricks
             for Efficient Text Classification, section 2.2); 0 for none. "not good" then has a vector of its own.
         bigram_dim: numbers in a pair's vector, which stands beside that of the pair's second token.
+        skip: whether attention pools each token's vectors beside its states (Lai et al. 2015, Recurrent Convolutional
+            Neural Networks for Text Classification, section 3.1), so that the head sees words and pairs directly.
         word_dropout: share of tokens read as unknown (after Iyyer et al. 2015, section 3.2). It keeps the model from
             leaning on single words, and teaches it what an unknown word means.
         embedding_dropout: share of the vocabulary that is zero in a training step, each word wherever it stands
@@ -69,6 +71,7 @@ class bilstm_attn(nn.Module):
         embedding_dim: int = 100,
         bigrams: int = 0,
         bigram_dim: int = 32,
+        skip: bool = False,
         hidden: int = 128,
         layers: int = 1,
         attention: int = 64,
@@ -80,9 +83,12 @@ class bilstm_attn(nn.Module):
         super().__init__()
         self.embedding = WordVectors(vocab_size, embedding_dim, padding_idx=PAD)
         self.bigrams = WordVectors(bigrams, bigram_dim) if bigrams else None
-        self.encoder = BiLSTM(embedding_dim + (bigram_dim if bigrams else 0), hidden, layers, dropout)
-        self.pool = AttentionPooling(2 * hidden, attention)
-        self.head = nn.Linear(2 * hidden, num_classes)
+        features = embedding_dim + (bigram_dim if bigrams else 0)
+        self.encoder = BiLSTM(features, hidden, layers, dropout)
+        self.skip = skip
+        width = 2 * hidden + (features if skip else 0)
+        self.pool = AttentionPooling(width, attention)
+        self.head = nn.Linear(width, num_classes)
         self.word_dropout, self.embedding_dropout, self.dropout = word_dropout, embedding_dropout, dropout
 
     @overload
@@ -92,7 +98,10 @@ class bilstm_attn(nn.Module):
     def forward(
         self, tokens: Tensor, lengths: Tensor, return_attention: bool = False
     ) -> Tensor | tuple[Tensor, Tensor]:
-        states = time_dropout(self.encoder(self.embed(tokens), lengths), self.dropout, self.training)
+        vectors = self.embed(tokens)
+        states = time_dropout(self.encoder(vectors, lengths), self.dropout, self.training)
+        if self.skip:
+            states = torch.cat([states, vectors], -1)
         pooled, weights = self.pool(states, length_mask(lengths, tokens.shape[1]))
         logits = self.head(F.dropout(pooled, self.dropout, self.training))
         return (logits, weights) if return_attention else logits
