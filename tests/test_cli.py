@@ -282,6 +282,19 @@ def test_train_then_publish(here, tmp_path):
     assert (published.returncode, published.stdout.strip()) == (0, "mlp.digits_v1"), published.stderr
 
 
+def test_what_was_measured_beside_a_run_stands_on_its_card(here, grown, tmp_path):
+    beside = tmp_path / "beside.json"
+    beside.write_text(json.dumps({"a wild guess": {"value": 0.1}, "an oracle": {"value": 1.0}}))
+    published = here("publish", grown / "run", "--to", tmp_path / "published", "--baselines", beside)
+    assert published.returncode == 0, published.stderr
+    card = (tmp_path / "published" / "mlp.digits_v1" / "README.md").read_text()
+    assert "| a wild guess | 10.00 % |" in card and "It loses to an oracle." in card
+    for content in ("[]", '{"an oracle": 1}', "no JSON"):
+        beside.write_text(content)
+        refused(here("publish", grown / "run", "--to", tmp_path / "other", "--baselines", beside), "beside.json")
+    assert not (tmp_path / "other").exists()
+
+
 def test_a_run_is_used_like_a_weight(here, grown, tmp_path):
     np.save(tmp_path / "digit.npy", np.zeros((8, 8)))
     for name in (grown / "run", grown / "mlp.digits_v1"):

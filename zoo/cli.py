@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 import sys
 from contextlib import redirect_stdout
 from typing import Annotated, Any
@@ -169,11 +170,15 @@ def reproduce(
 def publish(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Finished runs of one recipe, or a bundle.")],
     to: Annotated[str, typer.Option(metavar="DEST", help="A folder, or hf://OWNER/REPO.")],
+    baselines: Annotated[
+        str | None, typer.Option(metavar="FILE", help="JSON of plain methods measured beside it, for the card.")
+    ] = None,
 ):
     """Publish a run as a weight, with mean and spread where runs of several seeds are given."""
     import zoo
 
-    print(zoo.publish(runs, to))
+    beside = None if baselines is None else _json_object(baselines)
+    print(zoo.publish(runs, to, baselines=beside))
 
 
 @app.command()
@@ -291,6 +296,18 @@ def _sentence(error: Exception) -> str:
 
 def _document(content: Any) -> None:
     print(json.dumps(content, indent=2), file=sys.__stdout__)
+
+
+def _json_object(path: str) -> dict[str, Any]:
+    from zoo.errors import ZooError
+
+    try:
+        content = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ZooError(f"{path} cannot be read as JSON ({error}); give what the baseline's command printed.") from error
+    if not isinstance(content, dict) or not all(isinstance(v, dict) and "value" in v for v in content.values()):
+        raise ZooError(f'{path} holds no baselines; expected {{NAME: {{"value": NUMBER}}}}.')
+    return content
 
 
 def _facts(content: dict[str, Any], indent: str = "") -> None:

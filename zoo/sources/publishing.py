@@ -26,7 +26,13 @@ from zoo.sources.seeds import merge_metrics
 CARD = "README.md"
 
 
-def publish(runs: Any, to: str | os.PathLike[str], *, name: str | None = None) -> str:
+def publish(
+    runs: Any,
+    to: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    baselines: Mapping[str, Mapping[str, Any]] | None = None,
+) -> str:
     """Publish a run as a weight and return the weight's name.
 
     `runs` is a finished run (its folder, or the `Run` that training returned), a bundle, or a list of runs of one
@@ -38,6 +44,9 @@ def publish(runs: Any, to: str | os.PathLike[str], *, name: str | None = None) -
     its own and a run becomes the next version of its recipe: the recipe mlp.digits makes mlp.digits_v1, then _v2. What
     is there already with the same bytes stays as it is.
 
+    `baselines` are plain methods measured on the same split, {NAME: {"value": …}} in the recipe's metric; the card
+    shows them beside the model and says which wins.
+
     Raises `ZooError` where a run is unfinished, was not measured on the test split, or differs from the first in more
     than the seed; where the name holds other bytes, since those of a weight never change; and where nothing can be
     written. Until all is there the index does not name it.
@@ -47,7 +56,7 @@ def publish(runs: Any, to: str | os.PathLike[str], *, name: str | None = None) -
         raise ZooError("there is nothing to publish; give a run.")
     destination = os.fspath(to)
     with tempfile.TemporaryDirectory() as scratch:
-        draft = _draft(bundles, Path(scratch))
+        draft = _draft(bundles, Path(scratch), baselines or {})
         if destination.startswith("hf://"):
             return _to_hub(Hub.parse(destination), draft, name)
         if "://" in destination:
@@ -78,10 +87,12 @@ class _Draft:
         return {**self.files, CARD: _written(self.scratch / CARD, text)}
 
 
-def _draft(bundles: Sequence[Bundle], scratch: Path) -> _Draft:
+def _draft(bundles: Sequence[Bundle], scratch: Path, baselines: Mapping[str, Mapping[str, Any]]) -> _Draft:
     first = bundles[0]
     files = {file: first.path(file) for file in FILES if (first.folder / file).is_file()}
     metrics = merge_metrics(bundles)
+    if baselines:
+        metrics["baselines"] = dict(baselines)
     if metrics != first.metrics:
         files["metrics.json"] = _written(scratch / "metrics.json", json.dumps(metrics, indent=1) + "\n")
         files.pop(CARD, None)  # it told other figures
