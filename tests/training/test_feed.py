@@ -182,9 +182,7 @@ def test_without_validation_the_test_split_is_measured_and_all_the_rest_trained_
 
 def test_settings_that_the_data_refuse():
     digits = data.load("digits")
-    with pytest.raises(
-        ZooError, match=r"^data\.mean has 3 values; give one, or one a channel, of which digits has 1\.$"
-    ):
+    with pytest.raises(ZooError, match=r"^data\.mean has 3 values; give one, or one for each channel \(1\)\.$"):
         check_data(digits, recipe(data={"mean": [0.1, 0.2, 0.3]}))
     texts = DataSet(
         "reviews", "text", ["bad", "good"], Split(["a"], torch.zeros(1)), Split(["b"], torch.zeros(1)), 1.0, ""

@@ -133,6 +133,4 @@ def check_data(data: DataSet, recipe: Recipe) -> None:
         for key in ("mean", "std"):
             values = getattr(recipe.data, key)
             if len(values) not in (1, channels):
-                raise ZooError(
-                    f"data.{key} has {len(values)} values; give one, or one a channel, of which {data.name} has {channels}."
-                )
+                raise ZooError(f"data.{key} has {len(values)} values; give one, or one for each channel ({channels}).")

@@ -90,7 +90,7 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
     place = _restore(folder, setup, raw, averaged, optimizer, accelerator.scaler)
     model, stepper = accelerator.prepare(torch.compile(raw) if recipe.train.compile else raw, optimizer)
     if accelerator.scaler is None:
-        # All that accelerate's optimizer adds then is a search for another package in every step, and half a millisecond.
+        # All that accelerate's optimizer adds then is a search for another package in every step: half a millisecond.
         stepper = optimizer
     task = tasks.get(setup.config["task"])
     metric = task.metrics[recipe.evaluate.metric]
@@ -133,7 +133,7 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
             raw.train()
             batches = feed.plan(place.epoch)
             clock, rate = time.perf_counter(), 0.0
-            while place.position < len(batches) and place.step < total:
+            while place.position < len(batches) and place.step < total and not received:
                 rate = recipe.optimizer.lr * factor(recipe.schedule, place.step, total)
                 set_rate(optimizer, rate)
                 _seed(device, mix(recipe.train.seed, 1, place.step))
@@ -171,12 +171,12 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
                     place.seconds += now - clock
                     clock = now
                     move(place.step, _figures(recipe, place, rate))
-                if received:
-                    save()
-                    _leave(received[0])
             now = time.perf_counter()
             place.epoch_seconds += now - clock
             place.seconds += now - clock
+            if received and place.position < len(batches) and place.step < total:
+                save()
+                _leave(received[0])
             look()
             row = {
                 "epoch": place.epoch + 1,
@@ -196,10 +196,10 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
             write_log(folder, rows)
             tell(place.step, {k: v for k, v in row.items() if k != "step"})
             place = Place(epoch=place.epoch + 1, step=place.step, seconds=place.seconds)
-            if time.monotonic() - saved_at > SAVE_EVERY or place.step >= total:
+            if received or time.monotonic() - saved_at > SAVE_EVERY or place.step >= total:
                 save()
-        if received:
-            _leave(received[0])
+            if received:
+                _leave(received[0])
     final = averaged.module if averaged is not None else raw
     return Trained({k: v.detach().cpu().contiguous() for k, v in final.state_dict().items()}, place.seconds)
 
@@ -252,8 +252,8 @@ def _restore(
 def _seed(device: torch.device, seed: int) -> None:
     """Seed what is drawn from without a generator, on the CPU and on `device`.
 
-    `torch.manual_seed` does it for every kind of device there is. Those that are absent it puts off, with a stack trace in
-    a list that only grows: half a millisecond and some kilobytes in every step.
+    `torch.manual_seed` does it for every kind of device there is. Absent ones it puts off, with a stack trace in a list
+    that only grows: half a millisecond and some kilobytes in every step.
     """
     torch.default_generator.manual_seed(seed)
     if device.type != "cpu":

@@ -93,7 +93,8 @@ def construct(recipe: Recipe, arguments: dict[str, Any]) -> nn.Module:
     try:
         return registry.get(recipe.model).constructor(**arguments)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ZooError(f"model_args: {recipe.model} cannot be built with {arguments}: {error}") from error
+        why = " ".join(str(error).split())
+        raise ZooError(f"model_args: {recipe.model} cannot be built with {arguments} ({why}); change them.") from error
 
 
 def _tokenizer(recipe: Recipe, train: Split, folder: Path) -> tuple[Path, int]:

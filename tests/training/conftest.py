@@ -1,0 +1,123 @@
+"""Small recipes of every kind, on one thread: where there is one, the same seed gives the same bits everywhere."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from zoo import data, registry
+from zoo.data import Split, fingerprint
+from zoo.data.entry import Entry
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+class TinyConv(nn.Module):
+    """Images (N, 1, H, W) -> logits (N, num_classes); norm statistics and dropout have something to lose."""
+
+    def __init__(self, num_classes: int = 10) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(1, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.1), nn.Conv2d(8, 8, 3)
+        )
+        self.head = nn.Linear(8, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.body(x).mean((2, 3)))
+
+
+@pytest.fixture
+def tiny_conv(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model `tiny_conv`."""
+    registry.names()  # what loads the zoo's own models
+    model = registry.Model("tiny_conv", TinyConv, "image-classification", "default", "a test", "this test", (1, 8, 8))
+    monkeypatch.setitem(registry._models, "tiny_conv", model)
+
+
+@pytest.fixture
+def tiny_reviews(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The data set `tiny_reviews`: texts of 1 to 20 words, good or bad by the word that most of them hold."""
+    draw = random.Random(0)
+
+    def split(count: int) -> Split:
+        targets = [i % 2 for i in range(count)]
+        pools = (["bad", "awful", "film", "plot"], ["good", "great", "film", "plot"])
+        return Split([" ".join(draw.choices(pools[t], k=draw.randint(1, 20))) for t in targets], torch.tensor(targets))
+
+    train, test = split(150), split(50)
+    found = fingerprint.of(train, test)
+    entry = Entry("tiny_reviews", "text", ["bad", "good"], 1.0, None, lambda folder: (train, test), found)
+    monkeypatch.setitem(data.ENTRIES, "tiny_reviews", entry)
+
+
+MLP: dict[str, Any] = {
+    "model": "mlp",
+    "model_args": {"widths": [32], "dropout": 0.2},
+    "init": "kaiming_normal",
+    "data": {"name": "digits", "batch_size": 64, "validation": 0.2, "augment": {"affine": {"degrees": 10.0}}},
+    "loss": {"label_smoothing": 0.05},
+    "optimizer": {"name": "adamw", "lr": 0.003, "weight_decay": 0.01},
+    "schedule": {"name": "one_cycle", "warmup": 0.2},
+    "train": {"epochs": 4, "clip": 1.0, "average": {"decay": 0.9}},
+}
+CONV: dict[str, Any] = {
+    "model": "tiny_conv",
+    "init": "default",
+    "data": {
+        "name": "digits",
+        "batch_size": 64,
+        "augment": {"crop": {"padding": 1}, "cutout": {"size": 2}, "progressive": {"size": 6, "step": 1}},
+    },
+    "optimizer": {"name": "sgd", "lr": 0.1, "weight_decay": 5e-4},
+    "schedule": {"name": "linear", "warmup": 0.2},
+    "train": {
+        "steps": 80,
+        "channels_last": True,
+        "precision": "bf16",
+        "save_precision": "fp16",
+        "average": {"decay": 0.9},
+    },
+}
+MIXED: dict[str, Any] = {
+    **CONV,
+    "data": {"name": "digits", "batch_size": 100, "augment": {"mixup": {"alpha": 0.2}, "elastic": {"alpha": 1.0}}},
+    "train": {"epochs": 4},
+}
+TEXT: dict[str, Any] = {
+    "model": "bilstm_attn",
+    "model_args": {"embedding_dim": 8, "hidden": 6, "attention": 4, "dropout": 0.2, "word_dropout": 0.1},
+    "init": "recurrent",
+    "data": {"name": "tiny_reviews", "batch_size": 16, "text": {"vocab_size": 20, "max_length": 12}},
+    "optimizer": {"name": "adam", "lr": 0.01},
+    "schedule": {"name": "cosine"},
+    "train": {"epochs": 6, "clip": 1.0},
+}
+
+
+@pytest.fixture(params=[MLP, CONV, MIXED, TEXT], ids=["mlp", "conv", "mixed", "text"])
+def recipe(request: pytest.FixtureRequest, tiny_conv: None, tiny_reviews: None) -> dict[str, Any]:
+    """One recipe after another of those above."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def mlp() -> dict[str, Any]:
+    """The recipe of a small perceptron: dropout, augmentation, averaging, clipping, a held-out part."""
+    return MLP
+
+
+@pytest.fixture(scope="session")
+def text() -> dict[str, Any]:
+    """The recipe of a small text classifier."""
+    return TEXT

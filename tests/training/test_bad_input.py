@@ -1,0 +1,213 @@
+"""What training refuses, in one sentence, and what it leaves behind."""
+
+from __future__ import annotations
+
+import copy
+import math
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+import zoo
+from zoo import ZooError, data
+from zoo.data import fingerprint
+from zoo.data.entry import Entry
+from zoo.training import checkpoint, loop
+
+
+def refusal(recipe: Any, out: Path, **more: Any) -> str:
+    with pytest.raises(ZooError) as raised:
+        zoo.train(recipe, out=out, **{"device": "cpu", **more})
+    message = str(raised.value)
+    assert "\n" not in message and message.endswith((".", "…"))
+    return message
+
+
+def changed(recipe: dict[str, Any], **parts: dict[str, Any]) -> dict[str, Any]:
+    """The recipe with keys of its parts replaced."""
+    recipe = copy.deepcopy(recipe)
+    for part, values in parts.items():
+        recipe[part] = {**recipe.get(part, {}), **values}
+    return recipe
+
+
+@pytest.fixture
+def nan_at(monkeypatch: pytest.MonkeyPatch):
+    """nan_at(N): the N-th loss from now on, and every later one, is no number."""
+
+    def nan_at(step: int) -> None:
+        seen = iter(range(1, 10**6))
+
+        def cross_entropy(*arguments: Any, **more: Any) -> torch.Tensor:
+            return F.cross_entropy(*arguments, **more) * (math.nan if next(seen) >= step else 1.0)
+
+        monkeypatch.setattr(loop, "F", SimpleNamespace(cross_entropy=cross_entropy))
+
+    return nan_at
+
+
+def test_a_loss_that_is_no_number_from_the_first_step_on(mlp: dict[str, Any], tmp_path: Path):
+    # A deviation so small that normalised pixels are infinite, and zero pixels no number.
+    message = refusal(changed(mlp, data={"std": [1e-39], "augment": {}}), tmp_path / "run")
+    steps = 4 * 17
+    assert message.startswith(f"the loss is nan in step 1 of {steps}; there is no checkpoint yet in ")
+    assert "lower optimizer.lr" in message
+    assert (
+        not checkpoint.saved(tmp_path / "run" / "checkpoints") and not (tmp_path / "run" / "model.safetensors").exists()
+    )
+
+
+@pytest.mark.parametrize("step", [1, 16, 17, 18, 40])
+def test_a_loss_that_turns_nan_names_its_step_and_keeps_the_last_good_checkpoint(
+    mlp: dict[str, Any], step: int, nan_at, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
+    run, total = tmp_path / "run", 4 * 17
+    nan_at(step)
+    message = refusal(mlp, run)
+    good = (step - 1) // 17 * 17  # the end of the last whole epoch
+    left = f"the last good checkpoint, of step {good}, is kept" if good else "there is no checkpoint yet"
+    assert message.startswith(f"the loss is nan in step {step} of {total}; {left} in {run}: ")
+    assert not (run / "model.safetensors").exists() and not (run / "metrics.json").exists()
+    found = checkpoint.newest(run / "checkpoints")
+    assert (found is None) == (good == 0)
+    assert found is None or all(bool(t.isfinite().all()) for part in found[0].values() for t in part.values())
+    # With the fault gone it goes on as if nothing had been.
+    monkeypatch.setattr(loop, "F", F)
+    resumed, whole = (
+        zoo.train(mlp, out=run, device="cpu", resume=True),
+        zoo.train(mlp, out=tmp_path / "whole", device="cpu"),
+    )
+    assert (resumed.folder / "model.safetensors").read_bytes() == (whole.folder / "model.safetensors").read_bytes()
+
+
+def test_a_learning_rate_that_is_far_too_high(mlp: dict[str, Any], tmp_path: Path):
+    wild = changed(mlp, train={"clip": None}, schedule={"name": "constant"})
+    wild["optimizer"] = {"name": "sgd", "lr": 1e18}
+    assert "lower optimizer.lr, or set train.clip." in refusal(wild, tmp_path / "run")
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_weights_that_are_no_numbers_never_become_a_checkpoint(mlp: dict[str, Any], tmp_path: Path):
+    # The only step has a good loss; its update is what overflows.
+    wild = changed(
+        mlp, train={"clip": None, "epochs": None, "steps": 1, "average": None}, schedule={"name": "constant"}
+    )
+    wild["optimizer"] = {"name": "sgd", "lr": 3e38, "weight_decay": 1e30}
+    message = refusal(wild, tmp_path / "run")
+    assert message.startswith("the weights are not finite after step 1 of 1; there is no checkpoint yet")
+    assert not checkpoint.saved(tmp_path / "run" / "checkpoints")
+
+
+def test_a_batch_larger_than_the_data(mlp: dict[str, Any], tmp_path: Path):
+    message = refusal(changed(mlp, data={"batch_size": 5000}), tmp_path / "run")
+    count = len(data.hold_out(data.load("digits").train, 0.2, seed=0)[0])
+    assert message == f"data.batch_size is 5000, but there are {count} training samples; lower it."
+
+
+def test_devices_that_cannot_be(mlp: dict[str, Any], tmp_path: Path):
+    assert "abacus" in refusal(mlp, tmp_path / "run", device="abacus")
+    if not torch.cuda.is_available():
+        assert "cuda" in refusal(mlp, tmp_path / "run", device="cuda")
+    message = refusal(changed(mlp, train={"precision": "fp16"}), tmp_path / "run")
+    assert message == "train.precision fp16 needs a GPU, and this run is on the CPU; take bf16 or fp32."
+    assert not (tmp_path / "run").exists(), "nothing is begun on a device that is not there"
+
+
+def test_model_arguments_that_the_model_refuses(mlp: dict[str, Any], tmp_path: Path):
+    message = refusal(changed(mlp, model_args={"widths": "many"}), tmp_path / "run")
+    assert message.startswith("model_args: mlp cannot be built with {'widths': 'many'")
+
+
+def test_a_group_that_matches_nothing(mlp: dict[str, Any], tmp_path: Path):
+    message = refusal(changed(mlp, optimizer={"groups": [{"match": "neck.*"}]}), tmp_path / "run")
+    assert message.startswith("optimizer.groups: no parameter matches 'neck.*'")
+
+
+HOLD = """
+import sys
+from filelock import FileLock
+
+with FileLock(sys.argv[1], timeout=5):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_folder_that_another_process_uses(mlp: dict[str, Any], tmp_path: Path):
+    run = tmp_path / "run"
+    run.mkdir()
+    command = [sys.executable, "-c", HOLD, str(run / ".lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout and other.stdout.readline() == "held\n"
+        for resume in (False, True):
+            message = refusal(mlp, run, resume=resume)
+            assert message == f"{run} is in use by another process; wait for it, or choose another with --out."
+        assert [path.name for path in run.iterdir()] == [".lock"]
+        other.communicate()
+    assert zoo.train(mlp, out=run, device="cpu").finished
+
+
+def test_a_folder_that_holds_something_else(mlp: dict[str, Any], tmp_path: Path):
+    (tmp_path / "thesis.tex").write_text("all I have")
+    for resume in (False, True):
+        message = refusal(mlp, tmp_path, resume=resume)
+        assert message == f"{tmp_path} is not empty and holds no run; choose another folder with --out."
+    assert {path.name for path in tmp_path.iterdir()} <= {"thesis.tex", ".lock"}
+    message = refusal(mlp, tmp_path / "thesis.tex")
+    assert message == f"{tmp_path / 'thesis.tex'} cannot be a run folder (File exists); choose another with --out."
+    assert (tmp_path / "thesis.tex").read_text() == "all I have"
+
+
+def test_a_folder_that_holds_a_run_is_not_trained_into(mlp: dict[str, Any], tmp_path: Path):
+    run = zoo.train(mlp, out=tmp_path, device="cpu", **{"train.epochs": 1})
+    before = (tmp_path / "model.safetensors").read_bytes()
+    message = refusal(mlp, tmp_path)
+    assert message == f"{tmp_path} holds a run already; continue it with --resume, or choose another folder with --out."
+    assert run.finished and (tmp_path / "model.safetensors").read_bytes() == before
+
+
+def test_resuming_with_another_recipe_or_seed_says_what_differs(mlp: dict[str, Any], tmp_path: Path):
+    zoo.train(mlp, out=tmp_path, device="cpu", **{"train.epochs": 1})
+    same = changed(mlp, train={"epochs": 1})
+    for other, said in (
+        (changed(same, train={"seed": 7}), "train.seed: 0 -> 7"),
+        (changed(same, optimizer={"lr": 0.5}), "optimizer.lr: 0.003 -> 0.5"),
+        (changed(same, data={"augment": {}}), "data.augment.affine: None -> None"),
+        (changed(same, train={"average": None}), "train.average: None -> None"),
+    ):
+        message = refusal(other, tmp_path, resume=True)
+        if "None" not in said:
+            assert f"({said})" in message
+        assert message.startswith(f"{tmp_path} was started with another recipe (") and said.split(":")[0] in message
+    assert zoo.train(same, out=tmp_path, device="cpu", resume=True).finished
+
+
+def test_resuming_with_other_data_says_so(mlp: dict[str, Any], nan_at, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
+    nan_at(40)
+    refusal(mlp, tmp_path)
+    digits = data.load("digits")
+    train = digits.train.take(range(len(digits.train) - 64))
+    other = fingerprint.of(train, digits.test)
+    entry = Entry("digits", "image", digits.labels, digits.maximum, None, lambda folder: (train, digits.test), other)
+    monkeypatch.setitem(data.ENTRIES, "digits", entry)
+    message = refusal(mlp, tmp_path, resume=True)
+    assert f"was trained on other data (fingerprint {digits.fingerprint[:12]}…)" in message and other[:12] in message
+
+
+def test_a_checkpoint_of_another_model(mlp: dict[str, Any], nan_at, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
+    for folder, widths in (("small", [32]), ("large", [64])):
+        nan_at(40)
+        refusal(changed(mlp, model_args={"widths": widths}), tmp_path / folder)
+    for path in checkpoint.saved(tmp_path / "small" / "checkpoints"):
+        path.replace(tmp_path / "large" / "checkpoints" / path.name)
+    message = refusal(changed(mlp, model_args={"widths": [64]}), tmp_path / "large", resume=True)
+    assert message == f"the checkpoint in {tmp_path / 'large'} belongs to another model; start a new run with --out."

@@ -1,0 +1,206 @@
+"""The same bits: for the same seed, and after any interruption of the run."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+import zoo
+from zoo import data
+from zoo.bundles.integrity import sha256
+from zoo.training import Run, checkpoint, loop
+
+
+def result(run: Run) -> tuple[str, list[dict[str, str]], dict[str, float]]:
+    """What must not change: the hash of the weights, the log but for its timing, the metrics."""
+    log = [{k: v for k, v in row.items() if k not in ("samples_per_second", "seconds")} for row in run.log]
+    return sha256(run.folder / "model.safetensors"), log, run.metrics
+
+
+def test_two_runs_give_the_same_bits_and_another_seed_others(recipe: dict[str, Any], tmp_path: Path):
+    first = zoo.train(recipe, out=tmp_path / "first", device="cpu")
+    torch.manual_seed(1234)  # what happened before in the process does not matter
+    second = zoo.train(recipe, out=tmp_path / "second", device="cpu")
+    other = zoo.train(recipe, out=tmp_path / "other", device="cpu", **{"train.seed": 1})
+    assert result(first) == result(second)
+    assert result(first)[0] != result(other)[0]
+
+
+@pytest.fixture
+def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """interrupt(N): send SIGINT to this process in its N-th step from now on."""
+    real, left = loop.set_rate, [0]
+
+    def set_rate(*arguments: Any) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            signal.raise_signal(signal.SIGINT)
+        real(*arguments)
+
+    monkeypatch.setattr(loop, "set_rate", set_rate)
+    return lambda steps: left.__setitem__(0, steps)
+
+
+def test_interrupted_at_any_step_and_resumed_equals_uninterrupted(recipe, interrupt, tmp_path: Path):
+    whole = zoo.train(recipe, out=tmp_path / "whole", device="cpu")
+    steps = int(whole.log[-1]["step"])
+    # After the first step, at a look at the losses and beside it, and anywhere.
+    pieces = [1, 15, 16, *random.Random(0).sample(range(2, 12), 2)]
+    assert sum(pieces) < steps, "the run would end before it is interrupted for the last time"
+    done = 0
+    for piece in pieces:
+        interrupt(piece)
+        with pytest.raises(KeyboardInterrupt):
+            zoo.train(recipe, out=tmp_path / "run", device="cpu", resume=True)
+        done += piece
+        assert int(checkpoint.saved(tmp_path / "run" / "checkpoints")[-1].stem) == done
+    assert result(zoo.train(recipe, out=tmp_path / "run", device="cpu", resume=True)) == result(whole)
+
+
+def test_interrupted_in_the_last_step(interrupt, tmp_path: Path, recipe: dict[str, Any]):
+    whole = zoo.train(recipe, out=tmp_path / "whole", device="cpu")
+    interrupt(int(whole.log[-1]["step"]))
+    with pytest.raises(KeyboardInterrupt):
+        zoo.train(recipe, out=tmp_path / "run", device="cpu")
+    assert result(zoo.train(recipe, out=tmp_path / "run", device="cpu", resume=True)) == result(whole)
+
+
+def test_resuming_a_finished_run_changes_nothing(recipe: dict[str, Any], tmp_path: Path):
+    run = zoo.train(recipe, out=tmp_path, device="cpu")
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir() if path.is_file()}
+    assert zoo.train(recipe, out=tmp_path, device="cpu", resume=True).metrics == run.metrics
+    assert before == {
+        path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir() if path.is_file()
+    }
+
+
+# What follows runs the command in processes of its own, checkpointing after every epoch.
+
+DRIVER = """
+import os, signal, sys, torch
+from zoo.training import checkpoint, loop
+from zoo.cli import main
+
+torch.set_num_threads(1)
+loop.SAVE_EVERY, dies = float(sys.argv.pop(1)), int(sys.argv.pop(1))
+real, writes = checkpoint.save_file, []
+
+def save_file(tensors, path, metadata):
+    real(tensors, path, metadata)
+    writes.append(path)
+    if len(writes) == dies:
+        os.truncate(path, os.path.getsize(path) // 2)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+checkpoint.save_file = save_file
+sys.exit(main())
+"""
+
+
+@pytest.fixture(scope="module")
+def whole(mlp: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run]:
+    """A recipe's file, and its uninterrupted run in this process."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "long.yaml").write_text(yaml.safe_dump({**mlp, "train": {**mlp["train"], "epochs": 40}}))
+    return folder / "long.yaml", zoo.train(folder / "long.yaml", out=folder / "run", device="cpu")
+
+
+def start(recipe: Path, out: Path, *, save_every: float = -1.0, dies: int = 0) -> subprocess.Popen[str]:
+    """The command in a process that checkpoints every `save_every` seconds, and dies in its `dies`-th checkpoint."""
+    command = [sys.executable, "-c", DRIVER, str(save_every), str(dies)]
+    return subprocess.Popen(
+        [*command, "train", str(recipe), "--out", str(out), "--resume", "--device", "cpu"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def wait_for(process: subprocess.Popen[str], run: Run, epochs: int) -> None:
+    """Wait until the log has that many rows."""
+    while len(run.log) < epochs:
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.002)
+
+
+def test_killed_and_resumed_equals_uninterrupted(whole: tuple[Path, Run], tmp_path: Path):
+    recipe, uninterrupted = whole
+    run, draw = Run(tmp_path / "run"), random.Random()
+    for epochs in (2, 9):
+        process = start(recipe, run.folder)
+        wait_for(process, run, epochs)
+        time.sleep(draw.uniform(0, 0.05))
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+        process.communicate()
+        assert not run.finished
+    # While a checkpoint is being written: half of it lies there.
+    process = start(recipe, run.folder, dies=3)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL and list((run.folder / "checkpoints").glob("*.tmp"))
+    assert result(zoo.train(recipe, out=run.folder, device="cpu", resume=True)) == result(uninterrupted)
+    assert len(checkpoint.saved(run.folder / "checkpoints")) == 2 == len(list((run.folder / "checkpoints").iterdir()))
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_a_checkpoint_and_its_exit_status(whole, number, status, tmp_path: Path):
+    recipe, uninterrupted = whole
+    run = Run(tmp_path / "run")
+    process = start(recipe, run.folder, save_every=1e9)  # only the first epoch would be kept
+    wait_for(process, run, 3)
+    with pytest.raises(zoo.ZooError, match="is in use by another process"):
+        zoo.train(recipe, out=run.folder, device="cpu", resume=True)
+    process.send_signal(number)
+    said = process.communicate()[1]
+    assert process.returncode == status and "Traceback" not in said
+    assert int(checkpoint.saved(run.folder / "checkpoints")[-1].stem) >= int(run.log[-1]["step"]) and not run.finished
+    assert result(zoo.train(recipe, out=run.folder, device="cpu", resume=True)) == result(uninterrupted)
+
+
+def test_a_truncated_newest_checkpoint_gives_way_and_the_user_is_told(
+    mlp, interrupt, capsys, tmp_path: Path, monkeypatch
+):
+    monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
+    uninterrupted = zoo.train(mlp, out=tmp_path / "whole", device="cpu")
+    interrupt(40)
+    with pytest.raises(KeyboardInterrupt):
+        zoo.train(mlp, out=tmp_path / "run", device="cpu")
+    newest = checkpoint.saved(tmp_path / "run" / "checkpoints")[-1]
+    os.truncate(newest, newest.stat().st_size - 100)
+    capsys.readouterr()
+    resumed = zoo.train(mlp, out=tmp_path / "run", device="cpu", resume=True)
+    assert f"checkpoint {newest.name} is damaged" in capsys.readouterr().err
+    assert result(resumed) == result(uninterrupted)
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_real_reviews_give_the_same_bits_too(text, interrupt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    real = data.load
+
+    def some(name: str) -> Any:
+        found = real(name)
+        return replace(found, train=found.train.take(range(0, 25000, 50)), test=found.test.take(range(0, 25000, 100)))
+
+    monkeypatch.setattr(data, "load", some)
+    settings = {"name": "imdb", "batch_size": 32, "text": {"vocab_size": 2000, "max_length": 60}}
+    recipe = {**text, "data": settings, "train": {"steps": 24, "clip": 1.0, "average": {"decay": 0.9}}}
+    first = zoo.train(recipe, out=tmp_path / "first", device="cpu")
+    interrupt(9)
+    with pytest.raises(KeyboardInterrupt):
+        zoo.train(recipe, out=tmp_path / "second", device="cpu")
+    second = zoo.train(recipe, out=tmp_path / "second", device="cpu", resume=True)
+    assert result(first) == result(second)
