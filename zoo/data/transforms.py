@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -17,14 +18,18 @@ def normalize(images: Tensor, input: dict[str, Any]) -> Tensor:
 
     Shapes: (N, C, H, W) of any dtype -> the same in float32; mean and std have one value or one a channel.
     """
-    scale, shift = _constants(input, images.device)
+    scale, shift = _constants(tuple(input["mean"]), tuple(input["std"]), input["maximum"], images.device)
     return torch.addcmul(shift, images.to(torch.float32), scale)
 
 
-def _constants(input: dict[str, Any], device: torch.device) -> tuple[Tensor, Tensor]:
-    mean = torch.tensor(input["mean"], device=device).view(1, -1, 1, 1)
-    std = torch.tensor(input["std"], device=device).view(1, -1, 1, 1)
-    return 1 / (std * input["maximum"]), -mean / std
+@lru_cache(maxsize=16)
+@torch.inference_mode(False)  # kept for training too, whoever asks first
+def _constants(
+    mean: tuple[float, ...], std: tuple[float, ...], maximum: float, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Scale and shift; kept, because making them in every step halts a GPU twice."""
+    means, stds = (torch.tensor(values, device=device).view(1, -1, 1, 1) for values in (mean, std))
+    return 1 / (stds * maximum), -means / stds
 
 
 def augmented(
