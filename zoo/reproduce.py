@@ -76,9 +76,10 @@ def verify(name: str | os.PathLike[str]) -> Verification:
     for check in (_hashes, _schema, _parameters, _metrics):
         try:
             said = check(bundle)
-        except ZooError as error:
+        except (ZooError, KeyError, TypeError) as error:
             checks[check.__name__[1:]] = False
-            return Verification(weight, False, checks, str(error))
+            lacking = f"metrics.json is not a bundle's: {error!r}; publish the weight anew."
+            return Verification(weight, False, checks, str(error) if isinstance(error, ZooError) else lacking)
         if said is None:
             checks[check.__name__[1:]] = True
         else:

@@ -1,0 +1,273 @@
+"""Evaluate, verify and reproduce, on a small weight that is really trained and published."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import shutil
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import zoo
+from zoo import ZooError, data
+from zoo.reproduce import _seeds, allowed
+from zoo.training import Run
+
+NAME = "mlp.digits_v1"
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
+    """Two seeds of the recipe mlp.digits, of a few epochs each."""
+    folder = tmp_path_factory.mktemp("runs")
+
+    def run(seed: int) -> Run:
+        changes: dict[str, Any] = {"train.epochs": 6, "train.seed": seed}
+        return zoo.train("mlp.digits", out=folder / f"seed{seed}", device="cpu", **changes)
+
+    return [run(seed) for seed in (0, 1)]
+
+
+@pytest.fixture(scope="session")
+def shelf(runs: list[Run], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A source that holds them as one weight."""
+    folder = tmp_path_factory.mktemp("shelf")
+    assert zoo.publish(runs, folder) == NAME
+    return folder
+
+
+@pytest.fixture
+def bundle(shelf: Path, tmp_path: Path) -> Path:
+    """A copy of the weight that no index vouches for."""
+    return Path(shutil.copytree(shelf / NAME, tmp_path / NAME))
+
+
+@pytest.fixture
+def doctor(bundle: Path) -> Callable[..., Path]:
+    """doctor(FILE, change): rewrite a JSON file of the copy by change(content), and return the copy."""
+
+    def doctor(file: str, change: Callable[[dict[str, Any]], Any]) -> Path:
+        content = json.loads((bundle / file).read_text())
+        change(content)
+        (bundle / file).write_text(json.dumps(content))
+        return bundle
+
+    return doctor
+
+
+def shift(by: float) -> Callable[[dict[str, Any]], None]:
+    """Move the published accuracy, consistently."""
+
+    def change(metrics: dict[str, Any]) -> None:
+        figures = metrics["metrics"]["accuracy"]
+        figures.update(
+            value=figures["value"] + by, mean=figures["mean"] + by, values=[value + by for value in figures["values"]]
+        )
+
+    return change
+
+
+# evaluate
+
+
+def test_evaluate_a_weight_a_folder_and_a_run(shelf: Path, runs: list[Run], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ZOO_SOURCES", str(shelf))
+    expected = runs[0].metrics
+    assert 0.5 < expected["accuracy"] < 1
+    for asked in (NAME, "mlp", shelf / NAME, runs[0], runs[0].folder):
+        assert zoo.evaluate(asked, device="cpu") == expected
+
+
+def test_evaluate_measures_on_the_test_split_even_where_the_run_held_out_another(tmp_path: Path):
+    run = zoo.train("mlp.digits", out=tmp_path, device="cpu", **{"train.epochs": 1, "data.validation": 0.2})
+    content = json.loads((tmp_path / "metrics.json").read_text())
+    assert content["split"] == "validation"
+    found = zoo.evaluate(run, device="cpu")["accuracy"]
+    count = len(data.load("digits").test)
+    assert round(found * count) == pytest.approx(found * count), "a share of the test samples"
+    assert zoo.verify(tmp_path).message == "metrics were not measured: this run held out a part of its training data."
+
+
+def test_evaluate_an_unfinished_run(runs: list[Run], tmp_path: Path):
+    shutil.copytree(runs[0].folder, tmp_path / "run", ignore=shutil.ignore_patterns("model.safetensors"))
+    with pytest.raises(ZooError, match=r"is not finished; finish it with `zoo train … --resume` first\.$"):
+        zoo.evaluate(tmp_path / "run")
+
+
+# verify
+
+
+def test_verify_a_whole_weight(shelf: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ZOO_SOURCES", str(shelf))
+    passed = dict.fromkeys(("hashes", "schema", "parameters", "metrics"), True)
+    for asked in (NAME, shelf / NAME, bundle):
+        report = zoo.verify(asked)
+        assert report.to_dict() == {"weight": NAME, "ok": True, "checks": passed, "message": "all checks passed."}
+
+
+def failed(name: str | Path) -> tuple[str, str]:
+    """The check that fails, and what is said; those before it must have passed."""
+    report = zoo.verify(name)
+    assert not report.ok
+    *before, (check, passed) = report.checks.items()
+    assert not passed and all(ok for _, ok in before)
+    return check, report.message
+
+
+@pytest.mark.parametrize(
+    "file", ["model.safetensors", "config.json", "metrics.json", "recipe.yaml", "log.csv", "README.md"]
+)
+def test_verify_finds_a_flipped_byte_in_any_file(shelf: Path, file: str, tmp_path: Path, monkeypatch):
+    root = Path(shutil.copytree(shelf, tmp_path / "shelf"))
+    content = bytearray((root / NAME / file).read_bytes())
+    content[len(content) // 2] ^= 1
+    (root / NAME / file).write_bytes(content)
+    monkeypatch.setenv("ZOO_SOURCES", str(root))
+    check, message = failed(NAME)
+    assert check == "hashes" and file in message
+
+
+def test_verify_finds_a_flipped_byte_without_an_index(bundle: Path):
+    content = bytearray((bundle / "model.safetensors").read_bytes())
+    content[-1] ^= 1
+    (bundle / "model.safetensors").write_bytes(content)
+    assert failed(bundle)[0] == "hashes"
+
+
+def test_verify_finds_another_parameter_count(doctor):
+    bundle = doctor("config.json", lambda config: config.update(num_parameters=config["num_parameters"] + 1))
+    check, message = failed(bundle)
+    assert check == "parameters" and "parameters, but config.json says" in message
+
+
+def test_verify_finds_a_wrong_published_metric(doctor):
+    check, message = failed(doctor("metrics.json", shift(0.01)))
+    assert check == "metrics" and "is published for these bytes (tolerance 0.0001)" in message
+
+
+def test_verify_allows_more_on_another_platform(doctor):
+    assert failed(doctor("metrics.json", shift(5e-4)))[0] == "metrics"
+    bundle = doctor("metrics.json", lambda metrics: metrics["environment"].update(cpu="an abacus"))
+    assert zoo.verify(bundle).ok
+    assert "tolerance 0.001" in failed(doctor("metrics.json", shift(1e-3)))[1]
+
+
+def test_verify_finds_a_mean_that_is_none(doctor):
+    check, message = failed(doctor("metrics.json", lambda m: m["metrics"]["accuracy"].update(mean=0.999)))
+    assert check == "schema" and "the mean of accuracy is not that of its 2 values" in message
+
+
+def test_verify_finds_another_recipe(bundle: Path):
+    text = (bundle / "recipe.yaml").read_text()
+    assert "lr: 0.003" in text
+    (bundle / "recipe.yaml").write_text(text.replace("lr: 0.003", "lr: 0.004"))
+    check, message = failed(bundle)
+    assert check == "schema" and "recipe.yaml is not the recipe that metrics.json was measured for" in message
+
+
+def test_verify_finds_a_recipe_that_is_none(bundle: Path):
+    (bundle / "recipe.yaml").write_text("modle: mlp\n")
+    check, message = failed(bundle)
+    assert check == "schema" and "unknown key modle" in message
+
+
+@pytest.mark.parametrize("key", ["metrics", "data", "environment"])
+def test_verify_finds_metrics_that_lack_something(doctor, key: str):
+    check, message = failed(doctor("metrics.json", lambda metrics: metrics.pop(key)))
+    assert check in ("schema", "metrics") and key in message
+
+
+def test_verify_finds_other_data(doctor):
+    check, message = failed(doctor("metrics.json", lambda metrics: metrics["data"].update(fingerprint="0" * 64)))
+    assert check == "metrics" and "another fingerprint" in message
+
+
+def test_verify_without_the_data_makes_the_other_checks(bundle: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(data, "at_hand", lambda name: False)
+    report = zoo.verify(bundle)
+    assert report.ok and list(report.checks) == ["hashes", "schema", "parameters"]
+    assert report.message == "metrics were not measured: digits is not at hand (`zoo data get digits` fetches it)."
+
+
+# reproduce
+
+
+def test_reproduce_gives_the_same_bytes_again(shelf: Path, runs: list[Run], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ZOO_SOURCES", str(shelf))
+    report = zoo.reproduce(NAME, device="cpu")
+    assert report.verdict == "reproduced" and report.identical
+    values = [run.metrics["accuracy"] for run in runs]
+    mean, std = statistics.fmean(values), statistics.stdev(values)
+    assert report.published == {"mean": pytest.approx(mean), "std": pytest.approx(std), "n": 2}
+    assert report.measured == {"mean": values[0], "std": 0.0, "values": values[:1], "seeds": [0]}
+    assert report.tolerance == pytest.approx(max(0.002, 3 * std * math.sqrt(1 / 2 + 1 / 1)))
+    assert (report.weight, report.metric) == (NAME, "accuracy") and report.seconds > 0
+    assert report.environment["torch"]
+
+
+def test_reproduce_with_all_seeds_keeps_the_runs_and_goes_on_with_them(bundle: Path, runs: list[Run], tmp_path: Path):
+    report = zoo.reproduce(bundle, seeds=2, device="cpu", out=tmp_path / "out")
+    values = [run.metrics["accuracy"] for run in runs]
+    assert report.measured["values"] == values and report.measured["seeds"] == [0, 1]
+    assert report.measured["mean"] == pytest.approx(report.published["mean"])
+    assert report.measured["std"] == pytest.approx(report.published["std"])
+    assert json.loads((tmp_path / "out" / "reproduce.json").read_text()) == report.to_dict()
+    for seed, run in enumerate(runs):
+        again = tmp_path / "out" / f"seed{seed}"
+        assert (again / "model.safetensors").read_bytes() == (run.folder / "model.safetensors").read_bytes()
+    # A second time nothing is trained: the finished runs are read.
+    stamps = [path.stat().st_mtime_ns for path in sorted(tmp_path.glob("out/*/model.safetensors"))]
+    second = zoo.reproduce(bundle, seeds=2, device="cpu", out=tmp_path / "out")
+    assert dataclasses.replace(second, seconds=report.seconds) == report
+    assert stamps == [path.stat().st_mtime_ns for path in sorted(tmp_path.glob("out/*/model.safetensors"))]
+
+
+def test_reproduce_does_not_believe_a_doctored_figure(doctor):
+    bundle = doctor("metrics.json", shift(0.05))
+    report = zoo.reproduce(bundle, device="cpu")
+    assert abs(report.measured["mean"] - report.published["mean"]) > report.tolerance
+    assert report.verdict == "not reproduced" and report.identical
+
+
+def test_reproduce_notices_other_bytes(doctor):
+    bundle = doctor("metrics.json", lambda metrics: metrics.update(sha256="0" * 64))
+    with pytest.raises(ZooError):
+        zoo.create(bundle)
+    assert not zoo.reproduce(bundle, device="cpu").identical
+
+
+def test_reproduce_uses_no_recipe_that_the_index_does_not_vouch_for(shelf: Path, tmp_path: Path, monkeypatch):
+    root = Path(shutil.copytree(shelf, tmp_path / "shelf"))
+    with open(root / NAME / "recipe.yaml", "a") as file:
+        file.write("# longer\n")
+    monkeypatch.setenv("ZOO_SOURCES", str(root))
+    with pytest.raises(ZooError, match=r"recipe\.yaml"):
+        zoo.reproduce(NAME, device="cpu")
+
+
+def test_which_seeds():
+    assert _seeds([0, 1, 2], 2) == [0, 1]
+    assert _seeds([3, 1], 4) == [3, 1, 0, 2]
+    assert _seeds([], 2) == [0, 1]
+    for count in (0, -1):
+        with pytest.raises(ZooError, match=rf"^seeds is {count}; give 1 or more\.$"):
+            _seeds([0], count)
+
+
+@pytest.mark.parametrize(
+    ("least", "std", "n", "k", "expected"),
+    [
+        (0.002, 0.0, 1, 1, 0.002),  # one published seed has no spread: the recipe's own tolerance
+        (0.002, 0.0001, 5, 1, 0.002),
+        (0.002, 0.01, 5, 1, 3 * 0.01 * math.sqrt(1.2)),
+        (0.002, 0.01, 5, 5, 3 * 0.01 * math.sqrt(0.4)),  # more seeds, narrower
+        (0.0, 0.01, 10**9, 10**9, 0.0),
+    ],
+)
+def test_the_rule_for_the_tolerance(least: float, std: float, n: int, k: int, expected: float):
+    assert allowed(least, std, n, k) == pytest.approx(expected, abs=1e-5)
