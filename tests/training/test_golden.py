@@ -1,0 +1,99 @@
+"""Golden losses: the first 20 of every recipe, shortened, must stay what they were.
+
+A change that moves them must say why; then `python tests/training/test_golden.py [RECIPE…]` writes them anew (all
+recipes if none is named; ZOO_DATA must be set for those on published data).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from zoo.environment import environment
+from zoo.recipes import Recipe, list_recipes, load_recipe
+from zoo.training import loop
+from zoo.training.setup import prepare
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def shortened(name: str) -> Recipe:
+    """20 steps in single precision, on small batches with a rate as much smaller; all else as in the recipe."""
+    whole = load_recipe(name)
+    changes = {
+        "train.epochs": None,
+        "train.steps": 20,
+        "train.precision": "fp32",
+        "train.compile": False,
+        "data.batch_size": 16,
+        "optimizer.lr": whole.optimizer.lr * 16 / whole.data.batch_size,
+    }
+    return load_recipe(name, changes)
+
+
+def losses(recipe: Recipe) -> list[float]:
+    """The loss of every step, on one thread of the CPU."""
+    found: list[float] = []
+
+    def cross_entropy(*arguments: Any, **more: Any) -> torch.Tensor:
+        loss = F.cross_entropy(*arguments, **more)
+        found.append(loss.item())
+        return loss
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with (
+            patch.object(loop, "F", SimpleNamespace(cross_entropy=cross_entropy)),
+            tempfile.TemporaryDirectory() as folder,
+        ):
+            loop.fit(recipe, prepare(recipe, Path(folder)), Path(folder), torch.device("cpu"))
+    finally:
+        torch.set_num_threads(threads)
+    return found
+
+
+def platform() -> dict[str, str]:
+    """What the last digits of a loss depend on."""
+    return {key: value for key, value in environment().items() if key in ("platform", "cpu", "torch")}
+
+
+def marked(name: str) -> Any:
+    kind = load_recipe(name).data.name
+    slow = [pytest.mark.slow] if kind == "imdb" else []  # the tokenizer is trained on all reviews
+    return pytest.param(name, marks=[] if kind == "digits" else [pytest.mark.data, *slow])
+
+
+@pytest.mark.parametrize("name", [marked(name) for name in list_recipes()])
+def test_the_first_losses_are_what_they_were(name: str):
+    recipe, path = shortened(name), GOLDEN / f"{name}.json"
+    again = f"run: python tests/training/test_golden.py {name}"
+    assert path.is_file(), f"the recipe has no golden losses yet; {again}"
+    golden = json.loads(path.read_text(encoding="utf-8"))
+    assert golden["recipe_sha256"] == recipe.sha256(), f"the recipe has changed; {again}"
+    here, there = platform(), golden["environment"]
+    if here["platform"] != there["platform"]:
+        pytest.skip(f"the losses were made on {there['platform']}, where random numbers are drawn in another way")
+    # Another processor or torch rounds otherwise, and every step makes a little more of it.
+    tolerance = 1e-5 if here == there else 1e-2
+    assert losses(recipe) == pytest.approx(golden["losses"], rel=tolerance)
+
+
+def test_there_are_no_golden_losses_of_recipes_that_are_gone():
+    assert {path.stem for path in GOLDEN.glob("*.json")} <= set(list_recipes())
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or list_recipes():
+        recipe = shortened(name)
+        content = {"recipe_sha256": recipe.sha256(), "environment": platform(), "losses": losses(recipe)}
+        (GOLDEN / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
