@@ -349,7 +349,8 @@ def _explain(error: ValidationError, where: str) -> str:
     if kind in ("missing", "union_tag_not_found"):
         return f"{where}: {path}{'.name' if kind != 'missing' else ''} is missing{rest}; add it."
     if kind == "union_tag_invalid":
-        return f"{where}: {path}.name should be one of {first['ctx']['expected_tags']}, not {given['name']!r}{rest}."
+        names = first.get("ctx", {})["expected_tags"]
+        return f"{where}: {path}.name should be one of {names}, not {given['name']!r}{rest}."
     expected = re.sub(r"^(Value error, |Input |List |Keys )|( after validation.*)$", "", first["msg"])
     if kind in ("dict_type", "model_type", "model_attributes_type"):
         expected = "should be a mapping of keys to values"

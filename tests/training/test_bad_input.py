@@ -166,7 +166,7 @@ def test_a_folder_that_holds_something_else(mlp: dict[str, Any], tmp_path: Path)
 
 
 def test_a_folder_that_holds_a_run_is_not_trained_into(mlp: dict[str, Any], tmp_path: Path):
-    run = zoo.train(mlp, out=tmp_path, device="cpu", **{"train.epochs": 1})
+    run = zoo.train(changed(mlp, train={"epochs": 1}), out=tmp_path, device="cpu")
     before = (tmp_path / "model.safetensors").read_bytes()
     message = refusal(mlp, tmp_path)
     assert message == f"{tmp_path} holds a run already; continue it with --resume, or choose another folder with --out."
@@ -174,7 +174,7 @@ def test_a_folder_that_holds_a_run_is_not_trained_into(mlp: dict[str, Any], tmp_
 
 
 def test_resuming_with_another_recipe_or_seed_says_what_differs(mlp: dict[str, Any], tmp_path: Path):
-    zoo.train(mlp, out=tmp_path, device="cpu", **{"train.epochs": 1})
+    zoo.train(changed(mlp, train={"epochs": 1}), out=tmp_path, device="cpu")
     same = changed(mlp, train={"epochs": 1})
     for other, said in (
         (changed(same, train={"seed": 7}), "train.seed: 0 -> 7"),

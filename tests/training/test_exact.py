@@ -33,7 +33,8 @@ def test_two_runs_give_the_same_bits_and_another_seed_others(recipe: dict[str, A
     first = zoo.train(recipe, out=tmp_path / "first", device="cpu")
     torch.manual_seed(1234)  # what happened before in the process does not matter
     second = zoo.train(recipe, out=tmp_path / "second", device="cpu")
-    other = zoo.train(recipe, out=tmp_path / "other", device="cpu", **{"train.seed": 1})
+    recipe = {**recipe, "train": {**recipe["train"], "seed": 1}}
+    other = zoo.train(recipe, out=tmp_path / "other", device="cpu")
     assert result(first) == result(second)
     assert result(first)[0] != result(other)[0]
 

@@ -54,7 +54,7 @@ def training_feed(
         raise ZooError(f"data.batch_size is {size}, but there are {len(split.targets)} training samples; lower it.")
     if config["input"]["kind"] == "text":
         return _text_feed(recipe, split, config, tokenizer, device)
-    images, targets = split.inputs.to(device), split.targets.to(device)
+    images, targets = split.inputs.to(device), split.targets.to(device)  # type: ignore[union-attr]
     count = len(targets) // size
 
     def plan(epoch: int) -> list[Tensor]:
@@ -111,7 +111,7 @@ def evaluation_batches(
             tokens, length = text.pad([sequences[i] for i in chosen])
             yield (tokens.to(device), length.to(device)), split.targets[chosen].to(device)
         return
-    for images, targets in zip(split.inputs.split(size), split.targets.split(size), strict=True):
+    for images, targets in zip(split.inputs.split(size), split.targets.split(size), strict=True):  # type: ignore[union-attr]
         yield (normalize(images.to(device), config["input"]),), targets.to(device)
 
 
@@ -121,7 +121,7 @@ def _encode(split: Split, config: dict[str, Any], tokenizer: Path | None) -> lis
     from zoo.data import text
 
     settings = config["input"]
-    return text.encode(Tokenizer.from_file(str(tokenizer)), split.inputs, settings["max_length"], settings["truncate"])
+    return text.encode(Tokenizer.from_file(str(tokenizer)), split.inputs, settings["max_length"], settings["truncate"])  # type: ignore[arg-type]
 
 
 def check_data(data: DataSet, recipe: Recipe) -> None:
@@ -129,7 +129,7 @@ def check_data(data: DataSet, recipe: Recipe) -> None:
     if data.kind == "text" and recipe.data.augment.model_dump(exclude_none=True):
         raise ZooError(f"data.augment is for images, and {data.name} holds text; remove it.")
     if data.kind == "image":
-        channels = data.train.inputs.shape[1]
+        channels = data.train.inputs.shape[1]  # type: ignore[union-attr]
         for key in ("mean", "std"):
             values = getattr(recipe.data, key)
             if len(values) not in (1, channels):
