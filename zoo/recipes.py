@@ -179,6 +179,13 @@ class Average(Strict):
     decay: Annotated[float, Field(gt=0, lt=1)] = 0.999
 
 
+class Adversarial(Strict):
+    """A second loss in every step, with the parameters that `match` names moved by epsilon along their gradient."""
+
+    match: Annotated[list[str], Field(min_length=1)]
+    epsilon: Positive = 1.0
+
+
 class Train(Strict):
     """Length, seed and numerics. Exactly one of epochs and steps is given."""
 
@@ -189,6 +196,7 @@ class Train(Strict):
     save_precision: Literal["fp32", "fp16"] = "fp32"
     clip: Positive | None = None
     average: Average | None = None
+    adversarial: Adversarial | None = None
     channels_last: bool = False
     compile: bool = False
     matmul_conv: bool = False

@@ -25,6 +25,7 @@ from zoo import tasks
 from zoo.errors import ZooError
 from zoo.recipes import Recipe
 from zoo.training import checkpoint
+from zoo.training.adversarial import perturbed, tables
 from zoo.training.feed import mix, training_feed
 from zoo.training.measure import measure
 from zoo.training.optim import optimizer as build_optimizer
@@ -95,10 +96,16 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
     task = tasks.get(setup.config["task"])
     metric = task.metrics[recipe.evaluate.metric]
     parameters = list(raw.parameters())
+    moved = tables(raw, recipe.train.adversarial) if recipe.train.adversarial else []
     generator = torch.Generator(device)
     rows = _logged(folder, place.epoch)
     pending: list[Tensor] = []
     saved_at = time.monotonic() if place.step else -math.inf
+
+    def forward(inputs: tuple[Tensor, ...], targets: Tensor) -> tuple[Tensor, Tensor]:
+        with accelerator.autocast():
+            logits = model(*inputs)
+        return logits, F.cross_entropy(logits.float(), targets, label_smoothing=recipe.loss.label_smoothing)
 
     def look() -> None:
         """Read the losses since the last look."""
@@ -144,10 +151,11 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
                         x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x for x in inputs
                     )
                 try:
-                    with accelerator.autocast():
-                        logits = model(*inputs)
-                    loss = F.cross_entropy(logits.float(), targets, label_smoothing=recipe.loss.label_smoothing)
+                    logits, loss = forward(inputs, targets)
                     accelerator.backward(loss)
+                    if recipe.train.adversarial is not None:
+                        with perturbed(moved, recipe.train.adversarial.epsilon):
+                            accelerator.backward(forward(inputs, targets)[1])
                     if recipe.train.clip is not None:
                         accelerator.clip_grad_norm_(parameters, recipe.train.clip)
                     stepper.step()
