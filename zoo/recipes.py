@@ -7,7 +7,6 @@ with `python -m zoo.recipes > recipes/schema.json`.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import inspect
 import json
@@ -19,6 +18,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from zoo.errors import ZooError, unknown
+from zoo.explain import explain
 
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -284,7 +284,7 @@ def parse(content: dict[str, Any], *, name: str = "", where: str = "recipe") -> 
     try:
         recipe = Recipe.model_validate(content)
     except ValidationError as error:
-        raise ZooError(_explain(error, where)) from error
+        raise ZooError(explain(error, where, Recipe.model_json_schema())) from error
     recipe._name = name
     _check_names(recipe, where)
     return recipe
@@ -338,53 +338,6 @@ def override(content: dict[str, Any], key: str, value: Any) -> None:
         if not isinstance(content, dict):
             raise ZooError(f"override {key}: {parent} holds a value, not keys; check the key path.")
     content[last] = value
-
-
-def _explain(error: ValidationError, where: str) -> str:
-    """One sentence from pydantic's errors, with the nearest key where a key is unknown."""
-    # A misspelt key makes the right one missing as well; the misspelling is what tells the user more.
-    first, *more = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-    loc, kind, given = first["loc"], first["type"], first["input"]
-    # The optimizer's name stands in pydantic's location, but not in the file.
-    place = [str(part) for part in (loc[:1] + loc[2:] if loc[:1] == ("optimizer",) else loc) if part != "[key]"]
-    path = ".".join(place) or "the recipe"
-    rest = f" ({len(more)} more)" if more else ""
-    if kind == "extra_forbidden":
-        known = _keys_beside(loc)
-        near = difflib.get_close_matches(place[-1], known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known there: {', '.join(known)}."
-        return f"{where}: unknown key {path}{rest}; {hint}"
-    if kind in ("missing", "union_tag_not_found"):
-        return f"{where}: {path}{'.name' if kind != 'missing' else ''} is missing{rest}; add it."
-    if kind == "union_tag_invalid":
-        names = first.get("ctx", {})["expected_tags"]
-        return f"{where}: {path}.name should be one of {names}, not {given['name']!r}{rest}."
-    expected = re.sub(r"^(Value error, |Input |List |Keys )|( after validation.*)$", "", first["msg"])
-    if kind in ("dict_type", "model_type", "model_attributes_type"):
-        expected = "should be a mapping of keys to values"
-    return f"{where}: {path} {expected}, not {given!r}{rest}."
-
-
-def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:
-    """The keys that the schema knows at the place of `loc`'s last part."""
-    schema = Recipe.model_json_schema()
-    node: dict[str, Any] = schema
-    for part in loc[:-1]:
-        node = _resolve(schema, node, str(part))
-    return list(node.get("properties", {}))
-
-
-def _resolve(schema: dict[str, Any], node: dict[str, Any], part: str) -> dict[str, Any]:
-    if "discriminator" in node and part in node["discriminator"]["mapping"]:
-        child = {"$ref": node["discriminator"]["mapping"][part]}
-    elif part.isdigit():
-        child = node.get("items", {})
-    else:
-        child = node.get("properties", {}).get(part, {})
-    for option in child.get("anyOf", []):
-        if "$ref" in option or "items" in option:
-            child = option
-    return schema["$defs"][child["$ref"].rsplit("/", 1)[-1]] if "$ref" in child else child
 
 
 def _check_names(recipe: Recipe, where: str) -> None:
