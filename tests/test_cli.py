@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -266,7 +267,8 @@ def test_ctrl_c_while_training_keeps_a_checkpoint_and_exits_130(tmp_path):
 def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run of one epoch, `run`, and the weight that it was published as, `mlp.digits_v1`."""
     folder = tmp_path_factory.mktemp("grown")
-    zoo.train("mlp.digits", out=folder / "run", device="cpu", **{"train.epochs": 1})
+    changes: dict[str, Any] = {"train.epochs": 1}
+    zoo.train("mlp.digits", out=folder / "run", device="cpu", **changes)
     assert zoo.publish(folder / "run", folder) == "mlp.digits_v1"
     return folder
 
