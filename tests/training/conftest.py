@@ -101,7 +101,7 @@ TEXT: dict[str, Any] = {
     "data": {"name": "tiny_reviews", "batch_size": 16, "text": {"vocab_size": 20, "max_length": 12}},
     "optimizer": {"name": "adam", "lr": 0.01},
     "schedule": {"name": "cosine"},
-    "train": {"epochs": 6, "clip": 1.0},
+    "train": {"epochs": 6, "clip": 1.0, "adversarial": {"match": ["embedding.weight"], "epsilon": 1.0}},
 }
 
 

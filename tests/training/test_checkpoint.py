@@ -6,6 +6,8 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +15,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from zoo.recipes import SGD, Adam
-from zoo.training import checkpoint
+from zoo.training import checkpoint, loop
 from zoo.training.optim import optimizer
 
 
@@ -66,6 +68,24 @@ def test_a_round_trip_keeps_every_bit_and_goes_on_alike(recipe: SGD | Adam, tmp_
     go_on(other, others, range(3, 6))
     assert same(model.state_dict(), other.state_dict())
     assert same(checkpoint.optimizer_tensors(steps), checkpoint.optimizer_tensors(others))
+
+
+def test_a_loss_scaler_comes_back(tmp_path: Path):
+    # The engine makes one for fp16 alone, which needs a GPU; what it does on a resume needs none.
+    model, steps = trained(RECIPES[0], 1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=64.0, growth_interval=3)
+    scaler.scale(torch.zeros(1))  # this is when it starts
+    scaler.update(16.0)
+    parts = {
+        "model": model.state_dict(),
+        "optimizer": checkpoint.optimizer_tensors(steps),
+        "scaler": {name: torch.as_tensor(value) for name, value in scaler.state_dict().items()},
+    }
+    setup: Any = SimpleNamespace(fingerprint="ab")
+    checkpoint.save(tmp_path / "checkpoints", 1, parts, {**vars(loop.Place(step=1)), "data": "ab"})
+    fresh = torch.amp.GradScaler("cpu")
+    assert loop._restore(tmp_path, setup, model, None, steps, fresh) == loop.Place(step=1)
+    assert fresh.state_dict() == scaler.state_dict() and fresh.get_scale() == 16.0
 
 
 def save(folder: Path, step: int) -> Path:
@@ -132,7 +152,6 @@ def test_a_full_disk_keeps_the_last_good_one(small_disk: Path):
 
 def test_training_on_a_disk_that_fills_up_says_so_and_goes_on_when_there_is_room(small_disk: Path, monkeypatch):
     import zoo
-    from zoo.training import loop
 
     monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
     recipe = {

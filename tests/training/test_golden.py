@@ -41,7 +41,7 @@ def shortened(name: str) -> Recipe:
 
 
 def losses(recipe: Recipe) -> list[float]:
-    """The loss of every step, on one thread of the CPU."""
+    """Every loss that these steps compute, on one thread of the CPU."""
     found: list[float] = []
 
     def cross_entropy(*arguments: Any, **more: Any) -> torch.Tensor:
@@ -79,13 +79,12 @@ def test_the_first_losses_are_what_they_were(name: str):
     again = f"run: python tests/training/test_golden.py {name}"
     assert path.is_file(), f"the recipe has no golden losses yet; {again}"
     golden = json.loads(path.read_text(encoding="utf-8"))
-    assert golden["recipe_sha256"] == recipe.sha256(), f"the recipe has changed; {again}"
     here, there = platform(), golden["environment"]
     if here["platform"] != there["platform"]:
         pytest.skip(f"the losses were made on {there['platform']}, where random numbers are drawn in another way")
     # Another processor or torch rounds otherwise, and every step makes a little more of it.
     tolerance = 1e-5 if here == there else 1e-2
-    assert losses(recipe) == pytest.approx(golden["losses"], rel=tolerance)
+    assert losses(recipe) == pytest.approx(golden["losses"], rel=tolerance), f"say why they moved; {again}"
 
 
 def test_there_are_no_golden_losses_of_recipes_that_are_gone():
@@ -94,6 +93,5 @@ def test_there_are_no_golden_losses_of_recipes_that_are_gone():
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or list_recipes():
-        recipe = shortened(name)
-        content = {"recipe_sha256": recipe.sha256(), "environment": platform(), "losses": losses(recipe)}
+        content = {"environment": platform(), "losses": losses(shortened(name))}
         (GOLDEN / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
