@@ -133,7 +133,8 @@ def _entries() -> dict[str, Entry]:
 
     found: dict[str, Entry] = {}
     for source in sources.sources():
-        found = {**source.read_index(), **found}
+        for name, entry in source.read_index().items():
+            found.setdefault(name, entry)
     return found
 
 
