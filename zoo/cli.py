@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pathlib
 import sys
 from contextlib import redirect_stdout
 from typing import Annotated, Any
@@ -177,8 +176,7 @@ def publish(
     """Publish a run as a weight, with mean and spread where runs of several seeds are given."""
     import zoo
 
-    beside = None if baselines is None else _json_object(baselines)
-    print(zoo.publish(runs, to, baselines=beside))
+    print(zoo.publish(runs, to, baselines=baselines))
 
 
 @app.command()
@@ -296,18 +294,6 @@ def _sentence(error: Exception) -> str:
 
 def _document(content: Any) -> None:
     print(json.dumps(content, indent=2), file=sys.__stdout__)
-
-
-def _json_object(path: str) -> dict[str, Any]:
-    from zoo.errors import ZooError
-
-    try:
-        content = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ZooError(f"{path} cannot be read as JSON ({error}); give what the baseline's command printed.") from error
-    if not isinstance(content, dict) or not all(isinstance(v, dict) and "value" in v for v in content.values()):
-        raise ZooError(f'{path} holds no baselines; expected {{NAME: {{"value": NUMBER}}}}.')
-    return content
 
 
 def _facts(content: dict[str, Any], indent: str = "") -> None:

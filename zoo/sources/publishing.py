@@ -31,7 +31,7 @@ def publish(
     to: str | os.PathLike[str],
     *,
     name: str | None = None,
-    baselines: Mapping[str, Mapping[str, Any]] | None = None,
+    baselines: Mapping[str, Mapping[str, Any]] | str | os.PathLike[str] | None = None,
 ) -> str:
     """Publish a run as a weight and return the weight's name.
 
@@ -44,8 +44,8 @@ def publish(
     its own and a run becomes the next version of its recipe: the recipe mlp.digits makes mlp.digits_v1, then _v2. What
     is there already with the same bytes stays as it is.
 
-    `baselines` are plain methods measured on the same split, {NAME: {"value": …}} in the recipe's metric; the card
-    shows them beside the model and says which wins.
+    `baselines` are plain methods measured on the same split, {NAME: {"value": …}} in the recipe's metric or a JSON file
+    of that; the card shows them beside the model and says which wins.
 
     Raises `ZooError` where a run is unfinished, was not measured on the test split, or differs from the first in more
     than the seed; where the name holds other bytes, since those of a weight never change; and where nothing can be
@@ -56,7 +56,7 @@ def publish(
         raise ZooError("there is nothing to publish; give a run.")
     destination = os.fspath(to)
     with tempfile.TemporaryDirectory() as scratch:
-        draft = _draft(bundles, Path(scratch), baselines or {})
+        draft = _draft(bundles, Path(scratch), _read_baselines(baselines))
         if destination.startswith("hf://"):
             return _to_hub(Hub.parse(destination), draft, name)
         if "://" in destination:
@@ -66,6 +66,22 @@ def publish(
 
 def _bundle(run: Any) -> Bundle:
     return run if isinstance(run, Bundle) else find(getattr(run, "folder", run))
+
+
+def _read_baselines(given: Mapping[str, Any] | str | os.PathLike[str] | None) -> dict[str, Any]:
+    where = "baselines"
+    if isinstance(given, str | os.PathLike):
+        where = os.fspath(given)
+        try:
+            given = json.loads(Path(where).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ZooError(
+                f"{where} cannot be read as JSON ({error}); give what the baseline's command printed."
+            ) from error
+    given = {} if given is None else given
+    if not isinstance(given, Mapping) or not all(isinstance(v, Mapping) and "value" in v for v in given.values()):
+        raise ZooError(f'{where} holds no baselines; expected {{NAME: {{"value": NUMBER}}}}.')
+    return dict(given)
 
 
 @dataclass(frozen=True)
@@ -87,12 +103,12 @@ class _Draft:
         return {**self.files, CARD: _written(self.scratch / CARD, text)}
 
 
-def _draft(bundles: Sequence[Bundle], scratch: Path, baselines: Mapping[str, Mapping[str, Any]]) -> _Draft:
+def _draft(bundles: Sequence[Bundle], scratch: Path, baselines: dict[str, Any]) -> _Draft:
     first = bundles[0]
     files = {file: first.path(file) for file in FILES if (first.folder / file).is_file()}
     metrics = merge_metrics(bundles)
     if baselines:
-        metrics["baselines"] = dict(baselines)
+        metrics["baselines"] = baselines
     if metrics != first.metrics:
         files["metrics.json"] = _written(scratch / "metrics.json", json.dumps(metrics, indent=1) + "\n")
         files.pop(CARD, None)  # it told other figures
