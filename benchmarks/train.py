@@ -198,7 +198,7 @@ def torchvision_set(folder: Path) -> torch.utils.data.Dataset:
 def lightning_fit(model: nn.Module, optimizer: torch.optim.Optimizer, loader: Iterable, laps: Laps) -> None:
     import logging
 
-    import lightning
+    import lightning  # pyright: ignore[reportMissingImports] - it comes with the extra `bench` alone
 
     class Module(lightning.LightningModule):
         def __init__(self) -> None:
