@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+# As the command line does, and for the same reason: a busy machine must not make the tests ten times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip the tests marked `data` where there is no data to read."""

@@ -248,6 +248,10 @@ def main(arguments: list[str] | None = None) -> int:
         arguments.remove("--debug")  # the first one, which stands before any "--"
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    # OpenMP's threads spin while they wait for each other, and beside other work on the machine they wait long: on two
+    # busy cores `zoo train mlp.digits` took 11 s with sleeping threads and minutes with spinning ones. Read by torch's
+    # import.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         if "--json" not in options:
             status = _run(arguments)
