@@ -45,7 +45,7 @@ def save(path: Path, train: Split, test: Split, fingerprint: str, stamp: str) ->
 
 
 def load(path: Path, fingerprint: str, stamp: str | None) -> tuple[Split, Split] | None:
-    """Both splits, memory-mapped; None when the file is not there, is damaged, or holds something else.
+    """Both splits, memory-mapped; None when the file is not there, cannot be read, or holds something else.
 
     `stamp` is that of the raw files at hand, or None where there are none to compare with.
     """
