@@ -101,6 +101,49 @@ def test_a_changed_file_is_noticed_by_name_and_by_path(shelf: Path, monkeypatch:
         pull("mlp.digits_v1")
 
 
+def test_no_way_to_a_folder_leads_past_its_index(shelf: Path, tmp_path: Path):
+    weight = shelf / "mlp.digits_v1"
+    (weight / "sub").mkdir()
+    (tmp_path / "link").symlink_to(weight)
+    shutil.move(shelf / "mlp.digits_v2", tmp_path / "elsewhere")
+    (shelf / "mlp.digits_v2").symlink_to(tmp_path / "elsewhere")
+    for path in (tmp_path / "link", weight / "sub" / "..", shelf / "mlp.digits_v2"):
+        assert find(path).path("log.csv").is_file()
+        (path / "log.csv").write_text("mine")
+        with pytest.raises(ZooError, match=r"log\.csv"):
+            find(path).path("log.csv")
+        shutil.copy(shelf / "rnn.imdb_v1" / "log.csv", path)
+
+
+def test_a_copy_of_a_hub_repository_is_checked_against_the_index_in_it(shelf: Path, tmp_path: Path):
+    copy = Path(shutil.copytree(shelf / "mlp.digits_v1", tmp_path / "clone"))
+    index = json.loads((shelf / "index.json").read_text())
+    weights = {"mlp.digits_v1": index["weights"]["mlp.digits_v1"]}
+    (copy / "index.json").write_text(json.dumps({"schema": 1, "weights": weights}))
+    bundle = find(copy)
+    assert (bundle.name, bundle.folder, bundle.entry is not None) == ("mlp.digits_v1", copy, True)
+    assert same(pull(copy), shelf / "mlp.digits_v1")
+    (copy / "config.json").write_text((copy / "config.json").read_text() + " ")
+    with pytest.raises(ZooError, match=r"config\.json"):
+        find(copy).config  # noqa: B018
+
+
+@pytest.mark.parametrize("content", ['{"pages": [1]}', "[]", '{"schema": 7}'])
+def test_another_program_s_index_json_is_none_of_ours(make_run, content: str):
+    run = make_run()
+    for folder in (run, run.parent):
+        (folder / "index.json").write_text(content)
+    assert find(run).entry is None
+
+
+@pytest.mark.parametrize("content", ["{", '{"weights": []}', '{"schema": 7, "weights": {}}'])
+def test_a_damaged_index_is_not_overlooked(make_run, content: str):
+    run = make_run()
+    (run.parent / "index.json").write_text(content)
+    with pytest.raises(ZooError, match=r"index\.json"):
+        find(run)
+
+
 @pytest.mark.parametrize("name", ["../mlp.digits_v1", "/etc/mlp.digits_v1", "..", "mlp.digits_v1/../../x_v1"])
 def test_an_index_whose_names_leave_their_folder_is_refused(shelf: Path, monkeypatch: pytest.MonkeyPatch, name: str):
     index = json.loads((shelf / "index.json").read_text())

@@ -43,11 +43,15 @@ def find(name: str | os.PathLike[str]) -> Bundle:
     looked up in `sources()`, the first that knows one wins. Raises `ZooError` where there is no such weight, where it
     cannot be had, and where a file is not what the index says.
     """
-    found = _locate(os.fspath(name))
+    return fetched(locate(name))
+
+
+def fetched(found: Path | tuple[Source, Entry]) -> Bundle:
+    """The bundle that `locate` found, on this machine; `ZooError` where a file of it cannot be had or is damaged."""
     if isinstance(found, Path):
         return open_bundle(found)
     place, entry = found
-    folder = place.root / entry.name if isinstance(place, Folder) else cache.fill(place, entry)
+    folder = place.folder_of(entry) if isinstance(place, Folder) else cache.fill(place, entry)
     return open_bundle(folder, name=entry.name, entry=entry)
 
 
@@ -57,7 +61,7 @@ def pull(name: str | os.PathLike[str], to: str | os.PathLike[str] | None = None)
     `name` is what `find` takes. Without `to` the folder lies in the cache (a path that no index names stays where it
     is); with it, a bundle folder TO/<weight> is made. Raises `ZooError` where TO/<weight> holds something else.
     """
-    found = _locate(os.fspath(name))
+    found = locate(name)
     if isinstance(found, Path):
         folder = open_bundle(found).tensors.parent  # nothing vouches for the rest, but for the tensors the metrics do
         entry = entry_of(folder, folder.resolve().name, False)
@@ -70,8 +74,9 @@ def pull(name: str | os.PathLike[str], to: str | os.PathLike[str] | None = None)
     )
 
 
-def _locate(name: str) -> Path | tuple[Source, Entry]:
-    """The source and entry that a name means, or the bundle folder that no index names."""
+def locate(name: str | os.PathLike[str]) -> Path | tuple[Source, Entry]:
+    """The source and entry that a name means, or the bundle folder that no index names; `ZooError` if it means none."""
+    name = os.fspath(name)
     if not name:
         raise ZooError("the name of a weight is empty; give a weight, a model or the path of a bundle.")
     if "://" in name:
@@ -141,15 +146,19 @@ def _never_read(place: Source) -> ZooError:
 
 
 def _at_path(path: Path) -> Path | tuple[Source, Entry]:
-    """The folder itself, or its entry in the index beside it, or the only weight of the source that it is."""
-    whole = path.absolute()
-    beside = Folder(whole.parent)
-    if (beside.root / "index.json").is_file():
-        entry = beside.read_index().get(whole.name)
-        if entry:
+    """The folder itself, or its entry in the index beside it or in it, or the only weight of the source that it is.
+
+    An index is looked for both where the folder is named and where it lies, as it may be reached by a link or be one.
+    """
+    whole = path.resolve()
+    for named in (whole, path.absolute()):
+        beside = Folder(named.parent)
+        if beside.has_index() and (entry := beside.read_index().get(named.name)):
             return beside, entry
     if (path / TENSORS).is_file():
-        return path
+        within = Folder(whole)
+        entries = list(within.read_index().values()) if within.has_index() else []
+        return (within, entries[0]) if len(entries) == 1 and within.folder_of(entries[0]) == whole else path
     if (path / "index.json").is_file():
         place = Folder(path)
         return place, _only(place)

@@ -1,14 +1,18 @@
-"""A folder as a source: ROOT/index.json and ROOT/<weight>/FILE. The package's own bundles lie in such a folder."""
+"""A folder as a source: ROOT/index.json and ROOT/<weight>/FILE, or ROOT/FILE for a copy of a Hub repository.
+
+The package's own bundles lie in such a folder.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.bundles.index import Entry, entry_of, read_index
+from zoo.bundles.index import TENSORS, Entry, entry_of, read_index, read_text
 from zoo.errors import ZooError
 
 PACKAGE = Path(__file__).parents[1] / "pretrained"
@@ -33,9 +37,28 @@ class Folder:
             )
         return read_index(path)
 
+    def has_index(self) -> bool:
+        """Whether the folder's index.json is an index, and not some other program's file of that name.
+
+        One that is not JSON counts: it may well be an index that was damaged, and `read_index` says so.
+        """
+        path = self.root / "index.json"
+        if not path.is_file():
+            return False
+        try:
+            content = json.loads(read_text(path))
+        except (ValueError, RecursionError):
+            return True
+        return isinstance(content, dict) and "weights" in content
+
+    def folder_of(self, entry: Entry) -> Path:
+        """Where the weight's files lie: in a folder of its name, or beside the index as in a repository on the Hub."""
+        folder = self.root / entry.name
+        return self.root if (self.root / TENSORS).is_file() and not folder.is_dir() else folder
+
     def fetch(self, entry: Entry, file: str, dest: Path) -> None:
         """Copy one file of a weight to `dest`, unchecked."""
-        path = self.root / entry.name / file
+        path = self.folder_of(entry) / file
         if not path.is_file():
             raise ZooError(f"{path} is listed in {self.root / 'index.json'} but is not there; publish the weight anew.")
         shutil.copyfile(path, dest)
