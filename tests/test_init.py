@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from zoo import init, registry
-from zoo.models.rnn import WordVectors
 from zoo.errors import ZooError
+from zoo.models.rnn import WordVectors
 
 DRAWN = [
     "kaiming_normal",
