@@ -136,6 +136,21 @@ print(hubconf.mnist_mlp(num_classes=4).head.out_features)
     assert done.stdout == "4\n", done.stderr
 
 
+def test_a_model_may_not_take_the_hubs_own_names() -> None:
+    code = """
+from zoo import registry
+with_odd_names = ["dependencies", "_inspect", "_secret", "timm/resnet", "guest"]
+for name in with_odd_names:
+    registry.register_model(task="regression", init="default", description="", source="", name=name)(lambda: None)
+import hubconf
+assert hubconf.dependencies == ["torch", "safetensors"]
+assert hubconf._inspect.__name__ == "inspect"
+print([name for name in with_odd_names if getattr(vars(hubconf).get(name), "__signature__", None)])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout == "['guest']\n", done.stderr
+
+
 def test_an_error_is_the_zoos_own(repository: Path, tmp_path: Path) -> None:
     code = """
 try:

@@ -85,7 +85,10 @@ def test_an_unknown_name_gets_the_nearest_three() -> None:
     assert str(unknown("weight", "", [])) == "unknown weight ''; there are: none."
 
 
-@pytest.mark.parametrize("name", registry.names())
+OWN = [name for name in registry.names() if registry.get(name).constructor.__module__.startswith("zoo.models.")]
+
+
+@pytest.mark.parametrize("name", OWN)
 def test_every_model_says_what_it_is(name: str) -> None:
     model = registry.get(name)
     assert model.name == name
@@ -93,7 +96,22 @@ def test_every_model_says_what_it_is(name: str) -> None:
     assert model.init in init.names()
     assert model.description and "\n" not in model.description and not model.description.endswith(".")
     assert re.search(r"\b(19|20)\d\d\b|://", model.source), "the source is a paper with its year or an address"
-    assert all(side > 0 for side in model.input_shape)
+    assert model.input_shape and all(side > 0 for side in model.input_shape)
+
+
+@pytest.mark.usefixtures("own_registry")
+def test_the_shape_of_a_sample_may_be_unknown() -> None:
+    @registry.register_model(task="regression", init="default", description="A line", source="Gauss 1809")
+    def shapeless() -> nn.Module:
+        return nn.Linear(1, 1)
+
+    assert registry.get("shapeless").input_shape == ()
+
+
+def test_tasks_are_those_of_the_contract() -> None:
+    assert set(registry.TASKS) == TASKS
+    with pytest.raises(ZooError, match=r"^unknown task 'regresion'; did you mean regression"):
+        registry.register_model(task="regresion", init="default", description="A line", source="Gauss 1809")
 
 
 # ---- plug-ins: a package of somebody else's, laid out as pip would
@@ -170,17 +188,21 @@ def test_broken_plug_ins_are_named_and_harm_nobody(tmp_path: Path) -> None:
             # Registers a model, brings in a good plug-in's module, and then falls over.
             "half.py": PLUG_IN.format(name="half_made") + "import guests.lines\n1 / 0\n",
             "thief.py": PLUG_IN.format(name="mnist_mlp"),
+            "leaver.py": "import sys\nsys.exit(3)\n",
         },
-        "half = broken.half\nthief = broken.thief\ngone = broken.nowhere",
+        "half = broken.half\nthief = broken.thief\ngone = broken.nowhere\nleaver = broken.leaver",
     )
     lay_out(tmp_path, "guests", {"lines.py": PLUG_IN.format(name="guest_line")}, "lines = guests.lines")
     seen = look(tmp_path)
     assert set(seen["names"]) == {*registry.names(), "guest_line"}
-    assert len(seen["warnings"]) == 3
-    half, thief, gone = (next(w for w in seen["warnings"] if repr(name) in w) for name in ("half", "thief", "gone"))
+    assert len(seen["warnings"]) == 4
+    half, thief, gone, leaver = (
+        next(w for w in seen["warnings"] if repr(name) in w) for name in ("half", "thief", "gone", "leaver")
+    )
     assert "broken.half" in half and "division by zero" in half
     assert "'mnist_mlp' is already registered" in thief
     assert "broken.nowhere" in gone
+    assert "broken.leaver" in leaver and "SystemExit: 3" in leaver
 
 
 def test_a_script_that_takes_a_name_is_told_at_once(tmp_path: Path) -> None:

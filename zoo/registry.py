@@ -6,7 +6,7 @@ import re
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
@@ -15,13 +15,25 @@ from zoo.errors import ZooError, unknown
 
 C = TypeVar("C", bound=Callable[..., Any])
 
+TASKS = (
+    "image-classification",
+    "text-classification",
+    "token-classification",
+    "language-modelling",
+    "forecasting",
+    "regression",
+    "tabular-classification",
+    "metric-learning",
+    "multi-task",
+)
+
 
 @dataclass(frozen=True)
 class Model:
     """A registered name: how to build it and what to say of it.
 
     `input_shape` is the shape of one sample for the constructor's defaults, without the batch: (C, H, W) for images,
-    (T,) token ids for text.
+    (T,) token ids for text, () where it is not known.
     """
 
     name: str
@@ -39,13 +51,16 @@ _loading = threading.RLock()  # re-entrant: a plug-in may look up a model while 
 
 
 def register_model(
-    *, task: str, init: str, description: str, source: str, input_shape: tuple[int, ...], name: str | None = None
+    *, task: str, init: str, description: str, source: str, input_shape: tuple[int, ...] = (), name: str | None = None
 ) -> Callable[[C], C]:
     """Decorator that registers a constructor (a function or an `nn.Module` class) under its own name or `name`.
 
-    `task` is one of DESIGN's tasks, `init` names an init scheme, `description` is one line, `source` is the paper or
-    code that the model follows, and `input_shape` is one sample's shape. Raises `ZooError` where the name is taken.
+    `task` is one of `TASKS`, `init` names an init scheme, `description` is one line, `source` is the paper or code that
+    the model follows, and `input_shape` is one sample's shape, () where it is not known. Raises `ZooError` where the
+    task is unknown or the name is taken. The init scheme is looked up when a model is created: that needs torch.
     """
+    if task not in TASKS:
+        raise unknown("task", task, TASKS)
 
     def register(constructor: C) -> C:
         key = name or constructor.__name__
@@ -80,6 +95,19 @@ def names() -> list[str]:
     return sorted(_models, key=natural)
 
 
+def construct(name: str, arguments: Mapping[str, Any]) -> Any:
+    """What the model's constructor makes of these arguments, on torch's default device.
+
+    Raises `ZooError` with model, arguments and cause in one line, whatever the constructor raised.
+    """
+    constructor = get(name).constructor
+    try:
+        return constructor(**arguments)
+    except Exception as error:  # torch and the models raise almost anything for a value they do not like
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise ZooError(f"model_args: {name} cannot be built with {dict(arguments)} ({why}); change them.") from error
+
+
 def _load() -> None:
     """Import the zoo's own models, then the plug-ins of other packages, once."""
     global _loaded
@@ -97,10 +125,11 @@ def _load_plug_in(point: EntryPoint) -> None:
     before = set(_models)
     try:
         point.load()
-    except Exception as error:  # a plug-in may raise anything, and must harm nobody else
+    except (Exception, SystemExit) as error:  # a plug-in may raise anything, even leave, and must harm nobody else
         # What a module registered before it failed goes. What the modules that it imported did stays: Python imports
         # each but once, so they would not register again when their own turn comes.
         for name in _models.keys() - before:
             if _models[name].constructor.__module__ not in sys.modules:
                 del _models[name]
-        warnings.warn(f"the zoo.models plug-in {point.name!r} ({point.value}) was left out: {error}", stacklevel=4)
+        why = f"{type(error).__name__}: {error}"
+        warnings.warn(f"the zoo.models plug-in {point.name!r} ({point.value}) was left out: {why}", stacklevel=4)
