@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,10 +87,22 @@ def test_info_draws_no_random_number() -> None:
     ("name", "told"),
     [
         ("resnet81", "unknown model 'resnet81'; did you mean resnet18"),
+        ("tiny_v10", "unknown model 'tiny_v10'; did you mean mlp.tiny_v10"),
+        ("mlp_tiny_v2", "unknown model 'mlp_tiny_v2'; did you mean mlp.tiny_v2"),
+        (None, "None names no model or weight"),
         ("mlp.tinny_v1", "unknown weight 'mlp.tinny_v1'; did you mean mlp.tiny_v1"),
         ("./nothing", "nothing"),
     ],
 )
-def test_info_of_what_is_not_there(name: str, told: str, source: Path) -> None:
+def test_info_of_what_is_not_there(name: Any, told: str, source: Path) -> None:
     with pytest.raises(zoo.ZooError, match=told):
+        zoo.info(name)
+
+
+@pytest.mark.parametrize("name", ["half_done", "./half_done", "half.done"])
+def test_info_of_an_unfinished_run_says_so(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "recipe.yaml").write_text("model: mlp\n")
+    with pytest.raises(zoo.ZooError, match=r"the run in .* is not finished; finish it with `zoo train"):
         zoo.info(name)

@@ -11,16 +11,18 @@ from zoo import registry
 from zoo.bundles.format import Bundle
 from zoo.bundles.index import Entry
 from zoo.bundles.load import skeleton
-from zoo.create import is_model_name
+from zoo.create import is_model_name, text_of
+from zoo.errors import unknown
 
 
 @dataclass(frozen=True)
 class ModelInfo:
     """A model, or with `weight` one of its weights.
 
-    `input_shape` is one sample's, without the batch; `num_parameters` counts those of the constructor's defaults, or of
-    the weight; `default` is the weight that `pretrained=True` loads. From `weight` on all is empty for a mere model:
-    `metrics` are the published figures (value, mean, std, n, seeds of each), `files` sizes in bytes.
+    `input_shape` is one sample's, without the batch, () where it is unknown; `num_parameters` counts those of the
+    constructor's defaults, or of the weight; `default` is the weight that `pretrained=True` loads. From `weight` on all
+    is empty for a mere model: `metrics` are the published figures (value, mean, std, n, seeds of each), `files` sizes
+    in bytes.
     """
 
     name: str
@@ -85,14 +87,18 @@ def info(name: str | os.PathLike[str]) -> ModelInfo:
     """
     from zoo import sources
 
-    name = os.fspath(name)
-    return _model(name) if is_model_name(name) else _weight(sources.find(name))
+    name = text_of(name)
+    if not is_model_name(name):
+        return _weight(sources.find(name))
+    if name not in registry.names():
+        raise unknown("model", name, [*registry.names(), *_entries()])  # it may be a weight's tag, without its model
+    return _model(name)
 
 
 def _model(name: str, **weight: Any) -> ModelInfo:
     model = registry.get(name)
     if "num_parameters" not in weight:
-        built = skeleton(model.constructor, {}, name)
+        built = skeleton(name, {})
         weight["num_parameters"] = sum(parameter.numel() for parameter in built.parameters())
     mine = {weight: entry for weight, entry in _entries().items() if _model_of(weight) == name}
     return ModelInfo(

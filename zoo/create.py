@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -46,16 +45,16 @@ def create(
     Raises `ZooError` for an unknown model or weight, a damaged bundle, tensors that do not fit, arguments that the
     model does not take, and a device that is not there.
     """
-    name = os.fspath(name)
+    name = text_of(name)
     wanted, is_model = name, is_model_name(name)
     if is_model:
         entry = registry.get(name)
         if weights is not None:
-            wanted = _weight(name, os.fspath(weights))
+            wanted = _weight(name, text_of(weights))
         elif not pretrained:
             return _fresh(entry, device, dtype, num_classes, model_args)
     elif weights is not None:
-        raise ZooError(f"{name!r} is a weight already; leave out weights={os.fspath(weights)!r}, or name the model.")
+        raise ZooError(f"{name!r} is a weight already; leave out weights={text_of(weights)!r}, or name the model.")
 
     from zoo import sources
 
@@ -63,6 +62,14 @@ def create(
     if is_model and bundle.config["model"] != name:
         raise ZooError(f"{wanted} holds a {bundle.config['model']!r}, not a {name!r}; name the model it holds.")
     return load_model(bundle, device=device, dtype=dtype, num_classes=num_classes, model_args=model_args)
+
+
+def text_of(name: str | os.PathLike[str]) -> str:
+    """A name or path as text; `ZooError` where it is neither."""
+    try:
+        return os.fsdecode(name)
+    except TypeError as error:
+        raise ZooError(f"{name!r} names no model or weight; give a name or a path, `zoo list` shows them.") from error
 
 
 def is_model_name(name: str) -> bool:
@@ -76,8 +83,14 @@ def _weight(model: str, weights: str) -> str:
 
 
 def _is_place(name: str) -> bool:
-    """Whether this is a URL or the folder of a bundle rather than a name."""
-    return "://" in name or "/" in name or os.sep in name or Path(name, TENSORS).is_file()
+    """Whether this is a URL or the folder of a bundle or a run rather than a name."""
+    # Not Path.is_file, which raises where a name is too long for a file.
+    return (
+        "://" in name
+        or "/" in name
+        or os.sep in name
+        or any(os.path.isfile(os.path.join(name, file)) for file in (TENSORS, "recipe.yaml"))
+    )
 
 
 def _fresh(
@@ -92,7 +105,7 @@ def _fresh(
         model_args["num_classes"] = num_classes
     check_arguments(entry, model_args)
     with device_of(device):
-        model = entry.constructor(**model_args)
+        model = registry.construct(entry.name, model_args)
     init.apply(model, entry.init)
     model.to(dtype=dtype or torch.float32)
     model.zoo = Record(entry.name, None, entry.task)

@@ -278,10 +278,18 @@ def test_arguments_override_those_of_the_bundle(make: Make) -> None:
     assert {module.p for module in model.modules() if isinstance(module, nn.Dropout)} == {0.4}
 
 
-@pytest.mark.parametrize("device", ["cuda:99", "mps:7", "nowhere", "meta:3:4"])
+@pytest.mark.parametrize("device", ["cuda:99", "mps:7", "cpu:3", "nowhere", "meta:3:4"])
 def test_a_device_that_is_not_there(device: str, folder: Path) -> None:
     with pytest.raises(ZooError, match=f"device '{device}' is not there; choose"):
         load_model(open_bundle(folder), device=device)
+
+
+def test_the_meta_device_is_refused_not_the_file(folder: Path) -> None:
+    with pytest.raises(ZooError, match=r"^a pretrained model on the device 'meta' has no values; choose"):
+        load_model(open_bundle(folder), device="meta")
+    with torch.device("meta"), pytest.raises(ZooError, match="the device 'meta' has no values"):
+        load_model(open_bundle(folder))
+    assert load_model(open_bundle(folder), device="cpu:0").head.weight.device.type == "cpu"
 
 
 @pytest.mark.parametrize(

@@ -45,20 +45,23 @@ def load_model(
         model_args: overrides of the bundle's arguments for the constructor, such as a dropout rate.
 
     Raises `ZooError` where a file is absent, damaged or not what it should be, where tensors and model do not fit (it
-    lists a few names each that are missing, unexpected or of another shape), and where the device is not there.
+    lists a few names each that are missing, unexpected or of another shape), where no model can be built with the
+    arguments, and where the device is not there or, as meta, has no memory.
     """
     device = device_of(device)
+    if device.type == "meta":
+        raise ZooError("a pretrained model on the device 'meta' has no values; choose one with memory, such as 'cpu'.")
     check_options(dtype, num_classes)
     config, name = bundle.config, bundle.name or bundle.folder.name
     entry = registry.get(config["model"])
     arguments = {**config["model_args"], **(model_args or {})}
     check_arguments(entry, arguments)
     tensors = _read(bundle.tensors, device, dtype)
-    model = skeleton(entry.constructor, arguments, name)
+    model = skeleton(entry.name, arguments)
     _assign(model, tensors, name)
     if _is_partial(model, device, dtype):
         # The constructor computed something that is in no state dict, such as a table of positions.
-        model = _whole(entry.constructor, arguments, name)
+        model = _whole(entry.name, arguments)
         _assign(model, tensors, name)
         model.to(device=device, dtype=dtype)
     _flatten_recurrent(model, device)
@@ -74,8 +77,11 @@ def device_of(device: torch.device | str | None) -> torch.device:
     """The device that is meant, None being torch's default; `ZooError` where this machine does not have it."""
     try:
         found = torch.get_default_device() if device is None else torch.device(device)
-        # A tensor knows which of several devices of a kind is meant.
-        return found if found.type == "cpu" else torch.empty(0, device=found).device
+        if found.type != "cpu":
+            return torch.empty(0, device=found).device  # a tensor knows which of several devices of a kind is meant
+        if found.index:  # torch itself takes any number
+            raise RuntimeError("the CPU is one device")
+        return torch.device("cpu")
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise ZooError(
             f"the device {str(device)!r} is not there; choose one this machine has, such as 'cpu'."
@@ -121,23 +127,19 @@ class _SkipFills(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def skeleton(constructor: Callable[..., nn.Module], arguments: dict[str, Any], name: str) -> nn.Module:
+def skeleton(name: str, arguments: Mapping[str, Any]) -> nn.Module:
     """The model on the meta device; in full where its constructor needs values, as some do for `.item()`."""
     try:
         with torch.device("meta"), _SkipFills(), torch.random.fork_rng(devices=[]):
-            return constructor(**arguments)
-    except Exception:  # whatever it was, constructing in full gives either the model or the reason
-        return _whole(constructor, arguments, name)
+            return registry.construct(name, arguments)
+    except ZooError:  # whatever it was, constructing in full gives either the model or the reason
+        return _whole(name, arguments)
 
 
-def _whole(constructor: Callable[..., nn.Module], arguments: dict[str, Any], name: str) -> nn.Module:
+def _whole(name: str, arguments: Mapping[str, Any]) -> nn.Module:
     """The model constructed on the CPU with all its values, torch's RNG left as it was."""
-    try:
-        with torch.device("cpu"), torch.random.fork_rng(devices=[]):
-            return constructor(**arguments)
-    except Exception as error:
-        given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
-        raise ZooError(f"the model of {name} cannot be built with {given or 'its defaults'}: {error}") from error
+    with torch.device("cpu"), torch.random.fork_rng(devices=[]):
+        return registry.construct(name, arguments)
 
 
 def _read(path: Path, device: torch.device, dtype: torch.dtype | None) -> dict[str, Tensor]:
