@@ -125,6 +125,68 @@ def test_model_arguments_that_the_model_refuses(mlp: dict[str, Any], tmp_path: P
     assert message.startswith("model_args: mlp cannot be built with {'widths': 'many'")
 
 
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"model_args": {"num_classes": 3}}, "model_args.num_classes is 3, but digits has 10 labels; leave it out."),
+        ({"model_args": {"widths": [0]}}, "has no units in "),
+        ({"model_args": {"in_features": 63}}, "cannot take the samples of digits, which are images of 1 x 8 x 8 ("),
+        ({"model": "mnist_mlp", "model_args": {}}, "model mnist_mlp with model_args {'num_classes': 10} cannot take"),
+        ({"model": "resnet18", "model_args": {}}, "model resnet18 with model_args {'num_classes': 10} cannot take"),
+        (
+            {"model": "bilstm_attn", "model_args": {}},
+            "model bilstm_attn is for text-classification, but data.name digits is image data; change one of them.",
+        ),
+        ({"data": {"name": "digits", "validation": 0.0001}}, "data.validation 0.0001 leaves none of the "),
+        ({"data": {"name": "digits", "validation": 0.9999}}, "of digits to train on; choose another part"),
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("error")
+def test_a_model_that_does_not_fit_the_data(mlp: dict[str, Any], parts: dict[str, Any], said: str, tmp_path: Path):
+    assert said in refusal({**mlp, **parts}, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_for_images_does_not_read_text(mlp: dict[str, Any], tiny_reviews: None, tmp_path: Path):
+    message = refusal({**mlp, "data": {"name": "tiny_reviews"}}, tmp_path)
+    assert message == (
+        "model mlp is for image-classification, but data.name tiny_reviews is text data; change one of them."
+    )
+
+
+def test_a_text_model_that_does_not_fit(text: dict[str, Any], tiny_reviews: None, tmp_path: Path):
+    run = tmp_path / "run"
+    assert "has no units in " in refusal(changed(text, model_args={"attention": 0}), run)
+    assert not run.exists(), "the tokenizer is gone too"
+    assert zoo.train(changed(text, train={"epochs": 1}), out=run, device="cpu").finished
+
+
+def test_a_refused_recipe_leaves_its_folder_free(mlp: dict[str, Any], tmp_path: Path):
+    there, new = tmp_path / "there", tmp_path / "deep" / "down"
+    there.mkdir()
+    for folder in (there, new):
+        for wrong in (
+            changed(mlp, model_args={"num_classes": 3}),
+            changed(mlp, data={"batch_size": 5000}),
+            changed(mlp, optimizer={"groups": [{"match": "neck.*"}]}),
+        ):
+            refusal(wrong, folder)
+            assert [path.name for path in folder.rglob("*") if path.name != ".lock"] == []
+            assert folder == there or not new.parent.exists()
+        assert zoo.train(changed(mlp, train={"epochs": 1}), out=folder, device="cpu").finished
+    new_run = {path.name for path in new.iterdir()}
+    refusal(changed(mlp, train={"epochs": 1}, model_args={"num_classes": 3}), new, resume=True)
+    refusal(mlp, new)
+    assert {path.name for path in new.iterdir()} == new_run
+
+
+def test_out_may_begin_at_home(mlp: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    assert zoo.train(changed(mlp, train={"epochs": 1}), out="~/run", device="cpu").folder == tmp_path / "run"
+
+
 def test_a_group_that_matches_nothing(mlp: dict[str, Any], tmp_path: Path):
     message = refusal(changed(mlp, optimizer={"groups": [{"match": "neck.*"}]}), tmp_path / "run")
     assert message.startswith("optimizer.groups: no parameter matches 'neck.*'")

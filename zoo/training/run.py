@@ -7,7 +7,7 @@ import io
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -71,11 +71,14 @@ def write_log(folder: Path, rows: list[dict[str, Any]]) -> None:
 def claimed(folder: Path, recipe: Recipe, resume: bool) -> Iterator[None]:
     """Hold a run's folder alone: a new one, or with `resume` one of the same recipe.
 
+    A run that was begun here and fails before it has anything to show gives the folder back, as it was.
     Raises `ZooError` where another process holds it, where it holds a run already, and where its recipe differs.
     """
     from filelock import FileLock, Timeout
 
     lock = FileLock(folder / ".lock", timeout=0)
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    begun = False
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
@@ -98,10 +101,26 @@ def claimed(folder: Path, recipe: Recipe, resume: bool) -> Iterator[None]:
         elif any(p.name not in (".lock", ".recipe.yaml.tmp") for p in folder.iterdir()):
             raise ZooError(f"{folder} is not empty and holds no run; choose another folder with --out.")
         else:
+            begun = True
             write_text(folder / "recipe.yaml", recipe.to_yaml())
         yield
+    except BaseException:
+        if begun and not (folder / "log.csv").exists() and not any(folder.glob("checkpoints/*")):
+            _give_back(folder, made)
+        raise
     finally:
         lock.release()
+
+
+def _give_back(folder: Path, made: list[Path]) -> None:
+    """Remove what a run wrote before its first step, and the folders that it made, innermost first."""
+    for name in ("recipe.yaml", "config.json", "tokenizer.json", *([".lock"] if made else [])):
+        with suppress(OSError):
+            (folder / name).unlink()
+    with suppress(OSError):  # not empty: somebody else put something there
+        for place in (folder / "checkpoints", *made):
+            if place.exists():
+                place.rmdir()
 
 
 def differences(old: Recipe, new: Recipe) -> list[str]:
