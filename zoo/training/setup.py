@@ -99,17 +99,9 @@ def prepare(recipe: Recipe, folder: Path) -> Setup:
 def fresh_model(recipe: Recipe, config: dict[str, Any], device: torch.device) -> nn.Module:
     """The model as the recipe's init scheme and seed make it, drawn on the CPU: the same on every device."""
     torch.manual_seed(recipe.train.seed)
-    model = construct(recipe, config["model_args"])
+    model = registry.construct(recipe.model, config["model_args"])
     init.apply(model, recipe.init)
     return model.to(device)
-
-
-def construct(recipe: Recipe, arguments: dict[str, Any]) -> nn.Module:
-    try:
-        return registry.get(recipe.model).constructor(**arguments)
-    except Exception as error:  # a model of another package may raise anything
-        why = " ".join(str(error).split())
-        raise ZooError(f"model_args: {recipe.model} cannot be built with {arguments} ({why}); change them.") from error
 
 
 def _parameters(recipe: Recipe, arguments: dict[str, Any], dataset: DataSet) -> int:
@@ -124,7 +116,7 @@ def _parameters(recipe: Recipe, arguments: dict[str, Any], dataset: DataSet) -> 
         what, inputs = f"images of {' x '.join(map(str, size))}", (torch.zeros(2, *size),)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch only warns of layers without units; below they are refused
-        model = construct(recipe, arguments).eval()
+        model = registry.construct(recipe.model, arguments).eval()
         try:
             with torch.no_grad():
                 outputs = model(*inputs).shape[1]

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from zoo import registry
 from zoo.bundles.integrity import sha256
 from zoo.bundles.write import write_tensors
 from zoo.environment import environment
@@ -21,7 +22,7 @@ from zoo.recipes import Recipe, load_recipe, parse
 from zoo.training.loop import Trained, fit
 from zoo.training.measure import measure
 from zoo.training.run import Run, claimed, write_text
-from zoo.training.setup import Setup, construct, prepare
+from zoo.training.setup import Setup, prepare
 
 
 def train(
@@ -95,7 +96,7 @@ def _finish(trained: Trained, recipe: Recipe, setup: Setup, folder: Path, device
             "versions": json.dumps({k: place[k] for k in ("zoo", "torch", "python", "safetensors")}),
         }
         write_tensors(temporary, state, metadata)
-        model = construct(recipe, setup.config["model_args"])
+        model = registry.construct(recipe.model, setup.config["model_args"])
         model.load_state_dict(_float32(load_file(temporary)))
         values = measure(
             model.to(device), setup.held, setup.config, tokenizer=setup.tokenizer, batch_size=recipe.evaluate.batch_size
