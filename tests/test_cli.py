@@ -166,6 +166,12 @@ def test_the_document_stays_exact_where_others_print(image_bundle, image, tmp_pa
         (["train", "mlp.digits", "train.epochz=1"], ["train.epochz", "epochs"]),
         (["train", "mlp.digits", "train.epochs=few"], ["train.epochs"]),
         (["train", "mlp.digits", "train.epochs=1", "--device", "abacus"], ["abacus"]),
+        (["train", "mlp.digits", "device=cpu"], ["unknown key device"]),
+        (["train", "mlp.digits", "out=x"], ["unknown key out"]),
+        (["train", "mlp.digits", "resume=true"], ["unknown key resume"]),
+        (["train", "mlp.digits", "recipe=x"], ["unknown key recipe"]),
+        (["train", "mlp.digits", "model_args.num_classes=3"], ["num_classes is 3", "10 labels"]),
+        (["train", "mlp.digits", "model_args.widths=[0]"], ["no units"]),
         (["data", "get", "mnits"], ["unknown data set", "mnist"]),
     ],
     ids=" ".join,
@@ -220,6 +226,26 @@ def test_a_reader_who_leaves_early_is_no_error():
     process.stdout.close()
     assert process.stderr.read() == b""
     assert process.wait() == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a POSIX shell closes the stream")
+def test_output_that_cannot_be_written_is_one_line():
+    def shell(redirection: str, *arguments: str) -> Result[str]:
+        command = ["sh", "-c", f'"$@" {redirection}', "sh", sys.executable, "-m", "zoo", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1], timeout=300)
+
+    for arguments in (["list"], ["list", "--json"], ["--version"]):
+        refused(shell(">&-", *arguments), "standard output is closed")
+    if Path("/dev/full").exists():
+        for arguments in (["list"], ["list", "--json"], ["--version"]):
+            refused(shell(">/dev/full", *arguments), "No space left")
+    quiet = shell("2>&-", "info", "mnist_mpl")
+    assert (quiet.returncode, quiet.stdout) == (2, "")
+
+
+def test_debug_and_version(here):
+    for arguments in (["--version"], ["--debug", "--version"], ["--version", "--debug"]):
+        assert here(*arguments).stdout == f"zoo {zoo.__version__}\n"
 
 
 def test_data_and_cache(here, tmp_path, monkeypatch):
@@ -320,9 +346,11 @@ def test_verify_says_what_it_checked(here, grown, image_bundle):
 
 
 def test_reproduce_says_whether_it_came_out_again(here, grown, tmp_path):
-    result = here("reproduce", grown / "mlp.digits_v1", "--device", "cpu", "--json")
+    result = here("reproduce", grown / "mlp.digits_v1", "--device", "cpu", "--out", tmp_path / "kept", "--json")
     assert result.returncode == 0, result.stderr
     report = json.loads(result.stdout)
+    assert report == json.loads((tmp_path / "kept" / "reproduce.json").read_text())
+    assert (tmp_path / "kept" / "seed0" / "model.safetensors").is_file()
     assert report["verdict"] == "reproduced" and report["metric"] == "accuracy"
     assert set(report["published"]) >= {"mean", "std", "n"} and set(report["measured"]) >= {
         "mean",

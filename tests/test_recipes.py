@@ -166,7 +166,16 @@ def test_overrides_are_read_as_yaml_and_make_what_is_above_them(file: Path):
     assert recipe.model_args == {"widths": [8, 8]}
     for key, value, said in (
         ("model.name", "1", "override model.name: model holds a value, not keys; check the key path."),
-        ("model", "[a", "override model='[a' is not valid YAML; quote the value."),
+        (
+            "model",
+            "[a",
+            "override model='[a' is not valid YAML (expected ',' or ']', but got '<stream end>'); quote the value.",
+        ),
+        (
+            "train",
+            "{seed: 1, seed: 2}",
+            "override train='{seed: 1, seed: 2}' is not valid YAML (the key 'seed' is there twice); quote the value.",
+        ),
     ):
         with pytest.raises(ZooError) as raised:
             load_recipe(file, {key: value})
@@ -194,6 +203,25 @@ def test_numbers_are_those_of_yaml_1_2(text: str, value: float):
 def test_a_file_that_holds_no_recipe(file: Path, content: bytes, said: str):
     file.write_bytes(content)
     assert said in refusal(file)
+
+
+def test_a_key_that_is_there_twice_is_named(file: Path):
+    file.write_text(SMALL + "init: kaiming_normal\n")
+    assert "is not valid YAML: the key 'init' is there twice in " in refusal(file)
+    file.write_text(SMALL.replace("epochs: 1", "epochs: 1, seed: 1, 'epochs': 2"))
+    assert "the key 'epochs' is there twice" in refusal(file)
+    # A key that a merge brings in may stand beside it again: that is what merging is for.
+    assert read_yaml("a: &a {x: 1, y: 1}\nb: {<<: *a, x: 2}") == {"a": {"x": 1, "y": 1}, "b": {"x": 2, "y": 1}}
+
+
+def test_yaml_that_is_nested_too_deep(file: Path):
+    for levels in (51, 400, 5000):
+        deep = "[" * levels + "]" * levels
+        with pytest.raises(ZooError, match=r"^override x=.* is not valid YAML \(it is nested deeper than 50 levels\)"):
+            load_recipe("mlp.digits", {"x": deep})
+        file.write_text(SMALL + f"model_args: {{widths: {deep}}}\n")
+        assert refusal(file) == f"{file} is not valid YAML: it is nested deeper than 50 levels."
+    assert read_yaml("[" * 50 + "]" * 50) and read_yaml(f"[{'1, ' * 100}]") == [1] * 100
 
 
 def test_where_recipes_are_looked_for(file: Path, tmp_path: Path):

@@ -33,7 +33,7 @@ Device = Annotated[str | None, typer.Option(metavar="DEVICE", help="Where to com
 
 @app.callback(invoke_without_command=True)
 def zoo_(context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False):
-    # --version is here for the help alone: `main` answers it, because typer needs pydantic to parse it.
+    # --version is here for the help alone: `_run` answers it, because typer needs pydantic to parse it.
     if context.invoked_subcommand is None:
         print(context.get_help())
 
@@ -108,7 +108,8 @@ def train(
             raise zoo.ZooError(f"{text!r} is no override; write key.path=value, such as train.epochs=3.")
         changes[key] = value
     try:
-        run = zoo.train(recipe, out=out, resume=resume, device=device, **changes)
+        # Not as keywords of `train`: of `device=cpu` the schema says that it is no key.
+        run = zoo.train(zoo.load_recipe(recipe, changes), out=out, resume=resume, device=device)
     except KeyboardInterrupt:
         print("interrupted; the same command with --resume goes on from the checkpoint.", file=sys.stderr)
         raise
@@ -154,13 +155,14 @@ def verify(
 def reproduce(
     name: Name,
     seeds: Annotated[int | None, typer.Option(min=1, metavar="K", help="Train with K seeds; one by default.")] = None,
+    out: Annotated[str | None, typer.Option(metavar="DIR", help="Where to keep the runs; dropped by default.")] = None,
     device: Device = None,
     as_json: Json = False,
 ):
     """Train a weight again by its own recipe and compare with what was published."""
     import zoo
 
-    report = zoo.reproduce(name, seeds=seeds, device=device)
+    report = zoo.reproduce(name, seeds=seeds, device=device, out=out)
     _document(report.to_dict()) if as_json else _verdict(report.to_dict())
     return DONE if report.verdict == "reproduced" else FAILED
 
@@ -237,22 +239,21 @@ def cache_clear():
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if arguments[:1] == ["--version"]:
-        import zoo
-
-        print(f"zoo {zoo.__version__}")
-        return DONE
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     debug = "--debug" in options
     if debug:
         arguments.remove("--debug")  # the first one, which stands before any "--"
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     # OpenMP's threads spin while they wait for each other, and beside other work on the machine they wait long: on two
     # busy cores `zoo train mlp.digits` took 11 s with sleeping threads and minutes with spinning ones. Read by torch's
     # import.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    if sys.stderr is None:  # closed by whoever started us
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  it stays open to the end
     try:
+        if sys.stdout is None:
+            raise OSError("standard output is closed")
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         if "--json" not in options:
             status = _run(arguments)
         else:
@@ -264,7 +265,7 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(leaving, SystemExit) and not isinstance(leaving.__context__, BrokenPipeError):
             raise  # as training does on SIGTERM
         # Whoever read us has had enough, which typer makes a SystemExit of.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return DONE
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
@@ -274,10 +275,25 @@ def main(arguments: list[str] | None = None) -> int:
 
             traceback.print_exc()
         print(f"error: {_sentence(error)}", file=sys.stderr)
+        try:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except OSError:  # a full disk, which Python would complain of once more on its way out
+            _drop_output()
         return BAD_INPUT
 
 
+def _drop_output() -> None:
+    """Send what is left of standard output nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _run(arguments: list[str]) -> int:
+    if arguments[:1] == ["--version"]:
+        import zoo
+
+        print(f"zoo {zoo.__version__}")
+        return DONE
     return app(args=arguments, prog_name="zoo", standalone_mode=False) or DONE
 
 

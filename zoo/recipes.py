@@ -11,6 +11,7 @@ import hashlib
 import inspect
 import json
 import re
+import reprlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,9 +25,37 @@ Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 
+DEEPEST = 50
+
 
 class _Loader(yaml.SafeLoader):
-    """YAML as in version 1.2 where it concerns numbers: 1e-3 is a float, which YAML 1.1 reads as a string."""
+    """YAML as in version 1.2 where it concerns numbers: 1e-3 is a float, which YAML 1.1 reads as a string.
+
+    And as every version demands, but PyYAML does not: a key stands in its mapping but once. Nesting has a limit, as all
+    that reads or writes a recipe is recursive.
+    """
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise yaml.MarkedYAMLError(problem=f"it is nested deeper than {DEEPEST} levels")
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in seen:
+                    raise yaml.MarkedYAMLError(
+                        problem=f"the key {key.value!r} is there twice", problem_mark=key.start_mark
+                    )
+                seen.add((key.tag, key.value))
+        return node
 
 
 _Loader.add_implicit_resolver(
@@ -329,7 +358,10 @@ def override(content: dict[str, Any], key: str, value: Any) -> None:
         try:
             value = read_yaml(value)
         except yaml.YAMLError as error:
-            raise ZooError(f"override {key}={value!r} is not valid YAML; quote the value.") from error
+            why = " ".join(str(getattr(error, "problem", None) or error).split())
+            raise ZooError(
+                f"override {key}={reprlib.repr(value)} is not valid YAML ({why}); quote the value."
+            ) from error
     *parents, last = key.split(".")
     for parent in parents:
         if content.get(parent) is None:
