@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -87,15 +88,6 @@ def test_several_seeds_become_mean_and_spread(make_run, tmp_path: Path):
     assert "98.00 % ± 1.00 %" in (bundle.folder / "README.md").read_text()
 
 
-def test_figures_that_a_run_does_not_tell_are_filled_in(make_run, tmp_path: Path):
-    run = make_run(seed=3)
-    change(run / "metrics.json", metrics={"accuracy": {"value": 0.5}})
-    publish(run, tmp_path / "shelf")
-    assert find(tmp_path / "shelf" / "mlp.digits_v1").metrics["metrics"]["accuracy"] == {
-        "value": 0.5, "mean": 0.5, "std": 0.0, "n": 1, "seeds": [3], "values": [0.5]
-    }  # fmt: skip
-
-
 @pytest.mark.parametrize(
     ("other", "message"),
     [
@@ -125,8 +117,12 @@ def test_runs_on_other_data_are_refused(make_run, tmp_path: Path):
             {"split": "validation"},
             r"measured on 'validation', not on 'test'; train it with data\.validation=0",
         ),
-        ("metrics.json", {"metrics": {}}, "holds no metric"),
-        ("metrics.json", {"metrics": {"accuracy": {}}}, "gives no value for accuracy"),
+        ("metrics.json", {"metrics": {}}, r"metrics\.json: metrics is {} where at least one metric is expected"),
+        ("metrics.json", {"metrics": {"accuracy": {}}}, r"accuracy\.value is None where a number is expected"),
+        ("metrics.json", {"seconds": math.nan}, r"metrics\.json cannot be written as JSON"),
+        ("config.json", {"labels": ["only one"]}, r"config\.json: labels is .* one for each of 10 outputs"),
+        ("config.json", {"task": "text-classification"}, r"config\.json: task is 'text-classification'"),
+        ("config.json", {"num_parameters": 7}, "the model has 650 parameters, but config.json says 7"),
         ("metrics.json", {"sha256": "0" * 64}, "is damaged or was changed"),
         ("config.json", {"recipe": "two words"}, r"'mlp\.two words_v1' cannot be the name"),
         ("model.safetensors", None, "is not finished"),
@@ -152,6 +148,24 @@ def test_a_name_must_be_one_of_a_weight_of_the_model(make_run, tmp_path: Path, n
     with pytest.raises(ZooError, match=r"mlp\.<tag>_v<N>"):
         publish(make_run(), tmp_path / "shelf", name=name)
     assert not list(tmp_path.glob("shelf/*"))
+
+
+@pytest.mark.parametrize(
+    ("baseline", "message"),
+    [
+        ({"value": math.nan}, "the value of 'a line' is nan; give a finite number"),
+        ({"value": "0.9"}, "the value of 'a line' is '0.9'; give a finite number"),
+        ({"value": True}, "the value of 'a line' is True; give a finite number"),
+        ({"value": 0.9, "C": math.inf}, "cannot be written as JSON"),
+    ],
+)
+@pytest.mark.parametrize("in_a_file", [False, True])
+def test_a_baseline_is_a_finite_number(make_run, tmp_path: Path, baseline: dict, message: str, in_a_file: bool):
+    given = {"a line": baseline}
+    (tmp_path / "baselines.json").write_text(json.dumps(given))
+    with pytest.raises(ZooError, match=message):
+        publish(make_run(), tmp_path / "shelf", baselines=tmp_path / "baselines.json" if in_a_file else given)
+    assert not (tmp_path / "shelf").exists()
 
 
 def test_a_destination_that_cannot_be_one_is_named(make_run, tmp_path: Path):

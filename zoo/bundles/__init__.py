@@ -4,6 +4,7 @@
     index       the list of weights with the hash and size of every file
     format      a bundle as an object that hands out checked files
     load        a bundle -> a model
+    check       whether what a bundle says of itself is complete and true
     record      what a created model knows of itself
     write       a trained model -> a bundle
     card        the model card

@@ -102,6 +102,6 @@ def _inside(folder: Path, file: str) -> Path:
 
 def _versioned(path: Path) -> dict[str, Any]:
     content = parse_json(read_text(path), str(path))
-    if content.get("schema") != SCHEMA:
+    if type(content.get("schema")) is not int or content["schema"] != SCHEMA:  # for Python, True is 1
         raise ZooError(f"{path} has schema {content.get('schema')!r} where this zoo reads {SCHEMA}; upgrade the zoo.")
     return content

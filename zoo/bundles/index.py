@@ -48,7 +48,7 @@ def read_index(source: Path | str) -> dict[str, Entry]:
     """
     where = str(source) if isinstance(source, Path) else "the index"
     content = parse_json(read_text(source) if isinstance(source, Path) else source, where)
-    if content.get("schema") != SCHEMA:
+    if type(content.get("schema")) is not int or content["schema"] != SCHEMA:  # for Python, True is 1
         raise ZooError(f"{where} has schema {content.get('schema')!r} where this zoo reads {SCHEMA}; upgrade the zoo.")
     return {
         name: _entry(name, value, where) for name, value in _object(content.get("weights"), "weights", where).items()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zoo.bundles.check import check_parameters, check_schema, is_number
 from zoo.bundles.format import Bundle
 from zoo.bundles.index import FILES, TENSORS, Entry, FileRecord, is_weight_name, read_index, write_index
 from zoo.bundles.integrity import sha256
@@ -47,9 +48,10 @@ def publish(
     `baselines` are plain methods measured on the same split, {NAME: {"value": …}} in the recipe's metric or a JSON file
     of that; the card shows them beside the model and says which wins.
 
-    Raises `ZooError` where a run is unfinished, was not measured on the test split, or differs from the first in more
-    than the seed; where the name holds other bytes, since those of a weight never change; and where nothing can be
-    written. Until all is there the index does not name it.
+    Raises `ZooError` where a run is unfinished, was not measured on the test split, says of itself what is not so (see
+    `zoo.bundles.check`), or differs from the first in more than the seed; where a baseline is no finite number; where
+    the name holds other bytes, since those of a weight never change; and where nothing can be written. Until all is
+    there the index does not name it.
     """
     bundles = [_bundle(run) for run in (runs if isinstance(runs, list | tuple) else [runs])]
     if not bundles:
@@ -81,7 +83,19 @@ def _read_baselines(given: Mapping[str, Any] | str | os.PathLike[str] | None) ->
     given = {} if given is None else given
     if not isinstance(given, Mapping) or not all(isinstance(v, Mapping) and "value" in v for v in given.values()):
         raise ZooError(f'{where} holds no baselines; expected {{NAME: {{"value": NUMBER}}}}.')
+    for name, baseline in given.items():
+        if not is_number(baseline["value"]):
+            raise ZooError(f"{where}: the value of {name!r} is {baseline['value']!r}; give a finite number.")
+    _json(given, where)
     return dict(given)
+
+
+def _json(content: Mapping[str, Any], where: str) -> str:
+    """`content` as JSON; `ZooError` that begins with `where` for what JSON cannot tell, such as a NaN."""
+    try:
+        return json.dumps(content, indent=1, allow_nan=False) + "\n"
+    except (TypeError, ValueError) as error:
+        raise ZooError(f"{where} cannot be written as JSON ({error}); give finite numbers and text.") from error
 
 
 @dataclass(frozen=True)
@@ -106,11 +120,15 @@ class _Draft:
 def _draft(bundles: Sequence[Bundle], scratch: Path, baselines: dict[str, Any]) -> _Draft:
     first = bundles[0]
     files = {file: first.path(file) for file in FILES if (first.folder / file).is_file()}
+    for bundle in bundles:
+        check_schema(bundle)
+    check_parameters(first)
     metrics = merge_metrics(bundles)
     if baselines:
         metrics["baselines"] = baselines
+    text = _json(metrics, f"{first.folder / 'metrics.json'}")
     if metrics != first.metrics:
-        files["metrics.json"] = _written(scratch / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+        files["metrics.json"] = _written(scratch / "metrics.json", text)
         files.pop(CARD, None)  # it told other figures
     return _Draft(first, files, metrics, scratch)
 

@@ -14,8 +14,9 @@ from zoo.errors import ZooError
 def merge_metrics(runs: Sequence[Bundle]) -> dict[str, Any]:
     """The metrics of the first run with mean, std, n, seeds and values over all of them.
 
-    The std is that of a sample (ddof 1), 0.0 for one run. Raises `ZooError` where a run was not measured on the test
-    split, where runs differ in anything but train.seed, and where two have the same seed.
+    The runs have passed `check_schema`. The std is that of a sample (ddof 1), 0.0 for one run. Raises `ZooError` where
+    a run was not measured on the test split, where runs differ in anything but train.seed, and where two have the same
+    seed.
     """
     for run in runs:
         _check_measured(run)
@@ -27,8 +28,8 @@ def merge_metrics(runs: Sequence[Bundle]) -> dict[str, Any]:
         seeds: list[int] = []
         for run in runs:
             of_run = run.metrics["metrics"][metric]
-            values += of_run.get("values", [of_run["value"]])
-            seeds += of_run.get("seeds", [_recipe(run)["train"]["seed"]])
+            values += of_run["values"]
+            seeds += of_run["seeds"]
         if len(set(seeds)) < len(seeds):
             raise ZooError(f"the runs have the seeds {', '.join(map(str, seeds))}; give each seed once.")
         spread = stdev(values) if len(values) > 1 else 0.0
@@ -37,17 +38,12 @@ def merge_metrics(runs: Sequence[Bundle]) -> dict[str, Any]:
 
 
 def _check_measured(run: Bundle) -> None:
-    split, metrics = run.metrics.get("split"), run.metrics.get("metrics")
+    split = run.metrics["split"]
     if split != "test":
         raise ZooError(
             f"{run.folder} held out a part of the training split and was measured on {split!r}, not on 'test'; "
             "train it with data.validation=0 to publish it."
         )
-    if not isinstance(metrics, dict) or not metrics:
-        raise ZooError(f"{run.folder / 'metrics.json'} holds no metric; train the recipe again.")
-    for metric, figures in metrics.items():
-        if not isinstance(figures, dict) or not isinstance(figures.get("value"), int | float):
-            raise ZooError(f"{run.folder / 'metrics.json'} gives no value for {metric}; train the recipe again.")
 
 
 def _check_alike(first: Bundle, other: Bundle) -> None:

@@ -1,0 +1,90 @@
+"""What a bundle says of itself: each way of saying what is not so is named with its file and key."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo.bundles.check import check_parameters, check_schema
+from zoo.bundles.format import Bundle, open_bundle
+from zoo.errors import ZooError
+
+
+def copied(
+    bundle: Path, to: Path, file: str = "metrics", change: Callable[[dict[str, Any]], Any] = lambda _: None
+) -> Bundle:
+    """A copy of the bundle whose figures add up, but for what `change` does to one of its JSON files."""
+    shutil.copytree(bundle, to)
+    for name, edit in (("metrics", put("metrics", "accuracy", "mean", value=0.895)), (file, change)):
+        content = json.loads((to / f"{name}.json").read_text())
+        edit(content)
+        (to / f"{name}.json").write_text(json.dumps(content))
+    return open_bundle(to)
+
+
+def put(*keys: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    def change(content: dict[str, Any]) -> None:
+        for key in keys[:-1]:
+            content = content[key]
+        content[keys[-1]] = value
+
+    return change
+
+
+def test_a_right_bundle_passes(image_bundle: Path, text_bundle: Path, tmp_path: Path) -> None:
+    for bundle in (copied(image_bundle, tmp_path / "image"), copied(text_bundle, tmp_path / "text")):
+        check_schema(bundle)
+        check_parameters(bundle)
+
+
+def empty(content: dict[str, Any]) -> None:
+    content["metrics"]["accuracy"].update(values=[], seeds=[], n=0)
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "message"),
+    [
+        ("config", put("schema", value=True), "has schema True"),
+        ("config", put("task", value="text-classification"), "task is 'text-classification'"),
+        ("config", put("labels", value=[1] * 10), "labels is .* a list of text"),
+        ("config", put("labels", value=["one"] * 9), "labels is .* one for each of 10 outputs"),
+        ("config", lambda config: config.pop("num_parameters"), "num_parameters is None"),
+        ("config", put("input", "kind", value=["image"]), r"input\.kind"),
+        ("config", put("input", "size", value=[8]), r"input\.size is \[8\] where \[height, width\]"),
+        ("config", put("input", "size", value=["8", "8"]), r"input\.size"),
+        ("config", put("input", "mean", value="0"), r"input\.mean"),
+        ("config", put("input", "mean", value=[0.0] * 7), r"input\.mean is .* one value a channel"),
+        ("config", put("input", "std", value=[0.0]), r"input\.std"),
+        ("config", put("input", "maximum", value=None), r"input\.maximum"),
+        ("metrics", put("schema", value=True), "has schema True"),
+        ("metrics", put("metrics", value=[]), r"metrics is \[\] where an object"),
+        ("metrics", put("metrics", value={}), "at least one metric"),
+        ("metrics", put("metrics", "accuracy", value=0.9), "accuracy is 0.9 where an object"),
+        ("metrics", put("metrics", "accuracy", "value", value=math.nan), r"accuracy\.value is nan"),
+        ("metrics", put("metrics", "accuracy", "seeds", value=[0]), r"accuracy\.seeds is \[0\] where 2 seeds"),
+        ("metrics", empty, r"accuracy\.values is \[\]"),
+        ("metrics", put("environment", value=None), "environment is None"),
+        ("metrics", put("data", value={}), r"data\.fingerprint"),
+    ],
+)
+def test_what_is_not_so_is_named(
+    image_bundle: Path, tmp_path: Path, file: str, change: Callable[[dict[str, Any]], Any], message: str
+) -> None:
+    bundle = copied(image_bundle, tmp_path / "copy", file, change)
+    with pytest.raises(ZooError, match=rf"{file}\.json:? .*{message}.*; (publish|upgrade) .*\.$"):
+        check_schema(bundle)
+
+
+def test_another_recipe_or_number_of_parameters_is_named(image_bundle: Path, tmp_path: Path) -> None:
+    bundle = copied(image_bundle, tmp_path / "count", "config", put("num_parameters", value=7))
+    with pytest.raises(ZooError, match=r"the model has 650 parameters, but config\.json says 7"):
+        check_parameters(bundle)
+    bundle = copied(image_bundle, tmp_path / "recipe", "metrics", put("recipe_sha256", value="0" * 64))
+    with pytest.raises(ZooError, match=r"recipe\.yaml is not the recipe"):
+        check_schema(bundle)

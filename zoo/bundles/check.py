@@ -1,0 +1,122 @@
+"""Whether what a bundle says of itself is complete, of the right types, and true of its model.
+
+`verify` reports it and publishing insists on it. Loading does not ask: an answer needs none of the figures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from zoo import registry
+from zoo.bundles.format import Bundle
+from zoo.bundles.load import check_arguments, load_model, skeleton
+from zoo.errors import ZooError
+
+
+def check_schema(bundle: Bundle) -> None:
+    """Raise `ZooError`, naming the file and the key, where config.json or metrics.json is not what it has to be."""
+    _check_config(bundle)
+    _check_metrics(bundle)
+
+
+def check_parameters(bundle: Bundle) -> None:
+    """Raise `ZooError` where the tensors do not fit the model, or are not as many as config.json says."""
+    count, said = sum(p.numel() for p in load_model(bundle, device="cpu").parameters()), bundle.config["num_parameters"]
+    if count != said:
+        raise ZooError(f"the model has {count} parameters, but config.json says {said}; publish the weight anew.")
+
+
+def is_number(value: Any) -> bool:
+    """Whether `value` is a finite int or float; a bool is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _check_config(bundle: Bundle) -> None:
+    config, where = bundle.config, f"{bundle.folder / 'config.json'}"
+    entry = registry.get(config["model"])
+    _expect(config["task"] == entry.task, where, "task", config["task"], f"{entry.task!r}, the task of {entry.name},")
+    _expect(_is_count(config.get("num_parameters")), where, "num_parameters", config.get("num_parameters"), "a count")
+    labels = config["labels"]
+    _expect(bool(labels) and all(isinstance(label, str) for label in labels), where, "labels", labels, "a list of text")
+    check_arguments(entry, config["model_args"])
+    head = getattr(skeleton(entry.name, config["model_args"]), "head", None)
+    if isinstance(head, nn.Linear):
+        _expect(
+            len(labels) == head.out_features, where, "labels", labels, f"one for each of {head.out_features} outputs"
+        )
+    described = config["input"]
+    kind = described.get("kind")
+    _expect(isinstance(kind, str) and kind in _INPUTS, where, "input.kind", kind, "'image' or 'text'")
+    for key, (right, expected) in _INPUTS[kind].items():
+        _expect(right(described.get(key)), where, f"input.{key}", described.get(key), expected)
+    if kind == "image":
+        for key in ("mean", "std"):
+            found = described[key]
+            _expect(len(found) in (1, described["channels"]), where, f"input.{key}", found, "one value a channel")
+
+
+def _check_metrics(bundle: Bundle) -> None:
+    content, where = bundle.metrics, f"{bundle.folder / 'metrics.json'}"
+    for key, kind in {"metrics": dict, "data": dict, "environment": dict, "split": str}.items():
+        _expect(isinstance(content.get(key), kind), where, key, content.get(key), _KINDS[kind])
+    fingerprint = content["data"].get("fingerprint")
+    _expect(isinstance(fingerprint, str), where, "data.fingerprint", fingerprint, "text")
+    _expect(bool(content["metrics"]), where, "metrics", content["metrics"], "at least one metric")
+    for name, figures in content["metrics"].items():
+        _expect(isinstance(figures, dict), where, name, figures, "an object")
+        for key in ("value", "mean", "std"):
+            _expect(is_number(figures.get(key)), where, f"{name}.{key}", figures.get(key), "a number")
+        values, seeds, n = figures.get("values"), figures.get("seeds"), figures.get("n")
+        _expect(_is_numbers(values), where, f"{name}.values", values, "a list of numbers")
+        _expect(
+            isinstance(seeds, list) and all(type(seed) is int for seed in seeds) and len(seeds) == len(values),
+            where, f"{name}.seeds", seeds, f"{len(values)} seeds",
+        )  # fmt: skip
+        if type(n) is not int or len(values) != n or not math.isclose(_mean(values), figures["mean"], abs_tol=1e-9):
+            raise ZooError(
+                f"{where}: the mean of {name} is not that of its {len(values)} values; publish the weight anew."
+            )
+    if content.get("recipe_sha256") != hashlib.sha256(bundle.recipe.encode()).hexdigest():
+        raise ZooError("recipe.yaml is not the recipe that metrics.json was measured for; publish the weight anew.")
+
+
+def _expect(right: bool, where: str, key: str, found: Any, expected: str) -> None:
+    if not right:
+        shown = repr(found)
+        shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+        raise ZooError(f"{where}: {key} is {shown} where {expected} is expected; publish the weight anew.")
+
+
+def _mean(values: list[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
+def _is_numbers(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(is_number, value))
+
+
+_KINDS = {dict: "an object", str: "text"}
+_INPUTS: dict[Any, dict[str, tuple[Callable[[Any], bool], str]]] = {
+    "image": {
+        "channels": (_is_count, "a count"),
+        "size": (lambda v: isinstance(v, list) and len(v) == 2 and all(map(_is_count, v)), "[height, width]"),
+        "maximum": (lambda v: is_number(v) and v > 0, "a number above 0"),
+        "mean": (_is_numbers, "a list of numbers"),
+        "std": (lambda v: _is_numbers(v) and min(v) > 0, "a list of numbers above 0"),
+    },
+    "text": {
+        "tokenizer": (lambda v: isinstance(v, str), "the name of a file"),
+        "max_length": (_is_count, "a count"),
+        "truncate": (lambda v: isinstance(v, str), "text"),
+    },
+}
+"""Of each kind of input: what each key must be, as a test and in words."""
