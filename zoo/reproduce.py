@@ -182,7 +182,7 @@ def reproduce(
     chosen = _seeds(published["seeds"], 1 if seeds is None else seeds)
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(out) if out is not None else Path(scratch)
+        folder = Path(out).expanduser() if out is not None else Path(scratch)
         runs = [_rerun(recipe, seed, folder / f"seed{seed}", device) for seed in chosen]
         values = [run.metrics[metric] for run in runs]
         used = [json.loads((run.folder / "metrics.json").read_text(encoding="utf-8")) for run in runs]

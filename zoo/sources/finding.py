@@ -91,7 +91,7 @@ def locate(name: str | os.PathLike[str]) -> Path | tuple[Source, Entry]:
         if entry:
             return place, entry
         known |= index
-    if path.is_dir():
+    if os.path.isdir(path):
         return _at_path(path)
     raise _absent(name, known)
 
