@@ -36,8 +36,10 @@ def test_the_known_fingerprint_is_that_of_the_data_at_hand(entry):
 
 @pytest.mark.data
 @pytest.mark.parametrize("entry", PUBLISHED, ids=lambda entry: entry.name)
-def test_the_second_load_is_quick(home, entry):
-    data.load(entry.name)
+def test_a_later_load_is_quick(home, entry):
+    data.load(entry.name)  # decodes and keeps
+    time.sleep(0.2)  # a file this young is hashed, but its hash is not remembered
+    data.load(entry.name)  # hashes what was kept
     start = time.perf_counter()
     found = data.load(entry.name)
     assert time.perf_counter() - start < (0.1 if entry.kind == "image" else 1.0)

@@ -25,7 +25,7 @@ def test_texts_images_and_groups_come_back(tmp_path: Path):
     assert torch.equal(train.groups, TEXTS.groups) and torch.equal(train.targets, TEXTS.targets)
     assert isinstance(test.inputs, torch.Tensor) and isinstance(IMAGES.inputs, torch.Tensor)
     assert torch.equal(test.inputs, IMAGES.inputs) and test.groups is None
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["set.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["set.safetensors", "set.sha256"]
 
 
 def test_other_data_and_other_raw_files_are_not_confused(tmp_path: Path):

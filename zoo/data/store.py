@@ -9,6 +9,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from zoo.bundles.integrity import check_file, sha256
 from zoo.data.fingerprint import pack, unpack
 from zoo.data.split import Split
 from zoo.errors import ZooError
@@ -35,6 +36,7 @@ def save(path: Path, train: Split, test: Split, fingerprint: str, stamp: str) ->
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(tensors, temporary, {"schema": SCHEMA, "fingerprint": fingerprint, "stamp": stamp})
+        _hash_file(path).write_text(sha256(temporary), encoding="utf-8")
         os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
         with suppress(OSError):
@@ -45,11 +47,12 @@ def save(path: Path, train: Split, test: Split, fingerprint: str, stamp: str) ->
 
 
 def load(path: Path, fingerprint: str, stamp: str | None) -> tuple[Split, Split] | None:
-    """Both splits, memory-mapped; None when the file is not there, cannot be read, or holds something else.
+    """Both splits, memory-mapped; None when the file is not there, is damaged, or holds something else.
 
     `stamp` is that of the raw files at hand, or None where there are none to compare with.
     """
     try:
+        check_file(path, _hash_file(path).read_text(encoding="utf-8"))
         with safe_open(path, "pt") as file:
             kept = file.metadata() or {}
             if kept.get("schema") != SCHEMA or kept.get("fingerprint") != fingerprint:
@@ -57,9 +60,14 @@ def load(path: Path, fingerprint: str, stamp: str | None) -> tuple[Split, Split]
             if stamp is not None and kept.get("stamp") != stamp:
                 return None
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is no dict)
-    except (OSError, SafetensorError):
+    except (OSError, UnicodeDecodeError, SafetensorError, ZooError):
         return None
     return _split("train", tensors), _split("test", tensors)
+
+
+def _hash_file(path: Path) -> Path:
+    """Where the SHA-256 of the kept file stands: written before it, so that no file is believed without."""
+    return path.with_suffix(".sha256")
 
 
 def _split(name: str, tensors: dict) -> Split:
