@@ -18,7 +18,7 @@ class MatmulConv(torch.autograd.Function):
     fast there.
 
     Why: oneDNN's bfloat16 weight gradient loses its speed where images are small and channels many. At (128, 512, 4, 4)
-    the product is three times faster; `benchmarks/matmul_conv.py` measures it.
+    both passes by products take half the time; `benchmarks/matmul_conv.py` measures it.
     """
 
     @staticmethod
