@@ -28,8 +28,9 @@ class BiLSTM(nn.Module):
 
     `nn.LSTM(bidirectional=True)` on a padded batch starts its backward half in the padding; on a packed batch it is
     right, but 4 to 32 times slower on a CPU (`benchmarks/recurrent.py`). Here each direction is an `nn.LSTM` of its own
-    on the padded batch, and the backward one reads every row reversed within its own length: padding comes last for
-    both, so no state has seen any. Equal to `pack_padded_sequence` around a bidirectional `nn.LSTM` of the same weights.
+    on the padded batch, and the backward one reads every row reversed within its own length: padding comes last
+    for both, so no state has seen any. Equal to `pack_padded_sequence` around a bidirectional `nn.LSTM` of the same
+    weights.
 
     Args:
         features: numbers in one input step.
