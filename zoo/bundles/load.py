@@ -82,7 +82,7 @@ def device_of(device: torch.device | str | None) -> torch.device:
         if found.index:  # torch itself takes any number
             raise RuntimeError("the CPU is one device")
         return torch.device("cpu")
-    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+    except (RuntimeError, AssertionError, TypeError) as error:
         raise ZooError(
             f"the device {str(device)!r} is not there; choose one this machine has, such as 'cpu'."
         ) from error
