@@ -111,8 +111,8 @@ def test_a_wrong_type_is_refused(file: Path, key: str, value: str, said: str):
             "schedule.name should be 'constant', 'linear', 'cosine' or 'one_cycle', not 'steps'.",
         ),
         ("schedule__warmup", -0.1, "schedule.warmup should be greater than or equal to 0, not -0.1."),
-        ("loss__name", "mse", "loss.name should be 'cross_entropy', not 'mse'."),
-        ("evaluate__metric", "f1", "evaluate.metric should be 'accuracy', not 'f1'."),
+        ("loss__name", "mse", "loss.name should be one of cross_entropy, focal for image-classification, not 'mse'."),
+        ("evaluate__metric", "f1", "evaluate.metric should be one of accuracy for image-classification, not 'f1'."),
         ("evaluate__tolerance", -1, "evaluate.tolerance should be greater than or equal to 0, not -1."),
     ],
 )

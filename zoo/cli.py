@@ -84,8 +84,15 @@ def predict(
         return _document([{"input": raw, **answer.to_dict()} for raw, answer in zip(inputs, answers, strict=True)])
     for raw, answer in zip(inputs, answers, strict=True):
         print(raw)
-        for top in answer.top:
-            print(f"  {top.probability:7.2%}  {top.label}")
+        for line in _lines(answer):
+            print(f"  {line}")
+
+
+def _lines(answer: Any) -> list[str]:
+    """An answer as a terminal shows it: labels with their probabilities, or what there is instead."""
+    if hasattr(answer, "top"):
+        return [f"{top.probability:7.2%}  {top.label}" for top in answer.top]
+    return [f"{key}: {value}" for key, value in answer.to_dict().items()]
 
 
 @app.command()

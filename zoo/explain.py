@@ -14,8 +14,8 @@ def explain(error: ValidationError, where: str, schema: dict[str, Any]) -> str:
     # A misspelt key makes the right one missing as well; the misspelling is what tells the user more.
     first, *more = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     loc, kind, given = first["loc"], first["type"], first["input"]
-    # The optimizer's name stands in pydantic's location, but not in the file.
-    place = [str(part) for part in (loc[:1] + loc[2:] if loc[:1] == ("optimizer",) else loc) if part != "[key]"]
+    # The name of what is one of several stands in pydantic's location, but not in the file.
+    place = [str(part) for part in (loc[:1] + loc[2:] if loc[0] in ("optimizer", "loss") else loc) if part != "[key]"]
     path = ".".join(place) or "the recipe"
     rest = f" ({len(more)} more)" if more else ""
     if kind == "extra_forbidden":

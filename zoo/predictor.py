@@ -31,16 +31,25 @@ class Predictor:
 
     model: nn.Module
     task: Task
-    input: dict[str, Any]
-    labels: list[str]
+    config: dict[str, Any]
     tokenizer: Any = None
+
+    @property
+    def labels(self) -> list[str]:
+        """The classes in the order of the outputs; none where the answer is no class."""
+        return self.config["labels"]
+
+    @property
+    def input(self) -> dict[str, Any]:
+        """The input transform as data."""
+        return self.config["input"]
 
     def __call__(self, raw: Any) -> Any:
         """The answer to one raw input, or the list of answers to a list, a tuple or a batch of them.
 
         Raises `ZooError` for an input that the task cannot read; nothing is answered then.
         """
-        if isinstance(raw, (list, tuple)) or getattr(raw, "ndim", 0) == 4:
+        if isinstance(raw, (list, tuple)) or getattr(raw, "ndim", None) == (self.task.batch_ndim or -1):
             return self._answers(list(raw))
         return self._answers([raw])[0]
 
@@ -58,10 +67,10 @@ class Predictor:
         device = next(self.model.parameters()).device
         inputs = [tensor.to(device) for tensor in self.task.prepare(raw, self.input, self.tokenizer)]
         if self.task.explain is None or "return_attention" not in inspect.signature(self.model.forward).parameters:
-            return self.task.answer(self.model(*inputs), self.labels)
+            return self.task.answer(self.model(*inputs), raw, self.config)
         logits, weights = self.model(*inputs, return_attention=True)
         explained = self.task.explain(raw, self.input, self.tokenizer, weights)
-        answers = self.task.answer(logits, self.labels)
+        answers = self.task.answer(logits, raw, self.config)
         return [dataclasses.replace(a, attention=words) for a, words in zip(answers, explained, strict=True)]
 
 
@@ -79,7 +88,7 @@ def predictor(name: str | os.PathLike[str], *, device: str | torch.device | None
         raise ZooError(f"the input of {bundle.folder / 'config.json'} lacks {', '.join(missing)}; publish it anew.")
     tokenizer = None if bundle.tokenizer is None else _tokenizer(bundle.tokenizer)
     model = load_model(bundle, device=device)
-    return Predictor(model, task, config["input"], config["labels"], tokenizer)
+    return Predictor(model, task, config, tokenizer)
 
 
 def _tokenizer(path: Path) -> Any:

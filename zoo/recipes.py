@@ -159,9 +159,44 @@ class Data(Strict):
     text: Text = Text()
 
 
-class Loss(Strict):
-    name: Literal["cross_entropy"] = "cross_entropy"
+class CrossEntropy(Strict):
+    """Softmax cross-entropy; `class_weight`: one weight a class, or "balanced" for the inverse of its share."""
+
+    name: Literal["cross_entropy"]
     label_smoothing: Fraction = 0.0
+    class_weight: Literal["balanced"] | Annotated[list[Positive], Field(min_length=2)] | None = None
+
+
+class Focal(Strict):
+    """Focal loss (Lin et al. 2017): well-told samples count less, by (1 - p) ** gamma; `alpha`: one weight a class."""
+
+    name: Literal["focal"]
+    gamma: Annotated[float, Field(ge=0)] = 2.0
+    alpha: Annotated[list[Positive], Field(min_length=2)] | None = None
+
+
+class Deviation(Strict):
+    """Of numbers: mean squared (mse) or absolute (mae) error, or Huber's, squared up to `delta`."""
+
+    name: Literal["mse", "mae", "huber"]
+    delta: Positive = 1.0
+
+
+class Pairs(Strict):
+    """Of embeddings: contrastive loss over all pairs, or triplet loss with the hardest of each batch."""
+
+    name: Literal["contrastive", "triplet"]
+    margin: Positive = 0.2
+
+
+class MultiTask(Strict):
+    """The sum over tasks, weighted by learned uncertainty (Kendall et al. 2018) or equally."""
+
+    name: Literal["multi_task"]
+    weighting: Literal["learned", "equal"] = "learned"
+
+
+Loss = CrossEntropy | Focal | Deviation | Pairs | MultiTask
 
 
 class Group(Strict):
@@ -238,9 +273,12 @@ class Train(Strict):
 
 
 class Evaluate(Strict):
-    """The published figure: its metric, over how many seeds, and by how much a rerun may differ at the least."""
+    """The published figure: its metric, over how many seeds, and by how much a rerun may differ at the least.
 
-    metric: Literal["accuracy"] = "accuracy"
+    Left out, the metric is the first of the model's task, as the loss is the task's first.
+    """
+
+    metric: str = ""
     seeds: Count = 1
     batch_size: Count = 500
     tolerance: Annotated[float, Field(ge=0)] = 0.002
@@ -253,7 +291,7 @@ class Recipe(Strict):
     model_args: dict[str, Any] = {}
     init: str
     data: Data
-    loss: Loss = Loss()
+    loss: Annotated[Loss, Field(discriminator="name")] = CrossEntropy(name="cross_entropy")
     optimizer: Annotated[SGD | Adam, Field(discriminator="name")]
     schedule: Schedule = Schedule()
     train: Train
@@ -311,7 +349,7 @@ def load_recipe(name_or_path: str | Path, overrides: dict[str, Any] | None = Non
 def parse(content: dict[str, Any], *, name: str = "", where: str = "recipe") -> Recipe:
     """Check a recipe given as a dict; `where` stands in front of every error."""
     try:
-        recipe = Recipe.model_validate(content)
+        recipe = Recipe.model_validate(_with_task_defaults(content))
     except ValidationError as error:
         raise ZooError(explain(error, where, Recipe.model_json_schema())) from error
     recipe._name = name
@@ -372,9 +410,26 @@ def override(content: dict[str, Any], key: str, value: Any) -> None:
     content[last] = value
 
 
+def _with_task_defaults(content: dict[str, Any]) -> dict[str, Any]:
+    """The content with the loss and the metric that the model's task has where the recipe names none."""
+    from zoo import registry, tasks
+
+    model = content.get("model")
+    if not isinstance(model, str) or model not in registry.names():
+        task = tasks.get("image-classification")  # that there is no such model is said later
+    else:
+        task = tasks.get(registry.get(model).task)
+    filled = dict(content)
+    for key, name, default in (("loss", "name", task.losses[0]), ("evaluate", "metric", next(iter(task.metrics)))):
+        given = filled.get(key) or {}
+        if isinstance(given, dict):
+            filled[key] = {name: default, **given}
+    return filled
+
+
 def _check_names(recipe: Recipe, where: str) -> None:
     """Names that other modules own, and arguments of the model's constructor."""
-    from zoo import data, init, registry
+    from zoo import data, init, registry, tasks
 
     for key, kind, name, names in (
         ("model", "model", recipe.model, registry.names()),
@@ -383,6 +438,13 @@ def _check_names(recipe: Recipe, where: str) -> None:
     ):
         if name not in names:
             raise ZooError(f"{where}: {key}: {unknown(kind, name, names)}")
+    task = tasks.get(registry.get(recipe.model).task)
+    for key, name, names in (
+        ("loss.name", recipe.loss.name, task.losses),
+        ("evaluate.metric", recipe.evaluate.metric, tuple(task.metrics)),
+    ):
+        if name not in names:
+            raise ZooError(f"{where}: {key} should be one of {', '.join(names)} for {task.name}, not {name!r}.")
     known = list(inspect.signature(registry.get(recipe.model).constructor).parameters)
     for key in recipe.model_args:
         if key not in known:

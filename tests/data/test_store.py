@@ -17,7 +17,7 @@ OTHERS = Split(torch.ones(3, 1, 2, 2, dtype=torch.uint8), torch.tensor([0, 1, 1]
 
 
 def test_texts_images_and_groups_come_back(tmp_path: Path):
-    store.save(tmp_path / "new" / "set.safetensors", TEXTS, IMAGES, "print", "stamp")
+    store.save(tmp_path / "new" / "set.safetensors", (TEXTS, IMAGES), "print", "stamp")
     splits = store.load(tmp_path / "new" / "set.safetensors", "print", "stamp")
     assert splits is not None
     train, test = splits
@@ -30,7 +30,7 @@ def test_texts_images_and_groups_come_back(tmp_path: Path):
 
 def test_other_data_and_other_raw_files_are_not_confused(tmp_path: Path):
     path = tmp_path / "set.safetensors"
-    store.save(path, IMAGES, OTHERS, "print", "stamp")
+    store.save(path, (IMAGES, OTHERS), "print", "stamp")
     assert store.load(path, "print", None) is not None  # no raw files at hand to compare with
     assert store.load(path, "print", "another stamp") is None
     assert store.load(path, "another print", "stamp") is None
@@ -39,7 +39,7 @@ def test_other_data_and_other_raw_files_are_not_confused(tmp_path: Path):
 def test_a_damaged_or_absent_file_is_as_none(tmp_path: Path):
     path = tmp_path / "set.safetensors"
     assert store.load(path, "print", None) is None
-    store.save(path, IMAGES, OTHERS, "print", "stamp")
+    store.save(path, (IMAGES, OTHERS), "print", "stamp")
     for damage in (path.read_bytes()[:-1], b"", b"not tensors"):
         path.write_bytes(damage)
         assert store.load(path, "print", None) is None
@@ -47,7 +47,7 @@ def test_a_damaged_or_absent_file_is_as_none(tmp_path: Path):
 
 def test_writing_into_loaded_tensors_leaves_the_file_as_it_is(tmp_path: Path):
     path = tmp_path / "set.safetensors"
-    store.save(path, IMAGES, OTHERS, "print", "stamp")
+    store.save(path, (IMAGES, OTHERS), "print", "stamp")
     before, splits = path.read_bytes(), store.load(path, "print", None)
     assert splits is not None and isinstance(splits[0].inputs, torch.Tensor)
     splits[0].inputs.fill_(7)
@@ -66,7 +66,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 train, test = (Split(torch.zeros(20_000, 1, 1, 1, dtype=torch.uint8), torch.zeros(20_000).long()) for _ in range(2))
 try:
-    store.save(Path({str(tmp_path)!r}) / "set.safetensors", train, test, "print", "stamp")
+    store.save(Path({str(tmp_path)!r}) / "set.safetensors", (train, test), "print", "stamp")
 except ZooError as error:
     print(error)
 """

@@ -7,18 +7,18 @@ import math
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
+from torch import nn
 
 import zoo
 from zoo import ZooError, data
 from zoo.data import fingerprint
 from zoo.data.entry import Entry
 from zoo.training import checkpoint, loop
+from zoo.training.losses import build as build_loss
 
 
 def refusal(recipe: Any, out: Path, **more: Any) -> str:
@@ -44,10 +44,14 @@ def nan_at(monkeypatch: pytest.MonkeyPatch):
     def nan_at(step: int) -> None:
         seen = iter(range(1, 10**6))
 
-        def cross_entropy(*arguments: Any, **more: Any) -> torch.Tensor:
-            return F.cross_entropy(*arguments, **more) * (math.nan if next(seen) >= step else 1.0)
+        def build(*arguments: Any) -> nn.Module:
+            criterion = build_loss(*arguments)
+            criterion.register_forward_hook(
+                lambda _, inputs, loss: torch.as_tensor(loss) * (math.nan if next(seen) >= step else 1.0)
+            )
+            return criterion
 
-        monkeypatch.setattr(loop, "F", SimpleNamespace(cross_entropy=cross_entropy))
+        monkeypatch.setattr(loop.losses, "build", build)
 
     return nan_at
 
@@ -79,7 +83,7 @@ def test_a_loss_that_turns_nan_names_its_step_and_keeps_the_last_good_checkpoint
     assert (found is None) == (good == 0)
     assert found is None or all(bool(t.isfinite().all()) for part in found[0].values() for t in part.values())
     # With the fault gone it goes on as if nothing had been.
-    monkeypatch.setattr(loop, "F", F)
+    monkeypatch.setattr(loop.losses, "build", build_loss)
     resumed, whole = (
         zoo.train(mlp, out=run, device="cpu", resume=True),
         zoo.train(mlp, out=tmp_path / "whole", device="cpu"),

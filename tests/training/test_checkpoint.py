@@ -24,7 +24,7 @@ def trained(recipe: SGD | Adam, steps: int) -> tuple[nn.Module, torch.optim.Opti
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(64, 2))
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    steps_ = optimizer(model, recipe)
+    steps_ = optimizer(model, nn.Module(), recipe)
     go_on(model, steps_, range(steps))
     return model, steps_
 
@@ -73,6 +73,7 @@ def test_a_round_trip_keeps_every_bit_and_goes_on_alike(recipe: SGD | Adam, tmp_
 def test_a_loss_scaler_comes_back(tmp_path: Path):
     # The engine makes one for fp16 alone, which needs a GPU; what it does on a resume needs none.
     model, steps = trained(RECIPES[0], 1)
+    whole = nn.ModuleDict({"model": model})
     scaler = torch.amp.GradScaler("cpu", init_scale=64.0, growth_interval=3)
     scaler.scale(torch.zeros(1))  # this is when it starts
     scaler.update(16.0)
@@ -84,7 +85,7 @@ def test_a_loss_scaler_comes_back(tmp_path: Path):
     setup: Any = SimpleNamespace(fingerprint="ab")
     checkpoint.save(tmp_path / "checkpoints", 1, parts, {**vars(loop.Place(step=1)), "data": "ab"})
     fresh = torch.amp.GradScaler("cpu")
-    assert loop._restore(tmp_path, setup, model, None, steps, fresh) == loop.Place(step=1)
+    assert loop._restore(tmp_path, setup, whole, None, steps, fresh) == loop.Place(step=1)
     assert fresh.state_dict() == scaler.state_dict() and fresh.get_scale() == 16.0
 
 

@@ -14,7 +14,8 @@ from zoo.data import DataSet, Split
 from zoo.data.text import train_tokenizer
 from zoo.data.transforms import normalize
 from zoo.recipes import Recipe, parse
-from zoo.training.feed import check_data, evaluation_batches, mix, training_feed
+from zoo.training.feed import mix
+from zoo.training.kinds import image, text
 from zoo.training.setup import prepare
 
 CPU = torch.device("cpu")
@@ -51,7 +52,7 @@ def numbers(images: torch.Tensor) -> list[int]:
 
 @pytest.mark.parametrize("count", [300, 304, 8])
 def test_every_image_once_an_epoch_up_to_the_dropped_last_batch(count: int):
-    feed = training_feed(recipe(), numbered(count), CONFIG, None, CPU)
+    feed = image.training(recipe(), numbered(count), CONFIG, None, CPU)
     generator = torch.Generator()
     assert feed.size == count // 8
     orders = []
@@ -73,7 +74,7 @@ def test_the_order_is_a_function_of_seed_and_epoch_alone():
     def order(seed: int, epoch: int) -> list[int]:
         torch.manual_seed(int(torch.randint(1000, ())))  # nothing global may matter
         return torch.cat(
-            training_feed(recipe(train={"seed": seed}), numbered(80), CONFIG, None, CPU).plan(epoch)
+            image.training(recipe(train={"seed": seed}), numbered(80), CONFIG, None, CPU).plan(epoch)
         ).tolist()
 
     assert order(0, 5) == order(0, 5)
@@ -82,7 +83,7 @@ def test_the_order_is_a_function_of_seed_and_epoch_alone():
 
 def test_augmentation_is_a_function_of_the_generator_alone():
     split = data.load("digits").train
-    feed = training_feed(recipe(data={"augment": {"affine": {"degrees": 30.0}}}), split, CONFIG, None, CPU)
+    feed = image.training(recipe(data={"augment": {"affine": {"degrees": 30.0}}}), split, CONFIG, None, CPU)
     batch = feed.plan(0)[0]
     first, again, other = (feed.load(batch, torch.Generator().manual_seed(seed), 0.0)[0][0] for seed in (1, 1, 2))
     assert torch.equal(first, again) and not torch.equal(first, other)
@@ -96,14 +97,14 @@ def test_mix_parts_all_places():
 
 def test_a_batch_larger_than_the_data_is_refused():
     with pytest.raises(ZooError) as raised:
-        training_feed(recipe(), numbered(7), CONFIG, None, CPU)
+        image.training(recipe(), numbered(7), CONFIG, None, CPU)
     assert str(raised.value) == "data.batch_size is 8, but there are 7 training samples; lower it."
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 1000])
 def test_evaluation_sees_every_image_exactly_once(size: int):
     split = numbered(100)
-    batches = list(evaluation_batches(split, CONFIG, None, size, CPU))
+    batches = list(image.evaluation(split, CONFIG, None, size, CPU))
     assert [n for (images,), _ in batches for n in numbers(images)] == list(range(100))
     assert torch.equal(torch.cat([targets for _, targets in batches]), split.targets)
 
@@ -127,7 +128,7 @@ def words(tokens: torch.Tensor, tokenizer: Path) -> list[str]:
 
 def test_every_text_once_an_epoch(texts):
     split, config, tokenizer = texts
-    feed = training_feed(recipe(), split, config, tokenizer, CPU)
+    feed = text.training(recipe(), split, config, tokenizer, CPU)
     orders = []
     for epoch in range(2):
         seen: list[str] = []
@@ -150,7 +151,7 @@ def test_every_text_once_an_epoch(texts):
 def test_evaluation_sees_every_text_exactly_once_with_its_target(texts):
     split, config, tokenizer = texts
     seen = Counter()
-    for (tokens, _), targets in evaluation_batches(split, config, tokenizer, 8, CPU):
+    for (tokens, _), targets in text.evaluation(split, config, tokenizer, 8, CPU):
         seen.update(zip(words(tokens, tokenizer), targets.tolist(), strict=True))
     assert seen == Counter((f"word{n}", n % 2) for n in range(50))
 
@@ -183,13 +184,13 @@ def test_without_validation_the_test_split_is_measured_and_all_the_rest_trained_
 def test_settings_that_the_data_refuse():
     digits = data.load("digits")
     with pytest.raises(ZooError, match=r"^data\.mean has 3 values; give one, or one for each channel \(1\)\.$"):
-        check_data(digits, recipe(data={"mean": [0.1, 0.2, 0.3]}))
+        image.KIND.check(recipe(data={"mean": [0.1, 0.2, 0.3]}), digits)
     texts = DataSet(
         "reviews", "text", ["bad", "good"], Split(["a"], torch.zeros(1)), Split(["b"], torch.zeros(1)), 1.0, ""
     )
-    with pytest.raises(ZooError, match=r"^data\.augment is for images, and reviews holds text; remove it\.$"):
-        check_data(texts, recipe(data={"augment": {"flip": {}}}))
-    check_data(texts, recipe())
+    with pytest.raises(ZooError, match=r"^data\.augment is for images, and reviews holds text data; remove it\.$"):
+        text.KIND.check(recipe(data={"augment": {"flip": {}}}), texts)
+    text.KIND.check(recipe(), texts)
 
 
 def test_normalize_against_the_formula():

@@ -12,6 +12,8 @@ from zoo import ZooError
 from zoo.recipes import SGD, Adam, Group
 from zoo.training.optim import optimizer, set_rate
 
+NOTHING = nn.Module()  # a loss without parameters
+
 
 class Net(nn.Module):
     def __init__(self) -> None:
@@ -25,7 +27,7 @@ def settings(recipe: SGD | Adam, model: nn.Module | None = None) -> dict[str, tu
     model = model or Net()
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     found: dict[str, tuple[float, float]] = {}
-    for group in optimizer(model, recipe).param_groups:
+    for group in optimizer(model, NOTHING, recipe).param_groups:
         for parameter in group["params"]:
             assert names[id(parameter)] not in found
             found[names[id(parameter)]] = (group["lr_scale"], group["weight_decay"])
@@ -65,7 +67,7 @@ def test_what_is_frozen_stays_out():
 
 def test_a_group_that_matches_nothing_is_refused():
     with pytest.raises(ZooError) as raised:
-        optimizer(Net(), sgd(groups=[Group(match="neck.*")]))
+        optimizer(Net(), NOTHING, sgd(groups=[Group(match="neck.*")]))
     assert str(raised.value) == (
         "optimizer.groups: no parameter matches 'neck.*'; parameters are called body.0.weight, body.0.bias, "
         "body.1.weight, body.1.bias, head.weight, head.bias, …"
@@ -74,7 +76,7 @@ def test_a_group_that_matches_nothing_is_refused():
 
 def test_a_group_whose_parameters_all_belong_to_earlier_ones_is_refused():
     with pytest.raises(ZooError, match=r"'head\.bias'"):
-        optimizer(Net(), sgd(groups=[Group(match="head.*"), Group(match="head.bias")]))
+        optimizer(Net(), NOTHING, sgd(groups=[Group(match="head.*"), Group(match="head.bias")]))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +92,7 @@ def test_steps_are_those_of_torch(recipe: SGD | Adam, reference: Any):
     torch.manual_seed(0)
     mine, other = nn.Linear(3, 2), nn.Linear(3, 2)
     other.load_state_dict(mine.state_dict())
-    ours, theirs = optimizer(mine, recipe), reference(other.parameters())
+    ours, theirs = optimizer(mine, NOTHING, recipe), reference(other.parameters())
     for _ in range(4):
         x = torch.randn(5, 3)
         for model, steps in ((mine, ours), (other, theirs)):
@@ -102,7 +104,9 @@ def test_steps_are_those_of_torch(recipe: SGD | Adam, reference: Any):
 
 
 def test_set_rate_keeps_each_groups_scale():
-    steps = optimizer(Net(), sgd(groups=[Group(match="head.*", lr_scale=0.1), Group(match="body.*", lr_scale=0.0)]))
+    steps = optimizer(
+        Net(), NOTHING, sgd(groups=[Group(match="head.*", lr_scale=0.1), Group(match="body.*", lr_scale=0.0)])
+    )
     before = {scale: group["lr"] for group in steps.param_groups for scale in [group["lr_scale"]]}
     set_rate(steps, 3.0)
     after = {group["lr_scale"]: group["lr"] for group in steps.param_groups}

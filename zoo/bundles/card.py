@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 # Shares of one, shown as percentages; anything else is shown as it is, and less of it is better.
-_SHARES = {"accuracy", "top1", "top5", "f1", "macro_f1", "precision", "recall", "auroc"}
+_SHARES = {"accuracy", "top1", "top5", "f1", "macro_f1", "precision", "recall", "recall_at_1", "roc_auc"}
 # The Hub's word where it is not ours.
 _PIPELINES = {"language-modelling": "text-generation", "forecasting": "time-series-forecasting"}
 _HUB_TASKS = {"image-classification", "text-classification", "token-classification", "tabular-classification"}

@@ -42,16 +42,17 @@ def _check_config(bundle: Bundle) -> None:
     _expect(config["task"] == entry.task, where, "task", config["task"], f"{entry.task!r}, the task of {entry.name},")
     _expect(_is_count(config.get("num_parameters")), where, "num_parameters", config.get("num_parameters"), "a count")
     labels = config["labels"]
-    _expect(bool(labels) and all(isinstance(label, str) for label in labels), where, "labels", labels, "a list of text")
+    named = bool(labels) or not entry.task.endswith("-classification")
+    _expect(named and all(isinstance(label, str) for label in labels), where, "labels", labels, "a list of text")
     check_arguments(entry, config["model_args"])
     head = getattr(skeleton(entry.name, config["model_args"]), "head", None)
-    if isinstance(head, nn.Linear):
+    if labels and isinstance(head, nn.Linear):
         _expect(
             len(labels) == head.out_features, where, "labels", labels, f"one for each of {head.out_features} outputs"
         )
     described = config["input"]
     kind = described.get("kind")
-    _expect(isinstance(kind, str) and kind in _INPUTS, where, "input.kind", kind, "'image' or 'text'")
+    _expect(isinstance(kind, str) and kind in _INPUTS, where, "input.kind", kind, f"one of {', '.join(_INPUTS)}")
     for key, (right, expected) in _INPUTS[kind].items():
         _expect(right(described.get(key)), where, f"input.{key}", described.get(key), expected)
     if kind == "image":

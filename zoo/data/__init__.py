@@ -1,4 +1,4 @@
-"""Data sets by name: `load("mnist")` gives both splits as tensors in memory.
+"""Data sets by name: `load("mnist")` gives its splits as tensors in memory.
 
 Raw files are looked for in ZOO_DATA (in the layout their authors publish), then in the cache, then fetched from the
 data set's mirrors. What was decoded once is kept in ZOO_HOME/data as tensors and memory-mapped the next time.
@@ -48,14 +48,17 @@ def load_entry(entry: Entry) -> DataSet:
     if splits is None:
         splits = _decode(entry, folder)
         try:
-            store.save(kept, *splits, entry.fingerprint, stamp or "")
+            store.save(kept, splits, entry.fingerprint, stamp or "")
         except ZooError as error:  # costs the next load its time, and this one nothing
             warnings.warn(str(error), stacklevel=3)
-    return DataSet(entry.name, entry.kind, list(entry.labels), *splits, entry.maximum, entry.fingerprint)
+    train, test, *validation = splits
+    return DataSet(
+        entry.name, entry.kind, list(entry.labels), train, test, entry.maximum, entry.fingerprint, *validation
+    )
 
 
-def _decode(entry: Entry, folder: Path | None) -> tuple[Split, Split]:
-    """Both splits from the raw files, which are fetched if they are not in `folder`."""
+def _decode(entry: Entry, folder: Path | None) -> tuple[Split, ...]:
+    """The splits from the raw files, which are fetched if they are not in `folder`."""
     if entry.raw and not folder:
         folder = fetch.folder_of(entry)
     splits = entry.read(folder or Path())

@@ -61,7 +61,8 @@ class Raw:
 class Entry:
     """A data set in the zoo's list; the fields as in DataSet, and where it comes from.
 
-    raw: None where there is nothing to fetch. read: folder of the raw files -> (train, test).
+    raw: None where there is nothing to fetch. read: folder of the raw files -> (train, test), and behind them the
+    validation split where the authors publish one.
     """
 
     name: str
@@ -69,5 +70,5 @@ class Entry:
     labels: list[str]
     maximum: float
     raw: Raw | None
-    read: Callable[[Path], tuple[Split, Split]]
+    read: Callable[[Path], tuple[Split, ...]]
     fingerprint: str

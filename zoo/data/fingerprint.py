@@ -11,20 +11,23 @@ from torch import Tensor
 
 from zoo.data.split import Split
 
+SPLITS = ("train", "test", "validation")
 
-def of(train: Split, test: Split) -> str:
-    """SHA-256 (hex) over the tensors of both splits, in order: inputs and targets of train, then of test.
+
+def of(*splits: Split) -> str:
+    """SHA-256 (hex) over the tensors of the splits, in order: inputs and targets of train, of test, of validation.
 
     Of each tensor: a line "SPLIT.NAME DTYPE SHAPE", then its bytes, row-major and little-endian. Texts count as two
     tensors, their lengths in UTF-8 bytes and the bytes themselves end to end. Groups are left out: they say how to use
     the data, not what the data are.
     """
     digest = hashlib.sha256()
-    for name, tensor in [*_tensors("train", train), *_tensors("test", test)]:
-        shape = "x".join(map(str, tensor.shape))
-        digest.update(f"{name} {str(tensor.dtype).removeprefix('torch.')} {shape}\n".encode())
-        array = tensor.contiguous().numpy()
-        digest.update((array if sys.byteorder == "little" else array.byteswap()).data)
+    for name, split in zip(SPLITS, splits, strict=False):
+        for key, tensor in _tensors(name, split):
+            shape = "x".join(map(str, tensor.shape))
+            digest.update(f"{key} {str(tensor.dtype).removeprefix('torch.')} {shape}\n".encode())
+            array = tensor.contiguous().numpy()
+            digest.update((array if sys.byteorder == "little" else array.byteswap()).data)
     return digest.hexdigest()
 
 

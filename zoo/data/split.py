@@ -40,8 +40,10 @@ class Split:
 class DataSet:
     """A data set as `zoo.data.load` returns it.
 
-    kind: "image" or "text". labels: class names by index. maximum: the value of white in an image's inputs (1.0 for
-    text, where it has no meaning). fingerprint: SHA-256 of the tensors of both splits (`zoo.data.fingerprint`).
+    kind: "image", "text" and so on, one of `zoo.training.kinds`. labels: class names by index, none where the targets
+    are no classes. maximum: the value of white in an image's inputs (1.0 for others, where it has no meaning).
+    fingerprint: SHA-256 of the tensors of all splits (`zoo.data.fingerprint`). validation: where the authors publish
+    such a split.
     """
 
     name: str
@@ -51,6 +53,7 @@ class DataSet:
     test: Split
     maximum: float
     fingerprint: str
+    validation: Split | None = None
 
 
 def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:

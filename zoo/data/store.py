@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from zoo.bundles.integrity import check_file, sha256
-from zoo.data.fingerprint import pack, unpack
+from zoo.data.fingerprint import SPLITS, pack, unpack
 from zoo.data.split import Split
 from zoo.errors import ZooError
 
@@ -18,13 +19,13 @@ from zoo.errors import ZooError
 SCHEMA = "1"
 
 
-def save(path: Path, train: Split, test: Split, fingerprint: str, stamp: str) -> None:
-    """Write both splits, atomically.
+def save(path: Path, splits: Sequence[Split], fingerprint: str, stamp: str) -> None:
+    """Write the splits (train, test, and validation where there is one), atomically.
 
     `stamp` says which raw files they came from. Raises ZooError when the file cannot be written; nothing is left then.
     """
     tensors = {}
-    for name, split in (("train", train), ("test", test)):
+    for name, split in zip(SPLITS, splits, strict=False):
         if isinstance(split.inputs, list):
             tensors[f"{name}.lengths"], tensors[f"{name}.text"] = pack(split.inputs)
         else:
@@ -46,8 +47,8 @@ def save(path: Path, train: Split, test: Split, fingerprint: str, stamp: str) ->
         ) from error
 
 
-def load(path: Path, fingerprint: str, stamp: str | None) -> tuple[Split, Split] | None:
-    """Both splits, memory-mapped; None when the file is not there, is damaged, or holds something else.
+def load(path: Path, fingerprint: str, stamp: str | None) -> tuple[Split, ...] | None:
+    """The splits, memory-mapped; None when the file is not there, is damaged, or holds something else.
 
     `stamp` is that of the raw files at hand, or None where there are none to compare with.
     """
@@ -62,7 +63,7 @@ def load(path: Path, fingerprint: str, stamp: str | None) -> tuple[Split, Split]
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is no dict)
     except (OSError, UnicodeDecodeError, SafetensorError, ZooError):
         return None
-    return _split("train", tensors), _split("test", tensors)
+    return tuple(_split(name, tensors) for name in SPLITS if f"{name}.targets" in tensors)
 
 
 def _hash_file(path: Path) -> Path:

@@ -22,23 +22,31 @@ class Task:
 
     Attributes:
         name: one of the contract's tasks, `image-classification` and so on.
-        loss: the loss that a recipe gets if it names none.
-        metrics: name -> function of (logits, targets) -> float; a fraction in 0..1 where the metric is one.
+        kind: the kind of data that its models read, one of `zoo.training.kinds`.
+        losses: those that a recipe may name; it gets the first if it names none.
+        metrics: name -> function of (outputs, targets) -> float; a fraction in 0..1 where the metric is one. The first
+            is what a recipe is measured by if it names none.
         input_keys: what `prepare` needs of a bundle's config["input"].
         prepare: (raw inputs, config["input"] of the bundle, tokenizer or None) -> what the model's `forward` takes,
             one batch on the CPU. Raises `ZooError` for an input that is not what the task reads.
-        answer: (logits of a batch, labels) -> one answer for each row.
+        answer: (outputs of a batch, raw inputs, config.json) -> one answer for each row, with `to_dict()`.
+        rows: (outputs, targets) of a batch -> the rows that metrics are taken over, so that batches can be put end to
+            end: the same for most, one row a word or a step where samples differ in length.
+        batch_ndim: an array or tensor of so many dimensions is a batch of raw inputs; 0 where none is.
         cost: how long a raw input is. A batch takes as long as its longest member, so inputs of like cost share one.
         explain: (raw inputs, config["input"], tokenizer, attention weights) -> for each input [(part, weight), …];
             None where nothing of the input can be named.
     """
 
     name: str
-    loss: str
+    kind: str
+    losses: tuple[str, ...]
     metrics: Mapping[str, Callable[[Tensor, Tensor], float]]
     input_keys: tuple[str, ...]
     prepare: Callable[[list[Any], dict[str, Any], Any], tuple[Tensor, ...]]
-    answer: Callable[[Tensor, list[str]], list[Any]]
+    answer: Callable[[Tensor, list[Any], dict[str, Any]], list[Any]]
+    rows: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = lambda outputs, targets: (outputs, targets)
+    batch_ndim: int = 0
     cost: Callable[[Any], int] = lambda raw: 0
     explain: Callable[[list[Any], dict[str, Any], Any, Tensor], list[list[tuple[str, float]]]] | None = None
 

@@ -1,4 +1,4 @@
-"""What every classifier shares: its answer and its metrics."""
+"""What every classifier shares: its answer, its losses and its metrics."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+LOSSES = ("cross_entropy", "focal")
 TOP = 5  # as many as the field's top-5 habit and a terminal's few lines hold
 
 

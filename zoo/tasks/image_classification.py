@@ -13,7 +13,7 @@ from torch import Tensor
 from zoo.data.transforms import normalize
 from zoo.errors import ZooError
 from zoo.tasks import Task
-from zoo.tasks.classification import accuracy, answer
+from zoo.tasks.classification import LOSSES, accuracy, answer
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -133,9 +133,11 @@ def _line(error: BaseException) -> str:
 
 TASK = Task(
     name="image-classification",
-    loss="cross_entropy",
+    kind="image",
+    losses=LOSSES,
     metrics={"accuracy": accuracy},
     input_keys=("channels", "size", "maximum", "mean", "std"),
     prepare=prepare,
-    answer=answer,
+    answer=lambda outputs, raw, config: answer(outputs, config["labels"]),
+    batch_ndim=4,
 )

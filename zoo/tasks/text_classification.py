@@ -9,7 +9,7 @@ from torch import Tensor
 from zoo.data.text import encode, pad, spans
 from zoo.errors import ZooError
 from zoo.tasks import Task
-from zoo.tasks.classification import accuracy, answer
+from zoo.tasks.classification import LOSSES, accuracy, answer
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -49,11 +49,12 @@ def explain(
 
 TASK = Task(
     name="text-classification",
-    loss="cross_entropy",
+    kind="text",
+    losses=LOSSES,
     metrics={"accuracy": accuracy},
     input_keys=("tokenizer", "max_length", "truncate"),
     prepare=prepare,
-    answer=answer,
+    answer=lambda outputs, raw, config: answer(outputs, config["labels"]),
     cost=lambda raw: len(raw) if isinstance(raw, str) else 0,
     explain=explain,
 )

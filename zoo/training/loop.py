@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -24,9 +23,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from zoo import tasks
 from zoo.errors import ZooError
 from zoo.recipes import Recipe
-from zoo.training import checkpoint
+from zoo.training import checkpoint, kinds, losses
 from zoo.training.adversarial import perturbed, tables
-from zoo.training.feed import mix, training_feed
+from zoo.training.feed import mix
 from zoo.training.measure import measure
 from zoo.training.optim import optimizer as build_optimizer
 from zoo.training.optim import set_rate
@@ -71,7 +70,8 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
     Raises `ZooError` where the loss is no number, memory runs out, or a checkpoint belongs to other data;
     `KeyboardInterrupt` on SIGINT and `SystemExit(143)` on SIGTERM, each after a checkpoint.
     """
-    feed = training_feed(recipe, setup.train, setup.config, setup.tokenizer, device)
+    kind = kinds.get(setup.config["input"]["kind"])
+    feed = kind.training(recipe, setup.train, setup.config, setup.tokenizer, device)
     total = recipe.train.steps or feed.size * (recipe.train.epochs or 0)
     raw = fresh_model(recipe, setup.config, device)
     if recipe.train.channels_last:
@@ -86,16 +86,18 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
         from zoo.nn.matmul_conv import use_matmul_conv
 
         use_matmul_conv(raw)
-    optimizer = build_optimizer(raw, recipe.optimizer)
+    criterion = losses.build(recipe, setup.train, setup.config).to(device)
+    trained = nn.ModuleDict({"model": raw, "loss": criterion})
+    optimizer = build_optimizer(raw, criterion, recipe.optimizer)
     accelerator = _accelerator(recipe, device)
-    place = _restore(folder, setup, raw, averaged, optimizer, accelerator.scaler)
+    place = _restore(folder, setup, trained, averaged, optimizer, accelerator.scaler)
     model, stepper = accelerator.prepare(torch.compile(raw) if recipe.train.compile else raw, optimizer)
     if accelerator.scaler is None:
         # All that accelerate's optimizer adds then is a search for another package in every step: half a millisecond.
         stepper = optimizer
     task = tasks.get(setup.config["task"])
     metric = task.metrics[recipe.evaluate.metric]
-    parameters = list(raw.parameters())
+    parameters = list(trained.parameters())
     moved = tables(raw, recipe.train.adversarial) if recipe.train.adversarial else []
     generator = torch.Generator(device)
     rows = _logged(folder, place.epoch)
@@ -104,8 +106,8 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
 
     def forward(inputs: tuple[Tensor, ...], targets: Tensor) -> tuple[Tensor, Tensor]:
         with accelerator.autocast():
-            logits = model(*inputs)
-        return logits, F.cross_entropy(logits.float(), targets, label_smoothing=recipe.loss.label_smoothing)
+            outputs = model(*inputs)
+        return outputs, criterion(outputs.float(), targets)
 
     def look() -> None:
         """Read the losses since the last look."""
@@ -122,7 +124,8 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
         look()
         if not all(bool(p.isfinite().all()) for p in parameters):  # a good loss may have had a bad gradient
             raise _diverged(f"the weights are not finite after step {place.step}", total, folder)
-        parts = {"model": raw.state_dict(), "optimizer": checkpoint.optimizer_tensors(optimizer)}
+        parts = {name: part.state_dict() for name, part in trained.items()}
+        parts["optimizer"] = checkpoint.optimizer_tensors(optimizer)
         if averaged is not None:
             parts["average"] = averaged.state_dict()
         if accelerator.scaler is not None:
@@ -151,7 +154,7 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
                         x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x for x in inputs
                     )
                 try:
-                    logits, loss = forward(inputs, targets)
+                    outputs, loss = forward(inputs, targets)
                     accelerator.backward(loss)
                     if recipe.train.adversarial is not None:
                         with perturbed(moved, recipe.train.adversarial.epsilon):
@@ -171,9 +174,11 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
                 place.step += 1
                 if place.step % LOOK_EVERY == 0:
                     look()
-                    if targets.ndim == 1:
-                        place.metric += metric(logits.detach(), targets)
-                        place.metrics += 1
+                    if recipe.data.augment.mixup is None:
+                        value = metric(*task.rows(outputs.detach().float(), targets))
+                        if math.isfinite(value):  # a small batch may hold one class alone
+                            place.metric += value
+                            place.metrics += 1
                     now = time.perf_counter()
                     place.epoch_seconds += now - clock
                     place.seconds += now - clock
@@ -229,7 +234,7 @@ def _diverged(what: str, total: int, folder: Path) -> ZooError:
 def _restore(
     folder: Path,
     setup: Setup,
-    model: nn.Module,
+    trained: nn.ModuleDict,
     averaged: AveragedModel | None,
     optimizer: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler | None,
@@ -246,7 +251,8 @@ def _restore(
             f"({setup.fingerprint[:12]}…); bring those back, or start a new run with --out."
         )
     try:
-        model.load_state_dict(parts["model"])
+        for name, part in trained.items():
+            part.load_state_dict(parts.get(name, {}))
         checkpoint.load_optimizer(optimizer, parts.get("optimizer", {}))
         if averaged is not None:
             averaged.load_state_dict(parts["average"])

@@ -10,7 +10,7 @@ from torch import nn
 
 from zoo import tasks
 from zoo.data import Split
-from zoo.training.feed import evaluation_batches
+from zoo.training import kinds
 
 
 def measure(
@@ -21,11 +21,13 @@ def measure(
     `config` is a bundle's config.json: its input transform and task are what counts. Metric -> value.
     """
     device = next(model.parameters()).device
+    task, kind = tasks.get(config["task"]), kinds.get(config["input"]["kind"])
     model.eval()
     outputs, targets = [], []
     with torch.inference_mode():
-        for inputs, target in evaluation_batches(split, config, tokenizer, batch_size, device):
-            outputs.append(model(*inputs).float().cpu())
-            targets.append(target.cpu())
-    logits, truth = torch.cat(outputs), torch.cat(targets)
-    return {name: metric(logits, truth) for name, metric in tasks.get(config["task"]).metrics.items()}
+        for inputs, truth in kind.evaluation(split, config, tokenizer, batch_size, device):
+            rows, of_rows = task.rows(model(*inputs), truth)
+            outputs.append(rows.float().cpu())
+            targets.append(of_rows.cpu())
+    everything, truth = torch.cat(outputs), torch.cat(targets)
+    return {name: metric(everything, truth) for name, metric in task.metrics.items()}

@@ -11,8 +11,8 @@ from zoo.errors import ZooError
 from zoo.recipes import SGD, Adam
 
 
-def optimizer(model: nn.Module, recipe: SGD | Adam) -> torch.optim.Optimizer:
-    """torch's optimizer over `model`'s trainable parameters.
+def optimizer(model: nn.Module, criterion: nn.Module, recipe: SGD | Adam) -> torch.optim.Optimizer:
+    """torch's optimizer over the trainable parameters of `model`, and of the loss where it has any (`loss.NAME`).
 
     Each parameter belongs to the first group whose glob matches its name, else to the rest. Vectors (biases, norms)
     take no weight decay unless the recipe says `decay_vectors` or the group has one. Each group carries `lr_scale`, by
@@ -20,7 +20,8 @@ def optimizer(model: nn.Module, recipe: SGD | Adam) -> torch.optim.Optimizer:
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     used: set[str] = set()
-    for name, parameter in model.named_parameters():
+    named = {**dict(model.named_parameters()), **dict(criterion.named_parameters("loss"))}
+    for name, parameter in named.items():
         if not parameter.requires_grad:
             continue
         group = next((g for g in recipe.groups if fnmatchcase(name, g.match)), None)
@@ -32,7 +33,7 @@ def optimizer(model: nn.Module, recipe: SGD | Adam) -> torch.optim.Optimizer:
         groups.setdefault((group.lr_scale if group else 1.0, decay), []).append(parameter)
     for group in recipe.groups:
         if group.match not in used:
-            names = ", ".join(name for name, _ in list(model.named_parameters())[:6])
+            names = ", ".join(name for name, _ in list(named.items())[:6])
             raise ZooError(f"optimizer.groups: no parameter matches {group.match!r}; parameters are called {names}, …")
     settings = [{"params": p, "lr_scale": scale, "weight_decay": decay} for (scale, decay), p in groups.items()]
     if recipe.name == "sgd":

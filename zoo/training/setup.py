@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import warnings
 from dataclasses import dataclass
@@ -11,15 +12,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo import data, init, registry
+from zoo import data, init, registry, tasks
 from zoo.data import DataSet, Split
 from zoo.errors import ZooError
 from zoo.recipes import Recipe
-from zoo.training.feed import check_data
+from zoo.training import kinds
 from zoo.training.run import write_text
-
-KINDS = {"image-classification": "image", "text-classification": "text"}
-"""What kind of data a task reads."""
 
 
 @dataclass(frozen=True)
@@ -37,63 +35,55 @@ class Setup:
 def prepare(recipe: Recipe, folder: Path) -> Setup:
     """Load the data, part them as the recipe says, train the tokenizer, and write config.json into the run's folder.
 
-    With `data.validation` above 0 the metrics come from that part of the training split; the test split stays unseen.
-    Raises `ZooError` where model, model_args and data do not fit together.
+    With `data.validation` above 0 the metrics come from that part of the training split, or from the validation split
+    of a data set that has one; the test split stays unseen. Raises `ZooError` where model, model_args and data do not
+    fit together.
     """
     dataset = data.load(recipe.data.name)
-    task = registry.get(recipe.model).task
-    if task in KINDS and dataset.kind != KINDS[task]:
+    model = registry.get(recipe.model)
+    task = tasks.get(model.task)
+    if dataset.kind != task.kind:
         raise ZooError(
-            f"model {recipe.model} is for {task}, but data.name {dataset.name} is {dataset.kind} data; "
+            f"model {recipe.model} is for {task.name}, but data.name {dataset.name} is {dataset.kind} data; "
             "change one of them."
         )
-    check_data(dataset, recipe)
-    train, held, held_name = dataset.train, dataset.test, "test"
-    if recipe.data.validation:
-        # The split does not move with the seed of the run: seeds are compared on the same samples.
-        train, held = data.hold_out(dataset.train, recipe.data.validation, seed=0)
-        held_name = "validation"
-        for part, purpose in ((train, "to train on"), (held, "to measure on")):
-            if not len(part.targets):
-                raise ZooError(
-                    f"data.validation {recipe.data.validation} leaves none of the {len(dataset.train.targets)} samples "
-                    f"of {dataset.name} {purpose}; choose another part, such as 0.1."
-                )
-    arguments, tokenizer = dict(recipe.model_args), None
-    if dataset.kind == "text":
-        tokenizer, arguments["vocab_size"] = _tokenizer(recipe, train, folder)
-        settings = recipe.data.text
-        transform: dict[str, Any] = {
-            "kind": "text",
-            "tokenizer": tokenizer.name,
-            "max_length": settings.max_length,
-            "truncate": settings.truncate,
-        }
-    else:
-        channels, *size = dataset.train.inputs.shape[1:]  # type: ignore[union-attr]
-        transform = {
-            "kind": "image",
-            "channels": channels,
-            "size": size,
-            "maximum": dataset.maximum,
-            "mean": recipe.data.mean,
-            "std": recipe.data.std,
-        }
-    if "num_classes" not in arguments:
-        arguments["num_classes"] = len(dataset.labels)
+    kind = kinds.get(task.kind)
+    kind.check(recipe, dataset)
+    train, held, held_name = _parts(recipe, dataset, kind)
+    described = kind.describe(recipe, dataset, train, folder)
+    arguments = {**recipe.model_args, **described.model_args}
+    if dataset.labels and "num_classes" in inspect.signature(model.constructor).parameters:
+        arguments.setdefault("num_classes", len(dataset.labels))
     config = {
         "schema": 1,
         "model": recipe.model,
         "model_args": arguments,
-        "task": task,
+        "task": task.name,
         "labels": list(dataset.labels),
-        "input": transform,
-        "num_parameters": _parameters(recipe, arguments, dataset),
+        "input": described.input,
+        "num_parameters": 0,
         "data": recipe.data.name,
         "recipe": recipe.name,
     }
+    config["num_parameters"] = _parameters(config, kind)
     write_text(folder / "config.json", json.dumps(config, indent=2) + "\n")
-    return Setup(config, train, held, held_name, dataset.fingerprint, tokenizer)
+    return Setup(config, train, held, held_name, dataset.fingerprint, described.tokenizer)
+
+
+def _parts(recipe: Recipe, dataset: DataSet, kind: kinds.Kind) -> tuple[Split, Split, str]:
+    """What is trained on, what is measured on, and what that is called."""
+    if not recipe.data.validation:
+        return dataset.train, dataset.test, "test"
+    if dataset.validation is not None:
+        return dataset.train, dataset.validation, "validation"
+    train, held = kind.hold_out(dataset.train, recipe.data.validation)
+    for part, purpose in ((train, "to train on"), (held, "to measure on")):
+        if not len(part):
+            raise ZooError(
+                f"data.validation {recipe.data.validation} leaves none of the {len(dataset.train)} samples "
+                f"of {dataset.name} {purpose}; choose another part, such as 0.1."
+            )
+    return train, held, "validation"
 
 
 def fresh_model(recipe: Recipe, config: dict[str, Any], device: torch.device) -> nn.Module:
@@ -104,42 +94,29 @@ def fresh_model(recipe: Recipe, config: dict[str, Any], device: torch.device) ->
     return model.to(device)
 
 
-def _parameters(recipe: Recipe, arguments: dict[str, Any], dataset: DataSet) -> int:
+def _parameters(config: dict[str, Any], kind: kinds.Kind) -> int:
     """Try the model on two blank samples of the data, and count its parameters.
 
     On the CPU, not on the meta device: a model may look at values, as at the lengths of texts, which has none there.
     """
-    if dataset.kind == "text":
-        what, inputs = "token ids", (torch.ones(2, 3, dtype=torch.int64), torch.tensor([3, 2]))
-    else:
-        size = dataset.train.inputs.shape[1:]  # type: ignore[union-attr]
-        what, inputs = f"images of {' x '.join(map(str, size))}", (torch.zeros(2, *size),)
+    name, arguments, labels = config["model"], config["model_args"], config["labels"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch only warns of layers without units; below they are refused
-        model = registry.construct(recipe.model, arguments).eval()
+        model = registry.construct(name, arguments).eval()
         try:
             with torch.no_grad():
-                outputs = model(*inputs).shape[1]
+                outputs = model(*kind.blank(config)).shape[-1]
         except Exception as error:  # whatever a model may raise for inputs that it is not made for
             why = " ".join(str(error).split())
             raise ZooError(
-                f"model {recipe.model} with model_args {arguments} cannot take the samples of {dataset.name}, which "
-                f"are {what} ({why}); change model, model_args or data.name."
+                f"model {name} with model_args {arguments} cannot take the samples of {config['data']}, which "
+                f"are {kind.samples(config)} ({why}); change model, model_args or data.name."
             ) from error
-    if outputs < len(dataset.labels):
+    if "num_classes" in arguments and outputs < len(labels):
         raise ZooError(
-            f"model_args.num_classes is {outputs}, but {dataset.name} has {len(dataset.labels)} labels; leave it out."
+            f"model_args.num_classes is {outputs}, but {config['data']} has {len(labels)} labels; leave it out."
         )
-    for name, parameter in model.named_parameters():
+    for layer, parameter in model.named_parameters():
         if not parameter.numel():
-            raise ZooError(f"model_args: {recipe.model} with {arguments} has no units in {name}; give 1 or more.")
+            raise ZooError(f"model_args: {name} with {arguments} has no units in {layer}; give 1 or more.")
     return sum(parameter.numel() for parameter in model.parameters())
-
-
-def _tokenizer(recipe: Recipe, train: Split, folder: Path) -> tuple[Path, int]:
-    from zoo.data import text
-
-    tokenizer = text.train_tokenizer(train.inputs, recipe.data.text.vocab_size)  # type: ignore[arg-type]
-    path = folder / "tokenizer.json"
-    write_text(path, tokenizer.to_str(pretty=False))
-    return path, tokenizer.get_vocab_size()
