@@ -107,6 +107,7 @@ def train(
 ):
     """Train a model by its recipe; the run's folder can be used and published as a weight."""
     import zoo
+    from zoo.training import processes
 
     changes = {}
     for text in overrides or []:
@@ -120,7 +121,8 @@ def train(
     except KeyboardInterrupt:
         print("interrupted; the same command with --resume goes on from the checkpoint.", file=sys.stderr)
         raise
-    _facts({"run": str(run.folder), **run.metrics})
+    if processes.is_main():
+        _facts({"run": str(run.folder), **run.metrics})
 
 
 @app.command()

@@ -250,17 +250,33 @@ class Adversarial(Strict):
     epsilon: Positive = 1.0
 
 
+class EarlyStopping(Strict):
+    """Stop after `patience` epochs without a validation metric that is better by more than `min_delta`."""
+
+    patience: Count = 5
+    min_delta: Annotated[float, Field(ge=0)] = 0.0
+
+
 class Train(Strict):
-    """Length, seed and numerics. Exactly one of epochs and steps is given."""
+    """Length, seed and numerics. Exactly one of epochs and steps is given.
+
+    `accumulate`: pieces that a batch is computed in, for want of memory. `keep_best`: publish the epoch that is best on
+    the validation split, not the last. `sync_batch_norm`: statistics over the batches of all processes (GPUs alone).
+    """
 
     epochs: Count | None = None
     steps: Count | None = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     save_precision: Literal["fp32", "fp16"] = "fp32"
+    deterministic: bool = False
     clip: Positive | None = None
+    accumulate: Count = 1
+    early_stopping: EarlyStopping | None = None
+    keep_best: bool = False
     average: Average | None = None
     adversarial: Adversarial | None = None
+    sync_batch_norm: bool = False
     channels_last: bool = False
     compile: bool = False
     matmul_conv: bool = False
@@ -445,6 +461,21 @@ def _check_names(recipe: Recipe, where: str) -> None:
     ):
         if name not in names:
             raise ZooError(f"{where}: {key} should be one of {', '.join(names)} for {task.name}, not {name!r}.")
+    for key in ("early_stopping", "keep_best"):
+        if getattr(recipe.train, key) and not recipe.data.validation:
+            raise ZooError(
+                f"{where}: train.{key} chooses an epoch, and on the test split a chosen figure is no measurement; "
+                "set data.validation, such as 0.1."
+            )
+    if recipe.train.accumulate > 1 and (isinstance(recipe.loss, Pairs) or getattr(recipe.loss, "class_weight", None)):
+        raise ZooError(
+            f"{where}: train.accumulate needs a loss that is a mean over samples, and {recipe.loss.name} is none here; "
+            "set train.accumulate=1."
+        )
+    if recipe.train.accumulate > recipe.data.batch_size:
+        raise ZooError(
+            f"{where}: train.accumulate {recipe.train.accumulate} parts a batch of {recipe.data.batch_size}; lower it."
+        )
     known = list(inspect.signature(registry.get(recipe.model).constructor).parameters)
     for key in recipe.model_args:
         if key not in known:

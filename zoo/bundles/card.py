@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 # Shares of one, shown as percentages; anything else is shown as it is, and less of it is better.
-_SHARES = {"accuracy", "top1", "top5", "f1", "macro_f1", "precision", "recall", "recall_at_1", "roc_auc"}
+SHARES = {"accuracy", "top1", "top5", "f1", "macro_f1", "precision", "recall", "recall_at_1", "roc_auc"}
 # The Hub's word where it is not ours.
 _PIPELINES = {"language-modelling": "text-generation", "forecasting": "time-series-forecasting"}
 _HUB_TASKS = {"image-classification", "text-classification", "token-classification", "tabular-classification"}
@@ -96,8 +96,8 @@ def _baselines(metrics: Mapping[str, Any]) -> str:
     values = {name: value["value"] if isinstance(value, Mapping) else value for name, value in baselines.items()}
     rows = [f"| {name} | {_show(metric, value)} |" for name, value in values.items()]
     table = ["| | " + metric + " |", "| --- | --- |", f"| **this model** | {_show(metric, ours)} |", *rows]
-    best = (max if metric in _SHARES else min)(values, key=lambda name: values[name])
-    ahead = ours - values[best] if metric in _SHARES else values[best] - ours
+    best = (max if metric in SHARES else min)(values, key=lambda name: values[name])
+    ahead = ours - values[best] if metric in SHARES else values[best] - ours
     verdict = "It ties with" if ahead == 0 else "It beats" if ahead > 0 else "It loses to"
     return "## Beside it\n\n" + "\n".join(table) + f"\n\n{verdict} {best}."
 
@@ -159,7 +159,7 @@ def _spread(metric: str, figure: Mapping[str, Any]) -> str:
 def _show(metric: str, value: float | None) -> str:
     if value is None:
         return "not measured"
-    return f"{100 * value:.2f} %" if metric in _SHARES else f"{value:.4g}"
+    return f"{100 * value:.2f} %" if metric in SHARES else f"{value:.4g}"
 
 
 def _duration(seconds: float) -> str:

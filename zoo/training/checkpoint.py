@@ -22,7 +22,7 @@ KEEP = 2
 
 def save(folder: Path, step: int, parts: dict[str, dict[str, Tensor]], state: dict[str, Any]) -> Path:
     """Write `parts` (part -> name -> tensor) and JSON-ready `state` as the checkpoint of `step`; keep the last two."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for stale in folder.glob("*.tmp"):  # of a process that was killed while it wrote
         stale.unlink()
     tensors = {

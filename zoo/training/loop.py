@@ -6,11 +6,7 @@ Whatever is random in a step is drawn from generators seeded by (seed, step) alo
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +19,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from zoo import tasks
 from zoo.errors import ZooError
 from zoo.recipes import Recipe
-from zoo.training import checkpoint, kinds, losses
+from zoo.training import checkpoint, kinds, losses, processes, selection, signals
 from zoo.training.adversarial import perturbed, tables
-from zoo.training.feed import mix
+from zoo.training.feed import Inputs, mix
 from zoo.training.measure import measure
 from zoo.training.optim import optimizer as build_optimizer
 from zoo.training.optim import set_rate
@@ -33,12 +29,17 @@ from zoo.training.progress import bar
 from zoo.training.run import Run, write_log
 from zoo.training.schedule import factor
 from zoo.training.setup import Setup, fresh_model
+from zoo.training.step import backward
 
 LOOK_EVERY = 16
 """Steps between looks at the loss: often enough to stop soon, seldom enough that a GPU is not kept waiting."""
 
 SAVE_EVERY = 20.0
 """Seconds between checkpoints at the least, so that short epochs do not spend their time on the disk."""
+
+
+BEST = Path("checkpoints", "best")
+"""Where the weights of the best epoch are kept, as a checkpoint of the model alone."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Place:
 def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Trained:
     """Train a recipe in its claimed folder, from its newest checkpoint where there is one.
 
+    Where several processes train together (`zoo.training.processes`), each calls this; the main one alone writes.
     Raises `ZooError` where the loss is no number, memory runs out, or a checkpoint belongs to other data;
     `KeyboardInterrupt` on SIGINT and `SystemExit(143)` on SIGTERM, each after a checkpoint.
     """
@@ -82,6 +84,8 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
         if recipe.train.average
         else None
     )
+    if recipe.train.sync_batch_norm and processes.count() > 1:
+        raw = nn.SyncBatchNorm.convert_sync_batchnorm(raw)
     if recipe.train.matmul_conv:
         from zoo.nn.matmul_conv import use_matmul_conv
 
@@ -104,10 +108,34 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
     pending: list[Tensor] = []
     saved_at = time.monotonic() if place.step else -math.inf
 
-    def forward(inputs: tuple[Tensor, ...], targets: Tensor) -> tuple[Tensor, Tensor]:
-        with accelerator.autocast():
-            outputs = model(*inputs)
-        return outputs, criterion(outputs.float(), targets)
+    def add_gradient(inputs: Inputs, targets: Tensor) -> tuple[Tensor, Tensor]:
+        return backward(model, criterion, accelerator, inputs, targets, recipe.train.accumulate)
+
+    def leaving(*, agree: bool) -> int:
+        """The signal to leave for, 0 for none. Several processes leave together, so they have to agree."""
+        number = received[0] if received else 0
+        return number if processes.count() == 1 else processes.largest(number, device) if agree else 0
+
+    def validated() -> dict[str, float]:
+        """The metrics on the validation split, measured by one process; the best epoch's weights are kept aside."""
+        current, values = averaged.module if averaged is not None else raw, dict.fromkeys(task.metrics, 0.0)
+        if processes.is_main():
+            values = measure(
+                current, setup.held, setup.config, tokenizer=setup.tokenizer, batch_size=recipe.evaluate.batch_size
+            )
+        told = processes.told_by_main(list(values.values()), device)
+        row = {f"validation_{name}": value for name, value in zip(values, told, strict=True)}
+        best = recipe.train.keep_best and selection.is_best(selection.measured([*rows, row], recipe.evaluate.metric))
+        if best and processes.is_main():
+            _write(folder / BEST, place.step, {"model": current.state_dict()}, {})
+        return row
+
+    def stopped() -> bool:
+        stop = recipe.train.early_stopping
+        if stop is None:
+            return False
+        values = selection.measured(rows, recipe.evaluate.metric)
+        return selection.is_exhausted(values, stop.patience, stop.min_delta)
 
     def look() -> None:
         """Read the losses since the last look."""
@@ -124,29 +152,31 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
         look()
         if not all(bool(p.isfinite().all()) for p in parameters):  # a good loss may have had a bad gradient
             raise _diverged(f"the weights are not finite after step {place.step}", total, folder)
+        saved_at = time.monotonic()
+        if not processes.is_main():
+            return
         parts = {name: part.state_dict() for name, part in trained.items()}
         parts["optimizer"] = checkpoint.optimizer_tensors(optimizer)
         if averaged is not None:
             parts["average"] = averaged.state_dict()
         if accelerator.scaler is not None:
             parts["scaler"] = {k: torch.as_tensor(v) for k, v in accelerator.scaler.state_dict().items()}
-        try:
-            checkpoint.save(folder / "checkpoints", place.step, parts, {**vars(place), "data": setup.fingerprint})
-        except (OSError, SafetensorError) as error:
-            raise ZooError(
-                f"a checkpoint cannot be written to {folder} ({error}); make room and go on with --resume."
-            ) from error
-        saved_at = time.monotonic()
+        _write(folder / "checkpoints", place.step, parts, {**vars(place), "data": setup.fingerprint})
 
-    with bar(recipe.name, total, place.step) as (move, tell), _signals() as received:
-        while place.step < total:
+    with bar(recipe.name, total, place.step) as (move, tell), signals.noted() as received:
+        done = place.step >= total or stopped()
+        while not done:
             raw.train()
             batches = feed.plan(place.epoch)
-            clock, rate = time.perf_counter(), 0.0
-            while place.position < len(batches) and place.step < total and not received:
+            clock, rate, number = time.perf_counter(), 0.0, 0
+            while (
+                place.position < len(batches)
+                and place.step < total
+                and not (number := leaving(agree=place.step % LOOK_EVERY == 0))
+            ):
                 rate = recipe.optimizer.lr * factor(recipe.schedule, place.step, total)
                 set_rate(optimizer, rate)
-                _seed(device, mix(recipe.train.seed, 1, place.step))
+                _seed(device, mix(recipe.train.seed, 1 + 2 * processes.rank(), place.step))
                 generator.manual_seed(mix(recipe.train.seed, 2, place.step))
                 inputs, targets = feed.load(batches[place.position], generator, place.step / total)
                 if recipe.train.channels_last:
@@ -154,28 +184,28 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
                         x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x for x in inputs
                     )
                 try:
-                    outputs, loss = forward(inputs, targets)
-                    accelerator.backward(loss)
+                    outputs, loss = add_gradient(inputs, targets)
                     if recipe.train.adversarial is not None:
                         with perturbed(moved, recipe.train.adversarial.epsilon):
-                            accelerator.backward(forward(inputs, targets)[1])
+                            add_gradient(inputs, targets)
                     if recipe.train.clip is not None:
                         accelerator.clip_grad_norm_(parameters, recipe.train.clip)
                     stepper.step()
                     stepper.zero_grad()
                 except torch.OutOfMemoryError as error:
                     raise ZooError(
-                        f"out of memory with data.batch_size {recipe.data.batch_size} on {device}; lower it."
+                        f"out of memory with data.batch_size {recipe.data.batch_size} on {device}; lower it, "
+                        f"or set train.accumulate={2 * recipe.train.accumulate}."
                     ) from error
                 if averaged is not None:
                     averaged.update_parameters(raw)
-                pending.append(loss.detach())
+                pending.append(loss)
                 place.position += 1
                 place.step += 1
                 if place.step % LOOK_EVERY == 0:
                     look()
                     if recipe.data.augment.mixup is None:
-                        value = metric(*task.rows(outputs.detach().float(), targets))
+                        value = metric(*task.rows(outputs, targets))
                         if math.isfinite(value):  # a small batch may hold one class alone
                             place.metric += value
                             place.metrics += 1
@@ -187,9 +217,9 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
             now = time.perf_counter()
             place.epoch_seconds += now - clock
             place.seconds += now - clock
-            if received and place.position < len(batches) and place.step < total:
+            if number and place.position < len(batches) and place.step < total:
                 save()
-                _leave(received[0])
+                signals.leave(number)
             look()
             row = {
                 "epoch": place.epoch + 1,
@@ -199,22 +229,24 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
             }
             if setup.held_name == "validation":
                 started = time.perf_counter()
-                current = averaged.module if averaged is not None else raw
-                values = measure(
-                    current, setup.held, setup.config, tokenizer=setup.tokenizer, batch_size=recipe.evaluate.batch_size
-                )
-                row |= {f"validation_{name}": value for name, value in values.items()}
+                row |= validated()
                 place.seconds += time.perf_counter() - started
             rows.append(row)
-            write_log(folder, rows)
+            if processes.is_main():
+                write_log(folder, rows)
             tell(place.step, {k: v for k, v in row.items() if k != "step"})
             place = Place(epoch=place.epoch + 1, step=place.step, seconds=place.seconds)
-            if received or time.monotonic() - saved_at > SAVE_EVERY or place.step >= total:
+            done = place.step >= total or stopped()
+            number = leaving(agree=True)
+            if number or done or time.monotonic() - saved_at > SAVE_EVERY:
                 save()
-            if received:
-                _leave(received[0])
-    final = averaged.module if averaged is not None else raw
-    return Trained({k: v.detach().cpu().contiguous() for k, v in final.state_dict().items()}, place.seconds)
+            if number:
+                signals.leave(number)
+    if recipe.train.keep_best:
+        state = checkpoint.newest(folder / BEST)[0]["model"]  # type: ignore[index]
+    else:
+        state = (averaged.module if averaged is not None else raw).state_dict()
+    return Trained({k: v.detach().cpu().contiguous() for k, v in state.items()}, place.seconds)
 
 
 def _figures(recipe: Recipe, place: Place, rate: float) -> dict[str, Any]:
@@ -223,6 +255,15 @@ def _figures(recipe: Recipe, place: Place, rate: float) -> dict[str, Any]:
     figures[f"train_{recipe.evaluate.metric}"] = place.metric / place.metrics if place.metrics else ""
     figures["samples_per_second"] = round(place.position * recipe.data.batch_size / max(place.epoch_seconds, 1e-9))
     return figures
+
+
+def _write(folder: Path, step: int, parts: dict[str, dict[str, Tensor]], state: dict[str, Any]) -> None:
+    try:
+        checkpoint.save(folder, step, parts, state)
+    except (OSError, SafetensorError) as error:
+        raise ZooError(
+            f"a checkpoint cannot be written to {folder} ({error}); make room and go on with --resume."
+        ) from error
 
 
 def _diverged(what: str, total: int, folder: Path) -> ZooError:
@@ -290,30 +331,3 @@ def _accelerator(recipe: Recipe, device: torch.device) -> Any:
 def _logged(folder: Path, epochs: int) -> list[dict[str, Any]]:
     """The rows of the epochs that the checkpoint holds; later ones will be written again."""
     return list(Run(folder).log[:epochs])
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of dying of them; a second one is acted on at once."""
-    received: list[int] = []
-
-    def note(number: int, frame: Any) -> None:
-        if received:
-            _leave(number)
-        received.append(number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield received
-        return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _leave(number: int) -> None:
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    raise SystemExit(128 + number)

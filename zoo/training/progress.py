@@ -7,16 +7,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from zoo.training import processes
+
 Show = Callable[[int, dict[str, Any]], None]
 
 
 @contextmanager
 def bar(name: str, total: int, done: int) -> Iterator[tuple[Show, Show]]:
-    """Two functions of (steps done, figures): the first moves the bar, the second prints an epoch's line."""
+    """Two functions of (steps done, figures): the first moves the bar, the second prints an epoch's line.
+
+    Of several processes that train together the main one alone speaks.
+    """
 
     def line(step: int, figures: dict[str, Any]) -> None:
         print(f"{name} {100 * step / total:3.0f} %  {text(figures)}", file=sys.stderr, flush=True)
 
+    if not processes.is_main():
+        yield (lambda step, figures: None), (lambda step, figures: None)
+        return
     if not sys.stderr.isatty():
         yield (lambda step, figures: None), line
         return

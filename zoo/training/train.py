@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import json
 import os
+import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from zoo.bundles.write import write_tensors
 from zoo.environment import environment
 from zoo.errors import ZooError
 from zoo.recipes import Recipe, load_recipe, parse
+from zoo.training import processes
+from zoo.training.determinism import deterministic
 from zoo.training.loop import Trained, fit
 from zoo.training.measure import measure
 from zoo.training.run import Run, claimed, write_text
@@ -42,17 +46,29 @@ def train(
         device: by default CUDA or MPS where there is one, else the CPU.
         overrides: key paths of the recipe to values, as in `**{"train.epochs": 1}`.
 
-    Metrics are measured on the test split, or on the held-out part where the recipe has `data.validation` above 0.
+    Started by `torchrun` or `accelerate launch`, several processes train one model and give the same result; the run's
+    folder must be one that all of them see. Metrics are measured on the test split, or on the held-out part where the
+    recipe has `data.validation` above 0.
     Raises `ZooError` for a bad recipe, missing data or device, a folder in use, a loss that is not finite.
     """
     recipe = _resolve(recipe, overrides)
     folder = Path(out).expanduser() if out is not None else Path("runs") / recipe.name
     where = _device(device, recipe)
-    with claimed(folder, recipe, resume):
-        if resume and Run(folder).finished:
-            return Run(folder)
-        setup = prepare(recipe, folder)
-        _finish(fit(recipe, setup, folder, where), recipe, setup, folder, where)
+    processes.join(where)
+    with ExitStack() as held:
+        if processes.is_main():
+            held.enter_context(claimed(folder, recipe, resume))
+            own = folder
+        else:
+            own = Path(held.enter_context(tempfile.TemporaryDirectory()))
+        (finished,) = processes.told_by_main([resume and Run(folder).finished], where)
+        if not finished:
+            setup = prepare(recipe, own)
+            with deterministic(recipe.train.deterministic):
+                trained = fit(recipe, setup, folder, where)
+            if processes.is_main():
+                _finish(trained, recipe, setup, folder, where)
+        processes.wait()
     return Run(folder)
 
 
@@ -73,7 +89,11 @@ def _device(device: torch.device | str | None, recipe: Recipe) -> torch.device:
 
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if device == "cuda" and "LOCAL_RANK" in os.environ:  # one of several processes on this machine
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
     found = device_of(device)
+    if recipe.train.sync_batch_norm and found.type != "cuda":
+        raise ZooError(f"train.sync_batch_norm needs GPUs, and this run is on {found.type}; set it to false.")
     if recipe.train.precision == "fp16" and found.type == "cpu":
         raise ZooError("train.precision fp16 needs a GPU, and this run is on the CPU; take bf16 or fp32.")
     return found

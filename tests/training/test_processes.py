@@ -1,0 +1,134 @@
+"""Several real processes over gloo: the loss curve of one, nothing lost or doubled, one that dies ends all."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from safetensors.torch import load_file
+
+import zoo
+from zoo.training import Run, processes
+
+RECIPE: dict[str, Any] = {
+    "model": "mlp",
+    "model_args": {"widths": [32]},
+    "init": "kaiming_normal",
+    # 61 parts evenly among neither 2 nor 3 processes.
+    "data": {"name": "digits", "batch_size": 61, "augment": {"affine": {"degrees": 10.0}}, "validation": 0.2},
+    "optimizer": {"name": "adamw", "lr": 0.003, "weight_decay": 0.01},
+    "schedule": {"name": "one_cycle", "warmup": 0.2},
+    "train": {"epochs": 3, "clip": 1.0, "average": {"decay": 0.9}},
+}
+LAUNCH = [sys.executable, "-m", "torch.distributed.run"]
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recipe") / "small.yaml"
+    path.write_text(yaml.safe_dump(RECIPE), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The run of one process."""
+    return zoo.train(RECIPE, out=tmp_path_factory.mktemp("alone") / "run", device="cpu")
+
+
+def start(*launcher: str, recipe: Path, out: Path, more: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    command = [*launcher, "-m", "zoo", "train", str(recipe), "--out", str(out), "--device", "cpu", *more]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def finished(process: subprocess.Popen[str]) -> str:
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return out
+
+
+def same(run: Run, other: Run) -> None:
+    """The same curve and weights to the rounding of sums, and a log without a missing or doubled line."""
+    assert [row["epoch"] for row in run.log] == [row["epoch"] for row in other.log] == ["1", "2", "3"]
+    for one, two in zip(run.log, other.log, strict=True):
+        for key in ("step", "lr", "train_loss", "train_accuracy", "validation_accuracy"):
+            assert float(one[key]) == pytest.approx(float(two[key]), rel=1e-5), key
+    assert run.metrics == pytest.approx(other.metrics, abs=1e-5)
+    ours, theirs = (load_file(r.folder / "model.safetensors") for r in (run, other))
+    for name in ours:
+        assert (ours[name] - theirs[name]).abs().max() < 1e-4, name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        [*LAUNCH, "--nproc-per-node", "2"],
+        [*LAUNCH, "--nproc-per-node", "3"],
+        [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1"],
+    ],
+    ids=["torchrun 2", "torchrun 3", "accelerate"],
+)
+def test_the_curve_is_that_of_one_process(launcher: list[str], recipe: Path, alone: Run, tmp_path: Path):
+    said = finished(start(*launcher, recipe=recipe, out=tmp_path / "run"))
+    assert said.count("accuracy") == 1, "one process speaks"
+    same(Run(tmp_path / "run"), alone)
+    assert not list((tmp_path / "run").rglob("*.tmp"))
+
+
+@pytest.mark.slow
+def test_two_machines_meet_over_the_network(recipe: Path, alone: Run, tmp_path: Path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{free.getsockname()[1]}"
+    machine = [*LAUNCH, "--nnodes", "2", "--nproc-per-node", "1", "--rdzv-backend", "c10d", "--rdzv-endpoint", place]
+    both = [start(*machine, "--rdzv-id", "zoo", recipe=recipe, out=tmp_path / "run") for _ in range(2)]
+    for process in both:
+        finished(process)
+    same(Run(tmp_path / "run"), alone)
+
+
+@pytest.mark.slow
+def test_one_that_dies_ends_all_and_another_number_of_them_goes_on(recipe: Path, alone: Run, tmp_path: Path):
+    """The second of two is killed while a checkpoint is there; three go on from it, and one could as well."""
+    out = tmp_path / "run"
+    launch = start(*LAUNCH, "--nproc-per-node", "2", recipe=recipe, out=out)
+    deadline = time.monotonic() + 200
+    while not list(out.glob("checkpoints/*.safetensors")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    workers = subprocess.run(["pgrep", "-P", str(launch.pid)], capture_output=True, text=True).stdout.split()
+    os.kill(int(workers[-1]), signal.SIGKILL)
+    _, err = launch.communicate(timeout=300)
+    assert launch.returncode != 0 and "SIGKILL" in err, "the launcher says who died"
+    assert not Run(out).finished
+    finished(start(*LAUNCH, "--nproc-per-node", "3", recipe=recipe, out=out, more=("--resume",)))
+    same(Run(out), alone)
+
+
+@pytest.mark.slow
+def test_bad_input_ends_all_with_its_sentence(recipe: Path, tmp_path: Path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mine.txt").write_text("not a run")
+    launch = start(*LAUNCH, "--nproc-per-node", "2", recipe=recipe, out=tmp_path / "run")
+    _, err = launch.communicate(timeout=300)
+    assert launch.returncode != 0
+    assert "error: " in err and "is not empty and holds no run" in err
+
+
+def test_rows_are_shared_out_without_repeats_or_losses(monkeypatch: pytest.MonkeyPatch):
+    for world in (1, 2, 3, 8):
+        monkeypatch.setattr(processes, "count", lambda world=world: world)
+        for rows in (0, 1, 2, 7, 64):
+            shares = [processes._share(rows, process) for process in range(world)]
+            assert [row for start, end in shares for row in range(start, end)] == list(range(rows))
+            lengths = [end - start for start, end in shares]
+            assert max(lengths) - min(lengths) <= 1 and lengths == sorted(lengths, reverse=True)

@@ -1,0 +1,68 @@
+"""Early stopping and the best epoch, by the log alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+
+import zoo
+from zoo.training import checkpoint, selection
+
+
+def test_patience_counts_epochs_since_the_last_gain():
+    values = [0.5, 0.6, 0.6, 0.59, 0.601]
+    assert [selection.is_exhausted(values[:n], 2, 0.0) for n in range(6)] == [False, False, False, False, True, False]
+    assert selection.is_exhausted(values, 3, 0.01), "a gain below min_delta is none"
+
+
+def test_errors_are_turned_about():
+    rows: list[dict[str, Any]] = [{"validation_rmse": "0.5"}, {"validation_rmse": 0.4}]
+    assert selection.measured(rows, "rmse") == [-0.5, -0.4] and selection.is_best([-0.5, -0.4])
+    assert not selection.is_best([0.5, 0.5]), "the first of equals is the best"
+
+
+RECIPE: dict[str, Any] = {
+    "model": "mlp",
+    "model_args": {"widths": [16]},
+    "init": "default",
+    "data": {"name": "digits", "batch_size": 64, "validation": 0.2},
+    "optimizer": {"name": "adamw", "lr": 0.03},
+    "train": {"epochs": 40, "keep_best": True, "early_stopping": {"patience": 3}},
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> zoo.training.Run:  # type: ignore[name-defined]
+    return zoo.train(RECIPE, out=tmp_path_factory.mktemp("stopped") / "run", device="cpu")
+
+
+def test_a_run_stops_when_its_patience_is_at_an_end_and_keeps_its_best_epoch(run):
+    values = [float(row["validation_accuracy"]) for row in run.log]
+    best = values.index(max(values))
+    assert 4 <= len(values) < 40 and len(values) == best + 4, "three epochs after the best one"
+    assert run.metrics["accuracy"] == pytest.approx(max(values), abs=1e-6)
+    parts, _ = checkpoint.newest(run.folder / "checkpoints" / "best")  # type: ignore[misc]
+    kept, published = parts["model"], load_file(run.folder / "model.safetensors")
+    assert all((kept[name] == published[name]).all() for name in published)
+
+
+def test_a_resumed_run_stops_at_the_same_epoch(run, tmp_path, monkeypatch: pytest.MonkeyPatch):
+    from zoo.training import loop
+
+    monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
+    whole, stop = loop.write_log, 5
+
+    def interrupted(folder: Any, rows: list[Any]) -> None:
+        whole(folder, rows)
+        if len(rows) == stop:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "write_log", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            zoo.train(RECIPE, out=tmp_path / "run", device="cpu")
+    again = zoo.train(RECIPE, out=tmp_path / "run", resume=True, device="cpu")
+    assert [row["train_loss"] for row in again.log] == [row["train_loss"] for row in run.log]
+    assert (again.folder / "model.safetensors").read_bytes() == (run.folder / "model.safetensors").read_bytes()

@@ -1,0 +1,88 @@
+"""A step in pieces is the step of the whole batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+import zoo
+from zoo import ZooError
+from zoo.recipes import parse
+from zoo.training import losses
+from zoo.training.step import backward
+
+
+class Tagger(nn.Module):
+    """Steps (N, T) -> logits (N, T, 3)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.head = nn.Embedding(9, 4), nn.Linear(4, 3)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.head(self.embedding(tokens))
+
+
+def images() -> tuple[nn.Module, tuple[Tensor, ...], Tensor]:
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), (torch.randn(64, 1, 8, 8),), torch.randint(3, (64,))
+
+
+def words() -> tuple[nn.Module, tuple[Tensor, ...], Tensor]:
+    """Sentences that differ in length, so that pieces have different numbers of words."""
+    targets = torch.randint(3, (64, 5)).where(torch.arange(5) < torch.arange(64)[:, None] % 6, losses.IGNORED)
+    return Tagger(), (torch.randint(9, (64, 5)),), targets
+
+
+@pytest.mark.parametrize("make", [images, words])
+@pytest.mark.parametrize("parts", [2, 3, 64])
+def test_pieces_give_the_gradient_of_the_whole(make: Any, parts: int):
+    def gradient(parts: int) -> tuple[Tensor, Tensor, Tensor]:
+        torch.manual_seed(0)
+        model, inputs, targets = make()
+        criterion = losses._Loss(lambda a, b: nn.functional.cross_entropy(a.flatten(0, -2), b.flatten()))
+        outputs, loss = backward(model, criterion, Accelerator(cpu=True), inputs, targets, parts)
+        return torch.cat([p.grad.flatten() for p in model.parameters()]), outputs, loss
+
+    whole, piecewise = gradient(1), gradient(parts)
+    for one, other in zip(whole, piecewise, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-6)
+
+
+SMALL: dict[str, Any] = {
+    "model": "mlp",
+    "init": "default",
+    "data": {"name": "digits", "batch_size": 64},
+    "optimizer": {"name": "adamw", "lr": 0.003},
+    "train": {"epochs": 1},
+}
+
+
+def test_a_run_in_pieces_is_the_run_of_whole_batches(tmp_path):
+    whole, piecewise = (
+        zoo.train(SMALL, out=tmp_path / str(n), device="cpu", **{"train.accumulate": n}) for n in (1, 4)
+    )
+    for one, other in zip(whole.log, piecewise.log, strict=True):
+        assert float(one["train_loss"]) == pytest.approx(float(other["train_loss"]), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"accumulate": 65}, r"train\.accumulate 65 parts a batch of 64; lower it\.$"),
+        ({"keep_best": True}, r"train\.keep_best chooses an epoch, and on the test split a chosen figure is no "),
+        ({"early_stopping": {"patience": 2}}, r"train\.early_stopping chooses an epoch.*set data\.validation"),
+    ],
+)
+def test_what_a_recipe_cannot_ask_for(changes: dict[str, Any], said: str):
+    with pytest.raises(ZooError, match=said):
+        parse({**SMALL, "train": {"epochs": 1, **changes}})
+
+
+def test_pieces_of_a_loss_that_is_no_mean_are_refused():
+    weighted = {"name": "cross_entropy", "class_weight": "balanced"}
+    with pytest.raises(ZooError, match=r"train\.accumulate needs a loss that is a mean over samples"):
+        parse({**SMALL, "loss": weighted, "train": {"epochs": 1, "accumulate": 2}})

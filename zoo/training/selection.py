@@ -1,0 +1,26 @@
+"""Early stopping and the best epoch, from the log alone: a resumed run decides as an uninterrupted one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zoo.bundles.card import SHARES
+
+
+def measured(rows: list[dict[str, Any]], metric: str) -> list[float]:
+    """The validation metric of every epoch so far, turned so that more is better."""
+    sign = 1.0 if metric in SHARES else -1.0
+    return [sign * float(row[f"validation_{metric}"]) for row in rows]
+
+
+def is_best(values: list[float]) -> bool:
+    """Whether the last epoch is better than all before it."""
+    return all(value < values[-1] for value in values[:-1])
+
+
+def is_exhausted(values: list[float], patience: int, min_delta: float) -> bool:
+    """Whether `patience` epochs in a row have not bettered the best before them by more than `min_delta`."""
+    best, waited = float("-inf"), 0
+    for value in values:
+        best, waited = (value, 0) if value > best + min_delta else (best, waited + 1)
+    return waited >= patience

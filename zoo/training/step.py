@@ -1,0 +1,51 @@
+"""One step: the loss of a batch and its gradient, in parts where the recipe asks for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.training import processes
+from zoo.training.feed import Inputs
+from zoo.training.losses import IGNORED
+
+
+def backward(
+    model: nn.Module, criterion: nn.Module, accelerator: Any, inputs: Inputs, targets: Tensor, parts: int = 1
+) -> tuple[Tensor, Tensor]:
+    """Add the gradient of the batch's loss to the parameters' `grad`; (outputs in float32, loss), both detached.
+
+    With `parts` above 1 the batch is computed in so many pieces, one after another, which takes less memory. Each
+    piece's loss counts by its share of what the loss is a mean over, so that the sum is the loss of the whole batch.
+    """
+    if parts == 1:
+        outputs, loss = _forward(model, criterion, accelerator, inputs, targets)
+        accelerator.backward(loss)
+        return outputs.detach(), loss.detach()
+    pieces = list(zip(*(x.split(-(-len(targets) // parts)) for x in (*inputs, targets)), strict=True))
+    counts = [_counted(truth) for *_, truth in pieces]
+    everything, losses = [], []
+    for (*piece, truth), count in zip(pieces, counts, strict=True):
+        outputs, loss = _forward(model, criterion, accelerator, tuple(piece), truth)
+        # The mean over nothing but padding is no number.
+        loss = loss * (count / sum(counts)) if count else outputs.sum() * 0
+        accelerator.backward(loss)
+        everything.append(outputs.detach())
+        losses.append(loss.detach())
+    return torch.cat(everything), torch.stack(losses).sum()
+
+
+def _forward(
+    model: nn.Module, criterion: nn.Module, accelerator: Any, inputs: Inputs, targets: Tensor
+) -> tuple[Tensor, Tensor]:
+    with accelerator.autocast():
+        outputs = model(*processes.own_rows(inputs))
+    outputs = processes.whole(outputs.float(), len(targets))
+    return outputs, criterion(outputs, targets)
+
+
+def _counted(targets: Tensor) -> int:
+    """How many terms the mean has: all targets but padding."""
+    return len(targets) if targets.is_floating_point() else int((targets != IGNORED).sum())
