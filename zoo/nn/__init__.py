@@ -1,6 +1,18 @@
-"""Layers that several families share."""
+"""What several families share: layers and losses."""
 
 from zoo.nn.attention import AttentionPooling
+from zoo.nn.embedding_losses import ContrastiveLoss, TripletLoss
+from zoo.nn.focal import FocalLoss
+from zoo.nn.multi_task import MultiTaskLoss
 from zoo.nn.recurrent import BiLSTM, length_mask, reverse_within
 
-__all__ = ["AttentionPooling", "BiLSTM", "length_mask", "reverse_within"]
+__all__ = [
+    "AttentionPooling",
+    "BiLSTM",
+    "ContrastiveLoss",
+    "FocalLoss",
+    "MultiTaskLoss",
+    "TripletLoss",
+    "length_mask",
+    "reverse_within",
+]
