@@ -4,7 +4,7 @@ from zoo.nn.attention import AttentionPooling
 from zoo.nn.embedding_losses import ContrastiveLoss, TripletLoss
 from zoo.nn.focal import FocalLoss
 from zoo.nn.multi_task import MultiTaskLoss
-from zoo.nn.recurrent import BiLSTM, length_mask, reverse_within
+from zoo.nn.recurrent import BiLSTM, Recurrent, length_mask, reverse_within
 
 __all__ = [
     "AttentionPooling",
@@ -12,6 +12,7 @@ __all__ = [
     "ContrastiveLoss",
     "FocalLoss",
     "MultiTaskLoss",
+    "Recurrent",
     "TripletLoss",
     "length_mask",
     "reverse_within",

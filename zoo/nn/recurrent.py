@@ -5,6 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from zoo.errors import unknown
+
+CELLS: dict[str, type[nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+
 
 def length_mask(lengths: Tensor, steps: int) -> Tensor:
     """(N,) lengths -> (N, steps) bool, true before each row's length."""
@@ -23,41 +27,75 @@ def time_dropout(x: Tensor, rate: float, training: bool) -> Tensor:
     return x * nn.functional.dropout(x.new_ones(x.shape[0], 1, x.shape[2]), rate, training) if training and rate else x
 
 
-class BiLSTM(nn.Module):
-    """A bidirectional LSTM whose states do not depend on padding (Graves & Schmidhuber 2005).
+class Recurrent(nn.Module):
+    """A recurrent network whose states do not depend on padding, in one direction or both (Schuster & Paliwal 1997).
 
     `nn.LSTM(bidirectional=True)` on a padded batch starts its backward half in the padding; on a packed batch it is
-    right, but 4 to 32 times slower on a CPU (`benchmarks/recurrent.py`). Here each direction is an `nn.LSTM` of its own
-    on the padded batch, and the backward one reads every row reversed within its own length: padding comes last
-    for both, so no state has seen any. Equal to `pack_padded_sequence` around a bidirectional `nn.LSTM` of the same
+    right, but 4 to 32 times slower on a CPU (`benchmarks/recurrent.py`). Here each direction of each layer is a PyTorch
+    layer of its own on the padded batch, and the backward one reads every row reversed within its own length: padding
+    comes last for both, so no state has seen any. Equal to `pack_padded_sequence` around PyTorch's network of the same
     weights.
 
     Args:
+        cell: "lstm" (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000), "gru" (Cho et al. 2014)
+            or "rnn" (Elman 1990, with tanh).
         features: numbers in one input step.
         hidden: units of each direction.
-        layers: such pairs on top of each other.
+        layers: such layers on top of each other.
+        bidirectional: whether a second half reads each row from its end.
         dropout: probability of `time_dropout` between the layers; none behind the last one. It is not left to
             `nn.LSTM(dropout=)`, which draws a fresh mask at every step and erodes the memory it is to regularise.
 
-    Shapes: x (N, T, features) and lengths (N,) int64, 0 to T -> states (N, T, 2 * hidden), the forward half first.
-    States behind a row's length are zero, as `pad_packed_sequence` gives them.
+    Shapes: x (N, T, features) and lengths (N,) int64, 0 to T -> states (N, T, hidden), or (N, T, 2 * hidden) with the
+    forward half first. States behind a row's length are zero, as `pad_packed_sequence` gives them. Raises `ZooError`
+    for an unknown cell.
     """
 
-    def __init__(self, features: int, hidden: int, layers: int = 1, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        cell: str,
+        features: int,
+        hidden: int,
+        layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
-        widths = [features] + [2 * hidden] * (layers - 1)
-        self.ahead = nn.ModuleList(nn.LSTM(width, hidden, batch_first=True) for width in widths)
-        self.back = nn.ModuleList(nn.LSTM(width, hidden, batch_first=True) for width in widths)
+        if cell not in CELLS:
+            raise unknown("cell", cell, CELLS)
+        self.width = 2 * hidden if bidirectional else hidden
+        widths = [features] + [self.width] * (layers - 1)
+        self.ahead = nn.ModuleList(CELLS[cell](width, hidden, batch_first=True) for width in widths)
+        back = widths if bidirectional else []
+        self.back = nn.ModuleList(CELLS[cell](width, hidden, batch_first=True) for width in back)
         self.hidden = hidden
         self.dropout = dropout
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         if x.shape[1] == 0:  # nothing but empty rows, and nn.LSTM takes no sequence without steps
-            return x.new_zeros(x.shape[0], 0, 2 * self.hidden)
+            return x.new_zeros(x.shape[0], 0, self.width)
         mask = length_mask(lengths, x.shape[1]).unsqueeze(-1)
-        for i, (ahead, back) in enumerate(zip(self.ahead, self.back, strict=True)):
+        for i, ahead in enumerate(self.ahead):
             if i:
                 x = time_dropout(x, self.dropout, self.training)
-            backward = reverse_within(back(reverse_within(x, lengths))[0], lengths)
-            x = torch.cat([ahead(x)[0], backward], -1) * mask
+            backward = [reverse_within(self.back[i](reverse_within(x, lengths))[0], lengths)] if self.back else []
+            x = torch.cat([ahead(x)[0], *backward], -1) * mask
         return x
+
+    def last_states(self, states: Tensor, lengths: Tensor) -> Tensor:
+        """What each direction ends with: states (N, T, width) of `forward` and lengths (N,) -> (N, width).
+
+        The forward half ends at a row's last step, the backward one at its first. An empty row has zeros.
+        """
+        if states.shape[1] == 0:
+            return states.new_zeros(len(states), self.width)
+        last = (lengths - 1).clamp(min=0).view(-1, 1, 1)  # an empty row's first state is zero
+        forward = states[..., : self.hidden].gather(1, last.expand(-1, 1, self.hidden)).squeeze(1)
+        return torch.cat([forward, states[:, 0, self.hidden :]], -1)
+
+
+class BiLSTM(Recurrent):
+    """A bidirectional LSTM (Graves & Schmidhuber 2005): `Recurrent` with these two choices made."""
+
+    def __init__(self, features: int, hidden: int, layers: int = 1, dropout: float = 0.0) -> None:
+        super().__init__("lstm", features, hidden, layers, bidirectional=True, dropout=dropout)
