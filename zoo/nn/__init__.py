@@ -1,8 +1,9 @@
-"""What several families share: layers and losses."""
+"""What several families share: layers, losses, autograd functions."""
 
 from zoo.nn.attention import AttentionPooling
 from zoo.nn.embedding_losses import ContrastiveLoss, TripletLoss
 from zoo.nn.focal import FocalLoss
+from zoo.nn.functions import bias_relu, sigmoid
 from zoo.nn.multi_task import MultiTaskLoss
 from zoo.nn.recurrent import BiLSTM, Recurrent, length_mask, reverse_within
 
@@ -14,6 +15,8 @@ __all__ = [
     "MultiTaskLoss",
     "Recurrent",
     "TripletLoss",
+    "bias_relu",
     "length_mask",
     "reverse_within",
+    "sigmoid",
 ]
