@@ -172,6 +172,7 @@ def test_the_document_stays_exact_where_others_print(image_bundle, image, tmp_pa
         (["train", "mlp.digits", "recipe=x"], ["unknown key recipe"]),
         (["train", "mlp.digits", "model_args.num_classes=3"], ["num_classes is 3", "10 labels"]),
         (["train", "mlp.digits", "model_args.widths=[0]"], ["no units"]),
+        (["train", "mlp.digits", "data.augment.cutout.size=100"], ["data.augment.cutout.size is 100", "8 x 8 pixels"]),
         (["data", "get", "mnits"], ["unknown data set", "mnist"]),
     ],
     ids=" ".join,

@@ -9,7 +9,7 @@ from typing import Any
 
 from zoo import registry
 from zoo.bundles.format import Bundle
-from zoo.bundles.index import Entry
+from zoo.bundles.index import Entry, model_of
 from zoo.bundles.load import skeleton
 from zoo.create import is_model_name, text_of
 from zoo.errors import unknown
@@ -67,10 +67,10 @@ def list_models(
     if task is not None:
         found = [name for name in found if registry.get(name).task == task]
     if dataset is not None:
-        trained = {_model_of(name) for name in (*_entries(), *_recipes()) if _is_for(name, dataset)}
+        trained = {model_of(name) for name in (*_entries(), *_recipes()) if _is_for(name, dataset)}
         found = [name for name in found if name in trained]
     if pretrained is not None:
-        published = {_model_of(name) for name in _entries()}
+        published = {model_of(name) for name in _entries()}
         found = [name for name in found if (name in published) == pretrained]
     return found
 
@@ -100,7 +100,7 @@ def _model(name: str, **weight: Any) -> ModelInfo:
     if "num_parameters" not in weight:
         built = skeleton(name, {})
         weight["num_parameters"] = sum(parameter.numel() for parameter in built.parameters())
-    mine = {weight: entry for weight, entry in _entries().items() if _model_of(weight) == name}
+    mine = {weight: entry for weight, entry in _entries().items() if model_of(weight) == name}
     return ModelInfo(
         name=name,
         task=model.task,
@@ -110,7 +110,7 @@ def _model(name: str, **weight: Any) -> ModelInfo:
         input_shape=model.input_shape,
         weights=sorted(mine, key=registry.natural),
         default=next((weight for weight, entry in mine.items() if entry.default), None),
-        recipes=[recipe for recipe in _recipes() if _model_of(recipe) == name],
+        recipes=[recipe for recipe in _recipes() if model_of(recipe) == name],
         **weight,
     )
 
@@ -142,11 +142,6 @@ def _entries() -> dict[str, Entry]:
         for name, entry in source.read_index().items():
             found.setdefault(name, entry)
     return found
-
-
-def _model_of(name: str) -> str:
-    """The model of a weight or a recipe: what stands before the first dot."""
-    return name.partition(".")[0]
 
 
 def _is_for(name: str, dataset: str) -> bool:

@@ -83,6 +83,19 @@ def test_a_weight_that_lacks_a_file_of_every_bundle() -> None:
         read_index(index(files={file: FILES[file] for file in REQUIRED[1:]}))
 
 
+def test_a_model_has_one_default_at_most() -> None:
+    weights = {
+        f"{name}_v1": {"default": default, "files": FILES}
+        for name, default in (("mlp.digits", True), ("mlp.mnist", False), ("cnn.digits", True))
+    }
+    assert len(read_index(json.dumps({"schema": 1, "weights": weights}))) == 3
+    weights["mlp.mnist_v1"]["default"] = True
+    with pytest.raises(
+        ZooError, match=r"two defaults for one model, mlp\.digits_v1 and mlp\.mnist_v1; ask its publisher"
+    ):
+        read_index(json.dumps({"schema": 1, "weights": weights}))
+
+
 @pytest.mark.parametrize(
     "text", ["", "no json", "[]", '{"schema": 1}', '{"schema": 2, "weights": {}}', index(default=1)]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,33 @@ def test_settings_that_the_data_refuse():
     with pytest.raises(ZooError, match=r"^data\.augment is for images, and reviews holds text data; remove it\.$"):
         text.KIND.check(recipe(data={"augment": {"flip": {}}}), texts)
     text.KIND.check(recipe(), texts)
+
+
+@pytest.mark.parametrize(
+    ("augment", "said"),
+    [
+        ({"cutout": {"size": 9}}, "cutout.size is 9, but images are 8 x 8 pixels; give 8 or less."),
+        ({"crop": {"padding": 8}}, "crop.padding is 8, but images are 8 x 8 pixels; give 7 or less."),
+        (
+            {"crop": {"padding": 100, "mode": "reflect"}},
+            "crop.padding is 100, but images are 8 x 8 pixels; give 7 or less.",
+        ),
+        ({"progressive": {"size": 8}}, "progressive.size is 8, but images are 8 x 8 pixels; give 7 or less."),
+        ({"progressive": {"size": 100}}, "progressive.size is 100, but images are 8 x 8 pixels; give 7 or less."),
+        (
+            {"progressive": {"size": 4}, "cutout": {"size": 5}},
+            "cutout.size is 5, but images are 8 x 8 pixels, at first 4 x 4; give 4 or less.",
+        ),
+        ({"cutout": {"size": 8}, "crop": {"padding": 7, "mode": "reflect"}}, None),
+        ({"progressive": {"size": 7}, "cutout": {"size": 7}}, None),
+    ],
+)
+def test_augmentations_larger_than_the_images(augment: dict[str, Any], said: str | None):
+    digits, asked = data.load("digits"), recipe(data={"augment": augment})
+    if said is None:
+        return check_data(digits, asked)
+    with pytest.raises(ZooError, match=rf"^data\.augment\.{re.escape(said)}$"):
+        check_data(digits, asked)
 
 
 def test_normalize_against_the_formula():

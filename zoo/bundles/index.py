@@ -44,15 +44,21 @@ class Entry:
 def read_index(source: Path | str) -> dict[str, Entry]:
     """The weights of an index by name; `source` is its path, or its text.
 
-    Raises `ZooError` for what is not an index of this schema, and for names that could leave their folder.
+    Raises `ZooError` for what is not an index of this schema, for names that could leave their folder, and where a
+    model has two defaults.
     """
     where = str(source) if isinstance(source, Path) else "the index"
     content = parse_json(read_text(source) if isinstance(source, Path) else source, where)
     if type(content.get("schema")) is not int or content["schema"] != SCHEMA:  # for Python, True is 1
         raise ZooError(f"{where} has schema {content.get('schema')!r} where this zoo reads {SCHEMA}; upgrade the zoo.")
-    return {
-        name: _entry(name, value, where) for name, value in _object(content.get("weights"), "weights", where).items()
-    }
+    weights = _object(content.get("weights"), "weights", where)
+    entries = {name: _entry(name, value, where) for name, value in weights.items()}
+    defaults: dict[str, str] = {}
+    for name in (name for name, entry in entries.items() if entry.default):
+        first = defaults.setdefault(model_of(name), name)
+        if first != name:
+            raise ZooError(f"{where} has two defaults for one model, {first} and {name}; ask its publisher to mend it.")
+    return entries
 
 
 def write_index(path: Path, entries: Mapping[str, Entry]) -> None:
@@ -83,6 +89,11 @@ def entry_of(folder: Path, name: str, default: bool) -> Entry:
 def is_weight_name(name: str) -> bool:
     """Whether `name` reads `<model>.<tag>_v<N>`."""
     return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*\.[A-Za-z0-9_-]+_v[0-9]+", name) is not None
+
+
+def model_of(weight: str) -> str:
+    """The model of a weight or a recipe: what stands before the first dot of its name."""
+    return weight.partition(".")[0]
 
 
 def check_file_name(name: str, where: str) -> str:

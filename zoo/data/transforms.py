@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from zoo.data import augment as A
+from zoo.errors import ZooError
 from zoo.recipes import Augment
 
 
@@ -66,3 +67,18 @@ def augmented(
     if recipe.mixup:
         images, targets = A.mixup(images, targets, generator, num_classes=num_classes, alpha=recipe.mixup.alpha)
     return images, targets
+
+
+def check_augment(recipe: Augment, height: int, width: int) -> None:
+    """Raise `ZooError` with the key path for a size that images of `height` x `width` pixels leave no room for."""
+    side, images = min(height, width), f"images are {height} x {width} pixels"
+    shrunk = min(side, recipe.progressive.size) if recipe.progressive else side
+    at_first = f", at first {shrunk} x {shrunk}" if shrunk < side else ""
+    for key, size, most, sizes in (
+        # A window further out would show nothing of the image.
+        ("crop.padding", recipe.crop and recipe.crop.padding, side - 1, images),
+        ("progressive.size", recipe.progressive and recipe.progressive.size, side - 1, images),
+        ("cutout.size", recipe.cutout and recipe.cutout.size, shrunk, images + at_first),
+    ):
+        if size and size > most:
+            raise ZooError(f"data.augment.{key} is {size}, but {sizes}; give {most} or less.")

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from zoo.bundles.format import Bundle, open_bundle
-from zoo.bundles.index import TENSORS, Entry, entry_of, is_weight_name
+from zoo.bundles.index import TENSORS, Entry, entry_of, is_weight_name, model_of
 from zoo.errors import ZooError, unknown
 from zoo.sources import cache
 from zoo.sources.cache import Source
@@ -94,11 +94,6 @@ def locate(name: str | os.PathLike[str]) -> Path | tuple[Source, Entry]:
     if os.path.isdir(path):
         return _at_path(path)
     raise _absent(name, known)
-
-
-def model_of(weight: str) -> str:
-    """The model that a weight belongs to: what stands before the first dot of its name."""
-    return weight.partition(".")[0]
 
 
 def _absent(name: str, known: dict[str, Entry]) -> ZooError:

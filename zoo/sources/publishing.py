@@ -15,11 +15,11 @@ from typing import Any
 
 from zoo.bundles.check import check_parameters, check_schema, is_number
 from zoo.bundles.format import Bundle
-from zoo.bundles.index import FILES, TENSORS, Entry, FileRecord, is_weight_name, read_index, write_index
+from zoo.bundles.index import FILES, TENSORS, Entry, FileRecord, is_weight_name, model_of, read_index, write_index
 from zoo.bundles.integrity import sha256
 from zoo.errors import ZooError
 from zoo.sources import cache
-from zoo.sources.finding import find, model_of
+from zoo.sources.finding import find
 from zoo.sources.folder import copy_bundle
 from zoo.sources.hub import Hub
 from zoo.sources.seeds import merge_metrics

@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from zoo.data import DataSet, Split
-from zoo.data.transforms import augmented, normalize
+from zoo.data.transforms import augmented, check_augment, normalize
 from zoo.errors import ZooError
 from zoo.recipes import Recipe
 from zoo.training.feed import Feed, Inputs, shuffled_batches
@@ -64,7 +64,8 @@ def evaluation(
 
 
 def check(recipe: Recipe, data: DataSet) -> None:
-    channels = data.train.inputs.shape[1]  # type: ignore[union-attr]
+    channels, height, width = data.train.inputs.shape[1:]  # type: ignore[union-attr]
+    check_augment(recipe.data.augment, height, width)
     for key in ("mean", "std"):
         values = getattr(recipe.data, key)
         if len(values) not in (1, channels):
