@@ -153,7 +153,8 @@ def test_the_document_stays_exact_where_others_print(image_bundle, image, tmp_pa
         (["reproduce", "mlp", "--seeds", "0"], ["--seeds"]),
         (["reproduce", "mlp", "--seeds", "many"], ["--seeds"]),
         (["info", "mnist_mpl"], ["unknown model 'mnist_mpl'", "mnist_mlp"]),
-        (["info", "mlp.nothing_v1"], ["unknown weight"]),
+        (["info", "mlp.digits_v9"], ["unknown weight 'mlp.digits_v9'; did you mean mlp.digits_v1"]),
+        (["info", "nosuch.x_v1"], ["unknown weight 'nosuch.x_v1'", "mnist_mlp.mnist_v1"]),
         (["predict", "mlp.nothing_v1", "x.png"], ["unknown weight"]),
         (["evaluate", "mlp.nothing_v1"], ["unknown weight"]),
         (["verify", "mlp.nothing_v1"], ["unknown weight"]),
@@ -296,7 +297,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("grown")
     changes: dict[str, Any] = {"train.epochs": 1}
     zoo.train("mlp.digits", out=folder / "run", device="cpu", **changes)
-    assert zoo.publish(folder / "run", folder) == "mlp.digits_v1"
+    assert zoo.publish(folder / "run", folder, name="mlp.digits_v1") == "mlp.digits_v1"
     return folder
 
 
@@ -307,16 +308,20 @@ def test_train_then_publish(here, tmp_path):
     assert trained.returncode == 0 and "accuracy" in trained.stdout and str(run_folder) in trained.stdout
     refused(here(*arguments), "--resume")
     assert here(*arguments, "--resume").returncode == 0
-    published = here("publish", run_folder, "--to", tmp_path / "published")
-    assert (published.returncode, published.stdout.strip()) == (0, "mlp.digits_v1"), published.stderr
+    to = ["publish", run_folder, "--to", tmp_path / "published"]
+    refused(here(*to), "train.epochs 1 instead of 60", "--name mlp.<tag>_v<N>")
+    assert not (tmp_path / "published" / "index.json").exists()
+    published = here(*to, "--name", "mlp.quick_v1")
+    assert (published.returncode, published.stdout.strip()) == (0, "mlp.quick_v1"), published.stderr
 
 
 def test_what_was_measured_beside_a_run_stands_on_its_card(here, grown, tmp_path):
     beside = tmp_path / "beside.json"
     beside.write_text(json.dumps({"a wild guess": {"value": 0.1}, "an oracle": {"value": 1.0}}))
-    published = here("publish", grown / "run", "--to", tmp_path / "published", "--baselines", beside)
+    to = ["publish", grown / "run", "--to", tmp_path / "published", "--name", "mlp.quick_v1"]
+    published = here(*to, "--baselines", beside)
     assert published.returncode == 0, published.stderr
-    card = (tmp_path / "published" / "mlp.digits_v1" / "README.md").read_text()
+    card = (tmp_path / "published" / "mlp.quick_v1" / "README.md").read_text()
     assert "| a wild guess | 10.00 % |" in card and "It loses to an oracle." in card
     for content in ("[]", '{"an oracle": 1}', "no JSON"):
         beside.write_text(content)

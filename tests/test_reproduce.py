@@ -41,7 +41,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
 def shelf(runs: list[Run], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A source that holds them as one weight."""
     folder = tmp_path_factory.mktemp("shelf")
-    assert zoo.publish(runs, folder) == NAME
+    assert zoo.publish(runs, folder, name=NAME) == NAME
     return folder
 
 

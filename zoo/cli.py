@@ -180,6 +180,9 @@ def reproduce(
 def publish(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Finished runs of one recipe, or a bundle.")],
     to: Annotated[str, typer.Option(metavar="DEST", help="A folder, or hf://OWNER/REPO.")],
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="<model>.<tag>_v<N>; the recipe's next version by default.")
+    ] = None,
     baselines: Annotated[
         str | None, typer.Option(metavar="FILE", help="JSON of plain methods measured beside it, for the card.")
     ] = None,
@@ -187,7 +190,7 @@ def publish(
     """Publish a run as a weight, with mean and spread where runs of several seeds are given."""
     import zoo
 
-    print(zoo.publish(runs, to, baselines=baselines))
+    print(zoo.publish(runs, to, name=name, baselines=baselines))
 
 
 @app.command()

@@ -24,6 +24,7 @@ from zoo.environment import environment
 from zoo.errors import ZooError
 from zoo.recipes import Recipe, load_recipe
 from zoo.sources.finding import fetched, locate
+from zoo.sources.provenance import recipe_of
 from zoo.training import Run, train
 from zoo.training.measure import measure
 
@@ -103,13 +104,9 @@ def _hashes(bundle: Bundle) -> None:
 
 
 def _schema(bundle: Bundle) -> None:
-    recipe = load_recipe(bundle.path("recipe.yaml"))
+    recipe_of(bundle)
     check_schema(bundle)
     tasks.get(bundle.config["task"])
-    if recipe.model != bundle.config["model"]:
-        raise ZooError(
-            f"config.json is for {bundle.config['model']}, but recipe.yaml for {recipe.model}; publish the weight anew."
-        )
 
 
 def _parameters(bundle: Bundle) -> None:

@@ -21,15 +21,10 @@ import torch
 from safetensors.torch import save_file
 
 from zoo.bundles.index import Entry, entry_of, write_index
+from zoo.recipes import load_recipe
 from zoo.sources import finding
 
 sys.path.insert(0, str(Path(__file__).parent))  # for hub_server, which no package holds
-
-RECIPE = """model: mlp
-data: {{name: digits, batch_size: 32}}
-optimizer: {{name: adamw, lr: {lr}}}
-train: {{epochs: 2, seed: {seed}}}
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -44,14 +39,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def make_run(tmp_path: Path) -> Callable[..., Path]:
-    """Write a finished run into `tmp_path`/`folder`, one that `zoo.bundles` accepts."""
+    """Write a finished run of the zoo's mlp.digits into `tmp_path`/`folder`, `lr` aside and its tensors drawn."""
 
-    def make(folder: str = "run", *, seed: int = 0, value: float = 0.98, lr: float = 0.01, size: int = 64) -> Path:
+    def make(folder: str = "run", *, seed: int = 0, value: float = 0.98, lr: float = 0.003, size: int = 64) -> Path:
         run = tmp_path / folder
         run.mkdir(parents=True)
         weight = torch.randn(size, 10, generator=torch.Generator().manual_seed(seed))
         save_file({"head.weight": weight.T.contiguous(), "head.bias": torch.zeros(10)}, run / "model.safetensors")
-        recipe = RECIPE.format(lr=lr, seed=seed)
+        recipe = load_recipe("mlp.digits", {"train.seed": seed, "optimizer.lr": lr}).to_yaml()
         (run / "recipe.yaml").write_text(recipe)
         (run / "log.csv").write_text("epoch,loss\n1,2.0\n2,1.0\n")
         config = {

@@ -180,6 +180,19 @@ def test_pull_fills_the_cache_or_copies_a_bundle(
     assert not (pull(run, to=tmp_path / "mine") / "checkpoints").exists()
 
 
+def test_pull_leaves_the_packages_own_weights_where_they_are(
+    shelf: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(finding, "PACKAGE", shelf)
+    for name in ("mlp", "mlp.digits_v1", shelf / "mlp.digits_v1"):
+        assert pull(name) == shelf / "mlp.digits_v1"
+    assert same(pull("mlp", to=tmp_path / "mine"), shelf / "mlp.digits_v1")
+    assert not (home / "weights").exists()
+    (shelf / "mlp.digits_v1" / "log.csv").write_text("mine")
+    with pytest.raises(ZooError, match=r"log\.csv"):
+        pull("mlp")
+
+
 def same(left: Path, right: Path) -> bool:
     def content(folder: Path) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in folder.iterdir()}

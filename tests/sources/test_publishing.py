@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import subprocess
@@ -61,6 +62,35 @@ def test_the_same_run_again_changes_nothing(make_run, tmp_path: Path):
     assert content(tmp_path / "shelf") == before
 
 
+@pytest.mark.parametrize("recorded", ["mlp.digits", "digits"])
+def test_changed_settings_do_not_go_by_the_name_of_the_zoos_recipe(make_run, tmp_path: Path, recorded: str):
+    run, shelf = make_run(lr=0.5, seed=3), tmp_path / "shelf"
+    change(run / "config.json", recipe=recorded)
+    with pytest.raises(ZooError) as error:
+        publish(run, shelf)
+    assert str(error.value) == (
+        f"{run} is not the zoo's recipe mlp.digits: it has optimizer.lr 0.5 instead of 0.003; "
+        "give it a name of its own with --name mlp.<tag>_v<N> (name= in Python)."
+    )
+    assert not list(tmp_path.glob("shelf/*"))
+    assert publish(run, shelf, name="mlp.fast_v1") == "mlp.fast_v1"
+    assert publish(run, shelf, name="mlp.digits_v7") == "mlp.digits_v7"  # whoever says so knows it
+
+
+def test_a_recipe_that_is_none_of_the_zoos_names_its_runs(make_run, tmp_path: Path):
+    run = make_run(lr=0.5)
+    change(run / "config.json", recipe="mlp.mine")
+    assert publish(run, tmp_path / "shelf") == "mlp.mine_v1"
+
+
+def test_a_recipe_written_before_a_setting_had_its_default_is_still_the_zoos(make_run, tmp_path: Path):
+    run = make_run(seed=4)
+    older = (run / "recipe.yaml").read_text().replace("  matmul_conv: false\n", "")
+    (run / "recipe.yaml").write_text(older)
+    change(run / "metrics.json", recipe_sha256=hashlib.sha256(older.encode()).hexdigest())
+    assert publish(run, tmp_path / "shelf") == "mlp.digits_v1"
+
+
 def test_the_bytes_of_a_weight_never_change(make_run, tmp_path: Path):
     publish(make_run("first"), tmp_path / "shelf")
     before = content(tmp_path / "shelf")
@@ -91,7 +121,7 @@ def test_several_seeds_become_mean_and_spread(make_run, tmp_path: Path):
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"seed": 1, "lr": 0.5}, r"differ in recipe\.optimizer\.lr \(0\.01 and 0\.5\)"),
+        ({"seed": 1, "lr": 0.5}, r"differ in recipe\.optimizer\.lr \(0\.003 and 0\.5\)"),
         ({"seed": 1, "size": 32}, r"differ in config\.model_args\.in_features \(64 and 32\)"),
         ({"seed": 0}, "the seeds 0, 0; give each seed once"),
     ],
@@ -127,6 +157,7 @@ def test_runs_on_other_data_are_refused(make_run, tmp_path: Path):
         ("config.json", {"recipe": "two words"}, r"'mlp\.two words_v1' cannot be the name"),
         ("model.safetensors", None, "is not finished"),
         ("config.json", None, r"has no file config\.json"),
+        ("config.json", {"model": "mnist_mlp"}, "config.json is for mnist_mlp, but recipe.yaml for mlp; publish"),
     ],
 )
 def test_a_run_that_is_not_fit_is_refused(make_run, tmp_path: Path, file: str, changes: dict | None, message: str):

@@ -58,13 +58,19 @@ def fetched(found: Path | tuple[Source, Entry]) -> Bundle:
 def pull(name: str | os.PathLike[str], to: str | os.PathLike[str] | None = None) -> Path:
     """Fetch all files of a weight, check them, and return the folder that holds them.
 
-    `name` is what `find` takes. Without `to` the folder lies in the cache (a path that no index names stays where it
-    is); with it, a bundle folder TO/<weight> is made. Raises `ZooError` where TO/<weight> holds something else.
+    `name` is what `find` takes. Without `to` the folder lies in the cache (the package's own weights, and a path that
+    no index names, stay where they are); with it, a bundle folder TO/<weight> is made. Raises `ZooError` where
+    TO/<weight> holds something else.
     """
     found = locate(name)
     if isinstance(found, Path):
         folder = open_bundle(found).tensors.parent  # nothing vouches for the rest, but for the tensors the metrics do
         entry = entry_of(folder, folder.resolve().name, False)
+    elif found[0] == Folder(PACKAGE):
+        bundle, entry = fetched(found), found[1]
+        for file in entry.files:
+            bundle.path(file)  # checks it
+        folder = bundle.folder
     else:
         folder, entry = cache.fill(*found), found[1]
     return (

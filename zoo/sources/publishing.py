@@ -22,6 +22,7 @@ from zoo.sources import cache
 from zoo.sources.finding import find
 from zoo.sources.folder import copy_bundle
 from zoo.sources.hub import Hub
+from zoo.sources.provenance import check_own, recipe_of
 from zoo.sources.seeds import merge_metrics
 
 CARD = "README.md"
@@ -42,16 +43,17 @@ def publish(
 
     `to` is a folder (TO/<weight>/ and TO/index.json, where the first weight of a model becomes its default) or
     hf://OWNER/REPO (created where needed; it holds one weight, published in one commit). Without `name` a bundle keeps
-    its own and a run becomes the next version of its recipe: the recipe mlp.digits makes mlp.digits_v1, then _v2. What
-    is there already with the same bytes stays as it is.
+    its own and a run becomes the next version of its recipe: the recipe mlp.digits makes mlp.digits_v1, then _v2. A run
+    of one of the zoo's recipes with changed settings needs a name. What is there already with the same bytes stays as
+    it is.
 
     `baselines` are plain methods measured on the same split, {NAME: {"value": …}} in the recipe's metric or a JSON file
     of that; the card shows them beside the model and says which wins.
 
     Raises `ZooError` where a run is unfinished, was not measured on the test split, says of itself what is not so (see
-    `zoo.bundles.check`), or differs from the first in more than the seed; where a baseline is no finite number; where
-    the name holds other bytes, since those of a weight never change; and where nothing can be written. Until all is
-    there the index does not name it.
+    `zoo.bundles.check`), has the recipe of another model, or differs from the first in more than the seed; where a
+    baseline is no finite number; where a name is needed, or holds other bytes, since those of a weight never change;
+    and where nothing can be written. Until all is there the index does not name it.
     """
     bundles = [_bundle(run) for run in (runs if isinstance(runs, list | tuple) else [runs])]
     if not bundles:
@@ -121,6 +123,7 @@ def _draft(bundles: Sequence[Bundle], scratch: Path, baselines: dict[str, Any]) 
     first = bundles[0]
     files = {file: first.path(file) for file in FILES if (first.folder / file).is_file()}
     for bundle in bundles:
+        recipe_of(bundle)
         check_schema(bundle)
     check_parameters(first)
     metrics = merge_metrics(bundles)
@@ -208,6 +211,7 @@ def _next_name(draft: _Draft, model: str, index: Mapping[str, Entry]) -> str:
     """The first free version of the run's recipe; the one that it was published as, where that is so."""
     recipe = str(draft.bundle.config.get("recipe") or model)
     stem = recipe if recipe.startswith(f"{model}.") else f"{model}.{recipe}"
+    check_own(draft.bundle, stem)
     versions = {int(name[len(stem) + 2 :]): name for name in index if re.fullmatch(re.escape(stem) + r"_v[0-9]+", name)}
     tensors = sha256(draft.files[TENSORS])
     for name in versions.values():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from statistics import fmean, stdev
 from typing import Any
 
 from zoo.bundles.format import Bundle
 from zoo.errors import ZooError
+from zoo.sources.provenance import differences, recipe_of
 
 
 def merge_metrics(runs: Sequence[Bundle]) -> dict[str, Any]:
@@ -48,9 +49,9 @@ def _check_measured(run: Bundle) -> None:
 
 def _check_alike(first: Bundle, other: Bundle) -> None:
     left, right = _identity(first), _identity(other)
-    left["recipe"].get("train", {}).pop("seed", None)
-    right["recipe"].get("train", {}).pop("seed", None)
-    for key, ours, theirs in _differences(left, right):
+    for key, ours, theirs in differences(left, right):
+        if key == "recipe.train.seed":
+            continue
         raise ZooError(
             f"{first.folder} and {other.folder} differ in {key} ({ours!r} and {theirs!r}) where only train.seed may; "
             "publish them as two weights."
@@ -62,30 +63,9 @@ def _identity(run: Bundle) -> dict[str, Any]:
     from zoo.bundles.integrity import sha256
 
     return {
-        "recipe": _recipe(run),
+        "recipe": recipe_of(run).model_dump(),
         "config": run.config,
         "data": run.metrics.get("data"),
         "metrics": sorted(run.metrics["metrics"]),
         "tokenizer": run.tokenizer and sha256(run.tokenizer),
     }
-
-
-def _recipe(run: Bundle) -> dict[str, Any]:
-    import yaml
-
-    try:
-        recipe = yaml.safe_load(run.recipe)
-    except yaml.YAMLError as error:
-        raise ZooError(f"{run.folder / 'recipe.yaml'} is not YAML; train the recipe again.") from error
-    if not isinstance(recipe, dict) or not isinstance(recipe.get("train"), dict) or "seed" not in recipe["train"]:
-        raise ZooError(f"{run.folder / 'recipe.yaml'} is not a resolved recipe with a train.seed; train it again.")
-    return recipe
-
-
-def _differences(left: Any, right: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """The dotted keys under which two nested dicts differ, each with both values."""
-    if isinstance(left, dict) and isinstance(right, dict):
-        for name in {**left, **right}:
-            yield from _differences(left.get(name), right.get(name), f"{key}.{name}" if key else str(name))
-    elif left != right:
-        yield key, left, right
