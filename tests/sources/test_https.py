@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import ssl
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import pytest
 
 from zoo.errors import ZooError
 from zoo.sources import find, pull
-from zoo.sources.https import Https
+from zoo.sources.https import TIMEOUT, Https
 
 NAME = "mlp.digits_v1"
 
@@ -83,6 +84,16 @@ def test_without_a_network_the_source_is_named(closed_port: int, home: Path):
         find(f"http://127.0.0.1:{closed_port}/zoo/{NAME}")
     with pytest.raises(ZooError, match="cannot be reached"):
         find(f"https://no-such-host.invalid/zoo/{NAME}")
+    assert not home.exists()
+
+
+def test_a_source_that_never_answers_is_given_up(home: Path, monkeypatch: pytest.MonkeyPatch):
+    assert TIMEOUT <= 10
+    monkeypatch.setattr("zoo.sources.https.TIMEOUT", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/zoo"
+        with pytest.raises(ZooError, match=rf"^{url}/index\.json cannot be reached \(timed out\); check the network"):
+            find(f"{url}/{NAME}")
     assert not home.exists()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -129,10 +130,15 @@ def test_errors_of_the_hub_are_one_sentence(hub: HubServer, make_run, monkeypatc
     assert "someone/else" not in hub.repositories
 
 
-def test_without_a_network_the_hub_is_named(make_run, monkeypatch: pytest.MonkeyPatch, closed_port: int):
+def test_without_a_network_the_hub_is_named_at_once(make_run, monkeypatch, closed_port: int, home: Path, caplog, capfd):
+    run = make_run()
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{closed_port}")
-    with pytest.raises(ZooError, match="check the network"):
-        publish(make_run(), URL)
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("it waits and tries again"))
+    for ask in (lambda: find(URL), lambda: publish(run, URL)):
+        with pytest.raises(ZooError, match=rf"^{URL} .*check the network"):
+            ask()
+    assert not caplog.records and capfd.readouterr().err == ""  # the error is all that is said
+    assert not home.exists()
 
 
 def test_a_bundle_on_the_hub_can_be_published_to_a_folder_under_its_name(hub: HubServer, make_run, tmp_path: Path):

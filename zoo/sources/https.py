@@ -16,7 +16,7 @@ from zoo.bundles.index import Entry
 from zoo.errors import ZooError
 from zoo.sources.cache import offline, read_remote_index
 
-TIMEOUT = 30.0  # seconds without a byte
+TIMEOUT = 10.0  # seconds without an answer or a byte
 INDEX_LIMIT = 16 << 20  # bytes; some fifty thousand weights
 CHUNK = 1 << 20
 LOOPBACK = ("localhost", "127.0.0.1", "::1")

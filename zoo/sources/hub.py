@@ -82,6 +82,13 @@ class Hub:
             yield HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
 
     def _index_text(self) -> str:
+        from huggingface_hub import hf_hub_url
+
+        with self._api("does not give index.json") as api:
+            # Asks once, where the download would ask for half a minute whether the Hub is back.
+            api.get_hf_file_metadata(
+                url=hf_hub_url(self.repo, "index.json", revision=self.revision, endpoint=api.endpoint)
+            )
         with tempfile.TemporaryDirectory() as folder:
             return self._download("index.json", Path(folder)).read_text(encoding="utf-8", errors="replace")
 
