@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import pytest
 
 from zoo.errors import ZooError
-from zoo.sources import find, pull
+from zoo.sources import find, publish, pull
 from zoo.sources.https import TIMEOUT, Https
 
 NAME = "mlp.digits_v1"
@@ -208,32 +208,19 @@ def test_what_a_killed_process_left_is_no_hindrance(served: SimpleNamespace, hom
     assert not left_behind(home)
 
 
-def test_a_full_disk_leaves_nothing_half_written(web: SimpleNamespace, make_run, tmp_path: Path, monkeypatch):
-    from zoo.sources import publish
-
+def test_a_full_disk_leaves_nothing_half_written(
+    web: SimpleNamespace, make_run, small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     publish(make_run(size=50_000), web.root / "zoo")  # 2 MB of tensors
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = which("mount") and subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True
-    )
-    if not mounted or mounted.returncode:
-        pytest.skip("needs the right to mount a small tmpfs")
-    try:
-        monkeypatch.setenv("ZOO_HOME", str(disk / "home"))
-        with pytest.raises(ZooError, match=r"No space left on device.*set ZOO_HOME to another folder\.$"):
-            find(f"{web.url}/zoo/{NAME}")
-        assert not left_behind(disk / "home")
-        assert not list(disk.rglob("model.safetensors"))
-        with pytest.raises(ZooError, match="No space left on device"):
-            publish(web.root / "zoo" / NAME, disk / "shelf")
-        assert list((disk / "shelf").iterdir()) == []
-        monkeypatch.setenv("ZOO_HOME", str(tmp_path / "roomy"))
-        with pytest.raises(ZooError, match="No space left on device"):
-            pull(f"{web.url}/zoo/{NAME}", to=disk / "mine")
-        assert list((disk / "mine").iterdir()) == []
-    finally:
-        subprocess.run(["umount", disk], check=True)
+    monkeypatch.setenv("ZOO_HOME", str(small_disk / "home"))
+    with pytest.raises(ZooError, match=r"No space left on device.*set ZOO_HOME to another folder\.$"):
+        find(f"{web.url}/zoo/{NAME}")
+    assert not left_behind(small_disk / "home")
+    assert not list(small_disk.rglob("model.safetensors"))
+    monkeypatch.setenv("ZOO_HOME", str(tmp_path / "roomy"))
+    with pytest.raises(ZooError, match="No space left on device"):
+        pull(f"{web.url}/zoo/{NAME}", to=small_disk / "mine")
+    assert list((small_disk / "mine").iterdir()) == []
 
 
 def test_a_cache_that_cannot_be_written_is_named(served: SimpleNamespace, tmp_path: Path, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -234,6 +235,26 @@ def test_an_index_that_is_broken_is_not_overwritten(make_run, tmp_path: Path):
     with pytest.raises(ZooError, match="is not JSON"):
         publish(make_run(), tmp_path)
     assert (tmp_path / "index.json").read_text() == "{"
+
+
+def test_wherever_a_disk_is_full_there_is_no_half_of_a_weight(make_run, small_disk: Path):
+    """One page of memory more at a time, so that each file in turn is the one for which there is no room."""
+    shelf, filler, page = small_disk / "shelf", small_disk / "filler", 4096
+    shelf.mkdir()
+    filler.write_bytes(bytes(1 << 20))
+    for seed, name in enumerate(["mlp.digits_v1", "mlp.digits_v2"]):
+        run, before, refusals = make_run(name, seed=seed), content(shelf), []
+        while name not in os.listdir(shelf):
+            try:
+                assert publish(run, shelf) == name
+            except ZooError as error:
+                refusals.append(str(error))
+                assert content(shelf) == before and not list(shelf.glob(f"*{name}*"))
+                os.truncate(filler, filler.stat().st_size - page)
+        assert all("No space left on device" in refusal for refusal in refusals)
+        assert refusals[0].startswith(f"{shelf / name} cannot be written"), "the bundle did not fit"
+        assert refusals[-1].startswith(f"{shelf} cannot be written"), "the bundle did, and the index did not"
+        assert find(shelf / name).entry == read_index(shelf / "index.json")[name]
 
 
 def test_four_processes_publish_at_once_and_none_is_lost(make_run, tmp_path: Path):

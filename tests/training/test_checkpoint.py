@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -125,20 +122,6 @@ def test_a_damaged_newest_gives_way_to_the_one_before_and_the_user_is_told(damag
     assert said.startswith("checkpoint 000000002.safetensors is damaged (") and "the one before it" in said
     (tmp_path / "000000001.safetensors").write_bytes(b"")
     assert checkpoint.newest(tmp_path) is None
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    options = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
-    if not shutil.which("mount") or subprocess.run(options, capture_output=True).returncode:
-        pytest.skip("needs the right to mount a small tmpfs")
-    try:
-        yield disk
-    finally:
-        subprocess.run(["umount", disk], check=True)
 
 
 def test_a_full_disk_keeps_the_last_good_one(small_disk: Path):
