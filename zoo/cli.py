@@ -22,8 +22,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 data = typer.Typer(help="The data sets that recipes train on.", rich_markup_mode=None)
+runs = typer.Typer(help="Show the runs in a folder, or compare two.", rich_markup_mode=None)
 cache = typer.Typer(help="Show what the zoo keeps on this machine, or clear it.", rich_markup_mode=None)
 app.add_typer(data, name="data")
+app.add_typer(runs, name="runs")
 app.add_typer(cache, name="cache")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A weight, a model, a bundle folder, or a source URL.")]
@@ -103,6 +105,7 @@ def train(
     ] = None,
     out: Annotated[str | None, typer.Option(metavar="DIR", help="The run's folder.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in DIR stopped.")] = False,
+    track: Annotated[str | None, typer.Option(metavar="NAME", help="Write curves for it too: tensorboard.")] = None,
     device: Device = None,
 ):
     """Train a model by its recipe; the run's folder can be used and published as a weight."""
@@ -117,7 +120,7 @@ def train(
         changes[key] = value
     try:
         # Not as keywords of `train`: of `device=cpu` the schema says that it is no key.
-        run = zoo.train(zoo.load_recipe(recipe, changes), out=out, resume=resume, device=device)
+        run = zoo.train(zoo.load_recipe(recipe, changes), out=out, resume=resume, device=device, track=track)
     except KeyboardInterrupt:
         print("interrupted; the same command with --resume goes on from the checkpoint.", file=sys.stderr)
         raise
@@ -165,13 +168,17 @@ def reproduce(
     name: Name,
     seeds: Annotated[int | None, typer.Option(min=1, metavar="K", help="Train with K seeds; one by default.")] = None,
     out: Annotated[str | None, typer.Option(metavar="DIR", help="Where to keep the runs; dropped by default.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Train N seeds at a time, as processes.")] = None,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Train them as a cluster's jobs: slurm, or local to try it.")
+    ] = None,
     device: Device = None,
     as_json: Json = False,
 ):
     """Train a weight again by its own recipe and compare with what was published."""
     import zoo
 
-    report = zoo.reproduce(name, seeds=seeds, device=device, out=out)
+    report = zoo.reproduce(name, seeds=seeds, device=device, out=out, jobs=jobs, cluster=cluster)
     _document(report.to_dict()) if as_json else _verdict(report.to_dict())
     return DONE if report.verdict == "reproduced" else FAILED
 
@@ -226,6 +233,50 @@ def data_get(name: Annotated[str, typer.Argument(metavar="NAME")]):
 
     found = load(name)
     print(f"{name}: {len(found.train.targets):,} to train, {len(found.test.targets):,} to test")
+
+
+@runs.callback(invoke_without_command=True)
+def runs_show(
+    context: typer.Context,
+    root: Annotated[str, typer.Option("--in", metavar="DIR", help="The folder that holds them.")] = "runs",
+    as_json: Json = False,
+):
+    if context.invoked_subcommand is None:
+        from zoo.runs import list_runs
+
+        found = list_runs(root)
+        if as_json:
+            return _document([run.to_dict() for run in found])
+        head = ("run", "recipe", "state", "epochs", "metric", "value", "seconds")
+        rows = []
+        for run in found:
+            value = "" if run.value is None else f"{run.value:.4f}"
+            what = f"{run.metric}, {run.split}"
+            rows.append((run.folder, run.recipe, run.state, str(run.epochs), what, value, f"{run.seconds:.0f}"))
+        _table(head, rows)
+
+
+@runs.command("compare")
+def runs_compare(
+    first: Annotated[str, typer.Argument(metavar="RUN")],
+    second: Annotated[str, typer.Argument(metavar="RUN")],
+    picture: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="PNG", help="Draw the curves of both there.")
+    ] = None,
+    as_json: Json = False,
+):
+    """Show what differs between two runs: recipe, environment, curves."""
+    from zoo import runs
+
+    found = runs.compare(first, second)
+    if picture is not None:
+        runs.draw(found, picture)
+    if as_json:
+        return _document(found.to_dict())
+    one, other = found.runs
+    rows = [(key, str(a), str(b)) for key, (a, b) in {**found.recipe, **found.environment}.items()]
+    ends = [(f"last {key}", f"{a[-1]:.4g}", f"{b[-1]:.4g}") for key, (a, b) in found.curves.items() if a and b]
+    _table(("", one.folder, other.folder), [*rows, *ends])
 
 
 @cache.callback(invoke_without_command=True)

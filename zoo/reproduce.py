@@ -26,6 +26,7 @@ from zoo.recipes import Recipe, load_recipe
 from zoo.sources.finding import fetched, locate
 from zoo.sources.provenance import recipe_of
 from zoo.training import Run, train
+from zoo.training.jobs import train_all
 from zoo.training.measure import measure
 
 SAME_PLATFORM = 1e-4
@@ -157,6 +158,8 @@ def reproduce(
     seeds: int | None = None,
     device: torch.device | str | None = None,
     out: str | os.PathLike[str] | None = None,
+    jobs: int | None = None,
+    cluster: str | None = None,
 ) -> Reproduction:
     """Train a weight again from its own recipe and compare with its own numbers.
 
@@ -167,6 +170,9 @@ def reproduce(
         device: as for `zoo.train`.
         out: a folder to keep the runs and `reproduce.json` in; without it the runs are dropped afterwards. Runs that
             are there already are resumed.
+        jobs: train so many seeds at a time, each in a process of its own; in this process, one after another, where it
+            is left out.
+        cluster: "slurm" to train them as jobs of a cluster, "local" for submitit's processes on this machine.
 
     The verdict is *reproduced* where the means differ by at most the tolerance: three standard errors of that
     difference, 3 std sqrt(1/n + 1/k) for n published and k measured seeds, and never less than the recipe's
@@ -180,7 +186,12 @@ def reproduce(
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(out).expanduser() if out is not None else Path(scratch)
-        runs = [_rerun(recipe, seed, folder / f"seed{seed}", device) for seed in chosen]
+        folders = {seed: folder / f"seed{seed}" for seed in chosen}
+        if jobs is None and cluster is None:
+            runs = [_rerun(recipe, seed, place, device) for seed, place in folders.items()]
+        else:
+            named = None if device is None else str(device)
+            runs = train_all(bundle.folder, folders, jobs=jobs or 1, device=named, cluster=cluster)
         values = [run.metrics[metric] for run in runs]
         used = [json.loads((run.folder / "metrics.json").read_text(encoding="utf-8")) for run in runs]
         tolerance = allowed(recipe.evaluate.tolerance, published["std"], published["n"], len(values))

@@ -30,6 +30,7 @@ from zoo.training.run import Run, write_log
 from zoo.training.schedule import factor
 from zoo.training.setup import Setup, fresh_model
 from zoo.training.step import backward
+from zoo.training.track import tracker
 
 LOOK_EVERY = 16
 """Steps between looks at the loss: often enough to stop soon, seldom enough that a GPU is not kept waiting."""
@@ -65,7 +66,7 @@ class Place:
     seconds: float = 0.0
 
 
-def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Trained:
+def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track: str | None = None) -> Trained:
     """Train a recipe in its claimed folder, from its newest checkpoint where there is one.
 
     Where several processes train together (`zoo.training.processes`), each calls this; the main one alone writes.
@@ -163,7 +164,11 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
             parts["scaler"] = {k: torch.as_tensor(v) for k, v in accelerator.scaler.state_dict().items()}
         _write(folder / "checkpoints", place.step, parts, {**vars(place), "data": setup.fingerprint})
 
-    with bar(recipe.name, total, place.step) as (move, tell), signals.noted() as received:
+    with (
+        bar(recipe.name, total, place.step) as (move, tell),
+        tracker(track, folder, place.step) as note,
+        signals.noted() as received,
+    ):
         done = place.step >= total or stopped()
         while not done:
             raw.train()
@@ -235,6 +240,7 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> Tra
             if processes.is_main():
                 write_log(folder, rows)
             tell(place.step, {k: v for k, v in row.items() if k != "step"})
+            note(place.step, row)
             place = Place(epoch=place.epoch + 1, step=place.step, seconds=place.seconds)
             done = place.step >= total or stopped()
             number = leaving(agree=True)

@@ -114,7 +114,7 @@ def claimed(folder: Path, recipe: Recipe, resume: bool) -> Iterator[None]:
 
 def _give_back(folder: Path, made: list[Path]) -> None:
     """Remove what a run wrote before its first step, and the folders that it made, innermost first."""
-    for name in ("recipe.yaml", "config.json", "tokenizer.json", *([".lock"] if made else [])):
+    for name in ("recipe.yaml", "config.json", "metrics.json", "tokenizer.json", *([".lock"] if made else [])):
         with suppress(OSError):
             (folder / name).unlink()
     with suppress(OSError):  # not empty: somebody else put something there

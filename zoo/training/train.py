@@ -27,6 +27,7 @@ from zoo.training.loop import Trained, fit
 from zoo.training.measure import measure
 from zoo.training.run import Run, claimed, write_text
 from zoo.training.setup import Setup, prepare
+from zoo.training.track import check as check_tracker
 
 
 def train(
@@ -35,6 +36,7 @@ def train(
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
     device: torch.device | str | None = None,
+    track: str | None = None,
     **overrides: Any,
 ) -> Run:
     """Execute a recipe and return its run, whose `metrics` are those of the saved bytes.
@@ -44,6 +46,7 @@ def train(
         out: the run's folder; by default `runs/<recipe's name>`.
         resume: continue the run in `out` from its newest checkpoint, to the same weights as if it had never stopped.
         device: by default CUDA or MPS where there is one, else the CPU.
+        track: "tensorboard" to write the curves for it too, into the run's folder.
         overrides: key paths of the recipe to values, as in `**{"train.epochs": 1}`.
 
     Started by `torchrun` or `accelerate launch`, several processes train one model and give the same result; the run's
@@ -54,6 +57,7 @@ def train(
     recipe = _resolve(recipe, overrides)
     folder = Path(out).expanduser() if out is not None else Path("runs") / recipe.name
     where = _device(device, recipe)
+    check_tracker(track)
     processes.join(where)
     with ExitStack() as held:
         if processes.is_main():
@@ -64,8 +68,9 @@ def train(
         (finished,) = processes.told_by_main([resume and Run(folder).finished], where)
         if not finished:
             setup = prepare(recipe, own)
+            write_text(own / "metrics.json", _json(_unmeasured(recipe, setup, where)))
             with deterministic(recipe.train.deterministic):
-                trained = fit(recipe, setup, folder, where)
+                trained = fit(recipe, setup, folder, where, track)
             if processes.is_main():
                 _finish(trained, recipe, setup, folder, where)
         processes.wait()
@@ -99,6 +104,22 @@ def _device(device: torch.device | str | None, recipe: Recipe) -> torch.device:
     return found
 
 
+def _unmeasured(recipe: Recipe, setup: Setup, device: torch.device) -> dict[str, Any]:
+    """metrics.json as it is before there are metrics: what the run is made of."""
+    return {
+        "schema": 1,
+        "split": setup.held_name,
+        "metrics": {},
+        "recipe_sha256": recipe.sha256(),
+        "data": {"name": recipe.data.name, "fingerprint": setup.fingerprint},
+        "environment": environment(device),
+    }
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2) + "\n"
+
+
 def _finish(trained: Trained, recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> None:
     """Save the weights, measure the saved bytes, and let both appear together."""
     started = time.monotonic()
@@ -123,19 +144,15 @@ def _finish(trained: Trained, recipe: Recipe, setup: Setup, folder: Path, device
         )
         seed = recipe.train.seed
         metrics = {
-            "schema": 1,
-            "split": setup.held_name,
+            **_unmeasured(recipe, setup, device),
             "metrics": {
                 k: {"value": v, "mean": v, "std": 0.0, "n": 1, "seeds": [seed], "values": [v]}
                 for k, v in values.items()
             },
             "sha256": sha256(temporary),
-            "recipe_sha256": recipe.sha256(),
-            "data": {"name": recipe.data.name, "fingerprint": setup.fingerprint},
             "seconds": round(trained.seconds + time.monotonic() - started, 1),
-            "environment": place,
         }
-        write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+        write_text(folder / "metrics.json", _json(metrics))
         os.replace(temporary, folder / "model.safetensors")
     except OSError as error:
         raise ZooError(

@@ -1,0 +1,108 @@
+"""The table of runs, and two runs side by side."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+import zoo
+from zoo import ZooError, runs
+from zoo.cli import main
+
+RECIPE: dict[str, Any] = {
+    "model": "mlp",
+    "model_args": {"widths": [16]},
+    "init": "default",
+    "data": {"name": "digits", "batch_size": 64},
+    "optimizer": {"name": "adamw", "lr": 0.003},
+    "train": {"epochs": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two finished runs, one of them with a validation part, and one that was stopped."""
+    folder = tmp_path_factory.mktemp("runs")
+    zoo.train(RECIPE, out=folder / "a", device="cpu", track="tensorboard")
+    zoo.train(RECIPE, out=folder / "b", device="cpu", **{"optimizer.lr": 0.01, "data.validation": 0.2})
+    zoo.train(RECIPE, out=folder / "deep" / "c", device="cpu")
+    for file in ("model.safetensors", "metrics.json"):
+        (folder / "deep" / "c" / file).unlink()
+    return folder
+
+
+def test_every_run_is_a_row(shelf: Path):
+    a, b, c = runs.list_runs(shelf)
+    assert (a.folder, a.state, a.epochs, a.split) == (str(shelf / "a"), "finished", 2, "test")
+    assert a.value == zoo.training.Run(shelf / "a").metrics["accuracy"]  # type: ignore[attr-defined]
+    assert (b.state, b.split) == ("finished", "validation")
+    assert (c.state, c.split, c.metric) == ("stopped", "train", "accuracy") and 0 < (c.value or 0) < 1
+
+
+def test_a_run_in_use_is_training(shelf: Path):
+    with FileLock(shelf / "deep" / "c" / ".lock"):
+        assert [run.state for run in runs.list_runs(shelf)] == ["finished", "finished", "training"]
+
+
+def test_what_differs_is_told_and_nothing_else(shelf: Path):
+    found = runs.compare(shelf / "a", shelf / "b")
+    assert found.recipe == {"data.validation": (0.0, 0.2), "optimizer.lr": (0.003, 0.01)}
+    assert found.environment == {}
+    assert set(found.curves) == {"lr", "train_loss", "train_accuracy", "samples_per_second"}
+    assert [len(values) for values in found.curves["train_loss"]] == [2, 2]
+
+
+def test_a_picture_of_both_curves(shelf: Path, tmp_path: Path):
+    runs.draw(runs.compare(shelf / "a", shelf / "b"), tmp_path / "both.png")
+    assert (tmp_path / "both.png").read_bytes().startswith(b"\x89PNG")
+    assert list(tmp_path.iterdir()) == [tmp_path / "both.png"]
+    with pytest.raises(ZooError, match=r"cannot be written \(No such file or directory\); choose another file\.$"):
+        runs.draw(runs.compare(shelf / "a", shelf / "b"), tmp_path / "nowhere" / "both.png")
+
+
+def test_the_commands(shelf: Path, capfd: pytest.CaptureFixture[str]):
+    assert main(["runs", "--in", str(shelf), "--json"]) == 0
+    assert [row["state"] for row in json.loads(capfd.readouterr().out)] == ["finished", "finished", "stopped"]
+    assert main(["runs", "--in", str(shelf)]) == 0
+    assert "stopped" in capfd.readouterr().out
+    assert main(["runs", "compare", str(shelf / "a"), str(shelf / "b"), "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["recipe"]["optimizer.lr"] == [0.003, 0.01]
+    assert main(["runs", "compare", str(shelf / "a"), str(shelf / "b")]) == 0
+    assert "optimizer.lr" in capfd.readouterr().out
+    assert main(["runs", "compare", str(shelf / "a"), str(shelf)]) == 2
+    assert "holds no run; give the folder that `zoo train` wrote." in capfd.readouterr().err
+    assert main(["runs", "--in", str(shelf / "none")]) == 2
+
+
+def test_tensorboard_has_the_rows_of_the_log(shelf: Path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(shelf / "a" / "tensorboard"))
+    events.Reload()
+    log = zoo.training.Run(shelf / "a").log  # type: ignore[attr-defined]
+    seen = [(event.step, event.value) for event in events.Scalars("train_loss")]
+    assert seen == [(int(row["step"]), pytest.approx(float(row["train_loss"]))) for row in log]
+
+
+def test_an_unknown_tracker_is_refused_before_anything_is_written(tmp_path: Path):
+    with pytest.raises(ZooError, match="unknown tracker 'abacus'; there is: tensorboard"):
+        zoo.train(RECIPE, out=tmp_path / "run", track="abacus")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_says_what_it_is_made_of_before_it_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from zoo.training import loop
+
+    def interrupted(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "_write", interrupted)  # the first checkpoint, when there is a line in the log
+    with pytest.raises(KeyboardInterrupt):
+        zoo.train(RECIPE, out=tmp_path / "run", device="cpu")
+    said = json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))
+    assert said["metrics"] == {} and len(said["data"]["fingerprint"]) == 64
+    assert {"torch", "threads", "cpu", "cores"} <= set(said["environment"])

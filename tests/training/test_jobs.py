@@ -1,0 +1,94 @@
+"""Seeds as jobs: real processes, merged as one process would have them; what fails is named and not started again."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import zoo
+from zoo import ZooError
+from zoo.training import Run
+from zoo.training.jobs import train_all
+
+RECIPE: dict[str, Any] = {
+    "model": "mlp",
+    "model_args": {"widths": [16]},
+    "init": "default",
+    "data": {"name": "digits", "batch_size": 64},
+    "optimizer": {"name": "adamw", "lr": 0.003},
+    "train": {"epochs": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def weight(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small weight, published."""
+    folder = tmp_path_factory.mktemp("weight")
+    run = zoo.train(RECIPE, out=folder / "run", device="cpu")
+    return folder / "shelf" / zoo.publish(run, folder / "shelf", name="mlp.small_v1")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cluster", [None, "local"], ids=["processes", "submitit"])
+def test_jobs_find_what_one_process_finds(weight: Path, cluster: str | None, tmp_path: Path, capfd):
+    alone = zoo.reproduce(weight, seeds=2, device="cpu")
+    report = zoo.reproduce(weight, seeds=2, device="cpu", jobs=2, cluster=cluster, out=tmp_path / "runs")
+    assert report.measured["seeds"] == alone.measured["seeds"] == [0, 1]
+    assert report.measured["values"] == pytest.approx(alone.measured["values"], abs=1e-6)
+    assert report.verdict == alone.verdict and report.tolerance == alone.tolerance
+    assert all(Run(tmp_path / "runs" / f"seed{seed}").finished for seed in (0, 1))
+    said = capfd.readouterr().err
+    assert re.search(r"(?m)^seed 0: ", said) and re.search(r"(?m)^seed 1: ", said), "one line a seed"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cluster", [None, "local"], ids=["processes", "submitit"])
+def test_a_run_that_fails_is_named_and_the_others_are_kept(cluster: str | None, tmp_path: Path):
+    recipe = tmp_path / "small.yaml"
+    recipe.write_text(yaml.safe_dump(RECIPE), encoding="utf-8")
+    (tmp_path / "seed1").mkdir()
+    (tmp_path / "seed1" / "mine.txt").write_text("not a run")
+    with pytest.raises(ZooError) as raised:
+        train_all(recipe, {seed: tmp_path / f"seed{seed}" for seed in (0, 1)}, device="cpu", cluster=cluster)
+    assert re.match(r"1 of 2 runs failed \(seed 1: .*is not empty and holds no run.*\); mend", str(raised.value))
+    assert Run(tmp_path / "seed0").finished and not Run(tmp_path / "seed1").finished
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_every_job_with_its_checkpoint(tmp_path: Path):
+    long = {**RECIPE, "train": {"epochs": 5000}}
+    recipe = tmp_path / "long.yaml"
+    recipe.write_text(yaml.safe_dump(long), encoding="utf-8")
+    code = (
+        "from pathlib import Path; from zoo.training.jobs import train_all\n"
+        f"train_all(Path({str(recipe)!r}), {{s: Path({str(tmp_path)!r}) / str(s) for s in (0, 1, 2)}}, jobs=2)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while len(list(tmp_path.glob("*/log.csv"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    parent.send_signal(signal.SIGINT)
+    _, err = parent.communicate(timeout=60)
+    assert parent.returncode != 0 and "KeyboardInterrupt" in err
+    assert all(list((tmp_path / seed).glob("checkpoints/*.safetensors")) for seed in "01")
+    assert not (tmp_path / "2").exists(), "what waits is not begun"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"jobs": 0}, "jobs is 0; give 1 or more."),
+        ({"cluster": "moon"}, "cluster 'moon' cannot be used"),
+    ],
+)
+def test_what_cannot_be_asked_for(more: dict[str, Any], said: str, tmp_path: Path):
+    with pytest.raises(ZooError, match=said):
+        train_all(tmp_path / "none.yaml", {0: tmp_path / "0"}, **more)

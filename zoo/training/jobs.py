@@ -1,0 +1,150 @@
+"""Many runs of one recipe as jobs: processes on this machine, or on a cluster through submitit."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import ZooError
+from zoo.training.run import Run
+
+LONGEST = 24 * 60
+"""Minutes that a cluster is asked for a run: more than any recipe here takes."""
+
+
+def train_all(
+    recipe: Path, folders: Mapping[int, Path], *, jobs: int = 1, device: str | None = None, cluster: str | None = None
+) -> list[Run]:
+    """Train `recipe` (a file or folder) once for each seed of `folders`, into its folder, at most `jobs` at a time.
+
+    Each is a process of its own, `zoo train … --resume` where the folder is there already, with its share of the
+    machine's threads unless OMP_NUM_THREADS says otherwise. With `cluster` they are submitit's jobs: "slurm", or
+    "local" for processes that it starts here. What fails is not started again.
+
+    Raises `ZooError` with the seeds that failed and the last that each said, once the others are done.
+    """
+    if jobs < 1:
+        raise ZooError(f"jobs is {jobs}; give 1 or more.")
+    commands = {seed: _command(recipe, seed, folder, device) for seed, folder in folders.items()}
+    failed = _on_cluster(commands, folders, jobs, cluster) if cluster else _here(commands, jobs)
+    if failed:
+        said = "; ".join(f"seed {seed}: {line}" for seed, line in sorted(failed.items()))
+        raise ZooError(
+            f"{len(failed)} of {len(folders)} runs failed ({said}); mend the cause and run again with the same --out."
+        )
+    return [Run(folder) for folder in folders.values()]
+
+
+def _command(recipe: Path, seed: int, folder: Path, device: str | None) -> list[str]:
+    command = [sys.executable, "-m", "zoo", "train", str(recipe), f"train.seed={seed}", "--out", str(folder)]
+    return command + (["--device", str(device)] if device else []) + (["--resume"] if folder.exists() else [])
+
+
+def _here(commands: Mapping[int, list[str]], jobs: int) -> dict[int, str]:
+    """Seed -> the last line of each process that failed."""
+    threads = str(max(1, (os.cpu_count() or 1) // jobs))
+    environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads)}
+    places, failed = threading.Semaphore(jobs), {}
+    running: list[subprocess.Popen[str]] = []
+    leaving = threading.Event()
+
+    def work(seed: int, tell: Callable[[int, str], None]) -> None:
+        with places:
+            if leaving.is_set():
+                return
+            process = subprocess.Popen(
+                commands[seed], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+            )
+            running.append(process)
+            last = ""
+            for line in process.stderr or ():
+                last = line.strip() or last
+                tell(seed, last)
+            if process.wait():
+                failed[seed] = last.removeprefix("error: ") or f"exit status {process.returncode}"
+
+    with _lines(commands) as tell:
+        workers = [threading.Thread(target=work, args=(seed, tell)) for seed in commands]
+        try:
+            for worker in workers:
+                worker.start()
+            for worker in workers:
+                worker.join()
+        except BaseException:  # Ctrl-C above all: each run is to write its checkpoint before all end
+            leaving.set()
+            for process in running:
+                if process.poll() is None:
+                    process.send_signal(signal.SIGINT)
+            for worker in workers:
+                if worker.ident:
+                    worker.join()
+            raise
+    return failed
+
+
+@contextmanager
+def _lines(seeds: Mapping[int, Any]) -> Iterator[Callable[[int, str], None]]:
+    """A function of (seed, what its run said last): a line a seed, live on a terminal, one after another elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda seed, line: print(f"seed {seed}: {line}", file=sys.stderr, flush=True)
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    said = dict.fromkeys(seeds, "waiting")
+    with Live(console=Console(stderr=True), refresh_per_second=4) as live:
+
+        def tell(seed: int, line: str) -> None:
+            said[seed] = line
+            live.update(Text("\n".join(f"seed {seed}: {line}" for seed, line in said.items())))
+
+        yield tell
+
+
+def _on_cluster(
+    commands: Mapping[int, list[str]], folders: Mapping[int, Path], jobs: int, cluster: str
+) -> dict[int, str]:
+    try:
+        import submitit
+    except ImportError as error:
+        raise ZooError("cluster needs submitit; install it with: pip install 'reprozoo[slurm]'.") from error
+    logs = next(iter(folders.values())).parent / "submitit"
+    try:
+        executor = submitit.AutoExecutor(folder=logs, cluster=cluster)
+    except Exception as error:  # submitit asserts, and raises what it likes
+        raise ZooError(f"cluster {cluster!r} cannot be used ({error}); choose slurm or local.") from error
+    limits = {"slurm_array_parallelism": jobs} if cluster == "slurm" else {}
+    executor.update_parameters(timeout_min=LONGEST, name="zoo", **limits)
+    failed, waiting = {}, dict(commands)
+    with _lines(commands) as tell:
+        while waiting:
+            # slurm holds back what is over the limit itself
+            batch = list(waiting)[: jobs if cluster != "slurm" else None]
+            submitted = {seed: executor.submit(_run, waiting.pop(seed)) for seed in batch}
+            for seed, job in submitted.items():
+                tell(seed, f"job {job.job_id}")
+                try:
+                    why = job.result()
+                except Exception as error:  # the cluster's own, such as a node that died
+                    why = " ".join(str(error).split()) or repr(error)
+                if why:
+                    failed[seed] = why
+                tell(seed, f"job {job.job_id} {'failed' if why else 'is done'}")
+    return failed
+
+
+def _run(command: list[str]) -> str:
+    """What a node of the cluster does; the last that a failed run said, nothing for one that is done."""
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if not done.returncode:
+        return ""
+    said = done.stderr.strip().splitlines()
+    return said[-1].removeprefix("error: ") if said else f"exit status {done.returncode}"
