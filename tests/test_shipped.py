@@ -1,0 +1,52 @@
+"""The weights that ship with the package: each reaches what was asked of it, and all are small and whole."""
+
+from __future__ import annotations
+
+from operator import ge
+from pathlib import Path
+
+import pytest
+
+import zoo
+from zoo import sources
+from zoo.sources.folder import PACKAGE, Folder
+
+# Weight, metric, and what its mean over the seeds has to be: at least (ge) or at most (le) the bar.
+BARS = [
+    ("bilstm_attn.imdb_v1", "accuracy", ge, 0.890),
+    ("mlp.digits_v1", "accuracy", ge, 0.975),
+    ("mnist_mlp.mnist_plain_v1", "accuracy", ge, 0.9860),
+    ("mnist_mlp.mnist_v1", "accuracy", ge, 0.9930),
+    ("resnet18_cifar.cifar10_v1", "accuracy", ge, 0.945),
+]
+SHIPPED = Folder(PACKAGE).read_index()
+
+
+@pytest.mark.parametrize(("weight", "metric", "holds", "bar"), BARS, ids=[row[0] for row in BARS])
+def test_a_weight_reaches_its_bar(weight: str, metric: str, holds, bar: float) -> None:
+    if weight not in SHIPPED:
+        pytest.skip(f"{weight} does not ship yet")
+    figures = sources.find(PACKAGE / weight).metrics["metrics"][metric]
+    assert holds(figures["mean"], bar), f"{weight}: {metric} is {figures['mean']} on average"
+
+
+def test_no_weight_ships_without_a_bar() -> None:
+    assert set(SHIPPED) <= {row[0] for row in BARS}
+
+
+def test_the_package_holds_its_weights_whole_and_nothing_else() -> None:
+    files = {Path(name) / file for name, entry in SHIPPED.items() for file in entry.files} | {Path("index.json")}
+    assert files == {path.relative_to(PACKAGE) for path in PACKAGE.rglob("*") if path.is_file()}
+    for name, entry in SHIPPED.items():
+        bundle = sources.find(PACKAGE / name)
+        for file in entry.files:
+            bundle.path(file)  # raises unless its bytes are those of the index
+
+
+def test_they_take_less_than_45_mib_together() -> None:
+    assert sum(path.stat().st_size for path in PACKAGE.rglob("*") if path.is_file()) < 45 * 2**20
+
+
+def test_the_default_of_each_model_is_one_that_ships() -> None:
+    for model in {zoo.info(weight).name for weight in SHIPPED}:
+        assert zoo.info(model).default in SHIPPED
