@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from zoo.nn import AttentionPooling, length_mask
 
@@ -19,15 +20,35 @@ def test_equals_a_loop_over_the_states() -> None:
         torch.testing.assert_close(pooled[row], share @ states[row, :length])
 
 
-def test_attention_that_gives_weight_to_padding() -> None:
-    """The guide's mistake: a softmax over all steps leaks weight to what is behind a row's end, whatever lies there."""
+def test_gradcheck() -> None:
     torch.manual_seed(0)
-    pool, states, mask = AttentionPooling(6, 5), torch.randn(3, 50, 6), length_mask(torch.tensor([50, 2, 9]), 50)
-    pooled, weights = pool(states, mask)
-    assert (weights[~mask] == 0).all() and (weights[mask] > 0).all()
-    torch.testing.assert_close(weights.sum(1), torch.ones(3))
-    loud = states.masked_fill(~mask.unsqueeze(-1), 1e4)
-    torch.testing.assert_close(pool(loud, mask)[0], pooled)
+    pool, states = AttentionPooling(4, 3).double(), torch.randn(3, 5, 4, dtype=torch.float64, requires_grad=True)
+    mask = length_mask(torch.tensor([5, 2, 0]), 5)
+    assert torch.autograd.gradcheck(lambda states: pool(states, mask), (states,))
+    assert torch.autograd.gradgradcheck(lambda states: pool(states, mask)[0], (states,))
+
+
+def test_the_gradient_in_a_score_is_as_derived() -> None:
+    torch.manual_seed(0)
+    pool, states = AttentionPooling(4, 3).double(), torch.randn(1, 5, 4, dtype=torch.float64)
+    scores: list[Tensor] = []
+    pool.score.register_forward_hook(lambda *call: scores.append(call[-1]))
+    pooled, weights = pool(states, length_mask(torch.tensor([3]), 5))
+    wanted = torch.randn(4, dtype=torch.float64)
+    (gradient,) = torch.autograd.grad(pooled[0] @ wanted, scores)
+    torch.testing.assert_close(gradient[0, :, 0], weights[0] * ((states[0] - pooled[0]) @ wanted))
+    assert (gradient[0, 3:] == 0).all()
+
+
+def test_the_order_of_states_does_not_matter_and_equal_states_are_averaged() -> None:
+    torch.manual_seed(0)
+    pool, states, order = AttentionPooling(6, 5), torch.randn(2, 7, 6), torch.randperm(7)
+    mask = length_mask(torch.tensor([7, 4]), 7)
+    (pooled, weights), (turned, turned_weights) = pool(states, mask), pool(states[:, order], mask[:, order])
+    torch.testing.assert_close(turned, pooled)
+    torch.testing.assert_close(turned_weights, weights[:, order])
+    _, equal = pool(states[:, :1].expand(2, 7, 6), mask)
+    torch.testing.assert_close(equal, mask / mask.sum(1, keepdim=True))
 
 
 def test_a_row_without_states_gives_zeros_and_finite_gradients() -> None:

@@ -14,6 +14,10 @@ class AttentionPooling(nn.Module):
     appendix A.1.2, with a learned query in place of the decoder's state: Yang et al. 2016, Hierarchical Attention
     Networks, section 2.2).
 
+    With scores e_t, weights a_t = exp(e_t) / sum_s exp(e_s) over the states let in, and pooled p = sum_t a_t h_t: since
+    da_s/de_t = a_s ([s = t] - a_t), dp/de_t = a_t (h_t - p). So a state's score rises as far as h_t would move p where
+    the loss wants it, and a state with weight 0 gets no gradient, neither through its score nor through p.
+
     Args:
         features: numbers in one state.
         units: width of the hidden layer that scores a state. 64 is plenty to tell what matters from what does not.
@@ -29,7 +33,8 @@ class AttentionPooling(nn.Module):
 
     def forward(self, states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         # The softmax runs over hundreds of terms: in float32 also where the states are bfloat16.
-        scores = self.score(torch.tanh(self.project(states))).squeeze(-1).float()
+        scores = self.score(torch.tanh(self.project(states))).squeeze(-1)
+        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
         # The lowest finite number, not -inf: a row without states gets equal weights instead of NaN. The product then
         # makes every masked weight exactly zero, those too.
         weights = scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(-1) * mask
