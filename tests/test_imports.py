@@ -18,12 +18,13 @@ HEAVY = (
 )
 # The lower layers, each with those it may import. `environment` and `errors` are below them all.
 LAYERS = {
-    "registry": {"registry", "models"},  # which it imports when a name is first looked up
+    # It imports the models when a name is first looked up, and the guests when one of theirs is.
+    "registry": {"registry", "models", "guests"},
     "init": {"init"},
     "nn": {"nn"},
     "models": {"registry", "init", "nn", "models"},
     "bundles": {"registry", "init", "nn", "models", "bundles"},
-    "create": {"registry", "init", "bundles", "sources", "create"},
+    "create": {"registry", "init", "bundles", "sources", "guests", "create"},
 }
 
 

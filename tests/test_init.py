@@ -213,7 +213,7 @@ def test_half_precision_and_meta(scheme: str) -> None:
 
 
 def test_names_and_errors(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert init.names() == sorted(["default", *DRAWN])
+    assert init.names() == sorted(["constructor", "default", *DRAWN])
     with pytest.raises(ZooError, match="unknown init scheme 'kaiming'; did you mean kaiming_normal, kaiming_uniform"):
         init.apply(nn.Linear(1, 1), "kaiming")
     with pytest.raises(ZooError, match="'orthogonal' is already registered"):

@@ -57,13 +57,18 @@ def list_models(
     """Names of the registered models that fit all of the filters, in natural order (resnet18 before resnet101).
 
     Args:
-        pattern: a glob over names, `*`, `?` and `[...]`, case-sensitive.
+        pattern: a glob over names, `*`, `?` and `[...]`, case-sensitive; `timm/…` lists timm's models instead.
         task: such as "image-classification".
         dataset: such as "mnist": models with a weight or a recipe for it, told by the tag, which begins with the data
             set's name (`mnist_mlp.mnist_plain_v1`).
         pretrained: True for models with a weight in the sources, False for those without.
     """
-    found = [name for name in registry.names() if fnmatchcase(name, pattern)]
+    if pattern.startswith(registry.GUESTS):
+        from zoo import guests
+
+        found = guests.names(pattern.removeprefix(registry.GUESTS))
+    else:
+        found = [name for name in registry.names() if fnmatchcase(name, pattern)]
     if task is not None:
         found = [name for name in found if registry.get(name).task == task]
     if dataset is not None:
@@ -90,7 +95,7 @@ def info(name: str | os.PathLike[str]) -> ModelInfo:
     name = text_of(name)
     if not is_model_name(name):
         return _weight(sources.find(name))
-    if name not in registry.names():
+    if not registry.is_known(name):
         raise unknown("model", name, [*registry.names(), *_entries()])  # it may be a weight's tag, without its model
     return _model(name)
 

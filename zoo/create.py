@@ -28,8 +28,8 @@ def create(
     """A model by name, freshly initialised or with a published weight.
 
     Args:
-        name: a model (`"bilstm_attn"`), or what loads without saying so: a weight (`"bilstm_attn.imdb_v1"`), the folder
-            of a bundle, a source URL.
+        name: a model (`"bilstm_attn"`, or `"timm/resnet18"` for one of timm's), or what loads without saying so: a
+            weight (`"bilstm_attn.imdb_v1"`), the folder of a bundle, a source URL.
         pretrained: load the model's default weight.
         weights: load this one: its tag (`"imdb_v1"`), its full name, the folder of a bundle, or a source URL.
         device: where the model is made, by default torch's default device.
@@ -49,6 +49,10 @@ def create(
     wanted, is_model = name, is_model_name(name)
     if is_model:
         entry = registry.get(name)
+        if name.startswith(registry.GUESTS) and weights is None and pretrained:
+            from zoo import guests
+
+            return guests.pretrained(name, device=device, dtype=dtype, num_classes=num_classes, **model_args)
         if weights is not None:
             wanted = _weight(name, text_of(weights))
         elif not pretrained:
@@ -74,7 +78,7 @@ def text_of(name: str | os.PathLike[str]) -> str:
 
 def is_model_name(name: str) -> bool:
     """Whether `name` is looked up among the models, rather than being a weight, a bundle's folder or a URL."""
-    return name in registry.names() or not ("." in name or _is_place(name))
+    return registry.is_known(name) or not ("." in name or _is_place(name))
 
 
 def _weight(model: str, weights: str) -> str:

@@ -186,6 +186,11 @@ def default(layer: nn.Module, gain: float) -> None:
     _reset(layer)
 
 
+@register_init("constructor")
+def constructor(layer: nn.Module, gain: float) -> None:
+    """Nothing: what the model's constructor drew stays, for models that bring an initialisation of their own."""
+
+
 @register_init("kaiming_normal")
 def kaiming_normal(layer: nn.Module, gain: float) -> None:
     """N(0, gain / sqrt(fan)) (He et al. 2015)."""

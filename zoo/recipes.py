@@ -301,11 +301,15 @@ class Evaluate(Strict):
 
 
 class Recipe(Strict):
-    """A checked recipe. `name` is the file's stem, `mnist_mlp.mnist`; a weight grown from it is `<name>_v<N>`."""
+    """A checked recipe. `name` is the file's stem, `mnist_mlp.mnist`; a weight grown from it is `<name>_v<N>`.
+
+    `init_from` begins from a weight, `timm/NAME` or a safetensors file instead of from `init` alone.
+    """
 
     model: str
     model_args: dict[str, Any] = {}
     init: str
+    init_from: str | None = None
     data: Data
     loss: Annotated[Loss, Field(discriminator="name")] = CrossEntropy(name="cross_entropy")
     optimizer: Annotated[SGD | Adam, Field(discriminator="name")]
@@ -431,7 +435,7 @@ def _with_task_defaults(content: dict[str, Any]) -> dict[str, Any]:
     from zoo import registry, tasks
 
     model = content.get("model")
-    if not isinstance(model, str) or model not in registry.names():
+    if not isinstance(model, str) or not registry.is_known(model):
         task = tasks.get("image-classification")  # that there is no such model is said later
     else:
         task = tasks.get(registry.get(model).task)
@@ -448,7 +452,7 @@ def _check_names(recipe: Recipe, where: str) -> None:
     from zoo import data, init, registry, tasks
 
     for key, kind, name, names in (
-        ("model", "model", recipe.model, registry.names()),
+        ("model", "model", recipe.model, [recipe.model] if registry.is_known(recipe.model) else registry.names()),
         ("init", "init scheme", recipe.init, init.names()),
         ("data.name", "data set", recipe.data.name, data.names()),
     ):

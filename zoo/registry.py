@@ -45,6 +45,9 @@ class Model:
     input_shape: tuple[int, ...]
 
 
+GUESTS = "timm/"
+"""Names that begin so are timm's models: known, but not listed among the zoo's own."""
+
 _models: dict[str, Model] = {}
 _loaded = False
 _loading = threading.RLock()  # re-entrant: a plug-in may look up a model while it is being imported
@@ -83,10 +86,19 @@ def natural(name: str) -> list[tuple[int, str | int]]:
 
 def get(name: str) -> Model:
     """The registered model of that name; `ZooError` with the nearest three where there is none."""
+    if name.startswith(GUESTS):
+        from zoo import guests
+
+        return guests.model(name)
     _load()
     if name not in _models:
         raise unknown("model", name, names())
     return _models[name]
+
+
+def is_known(name: str) -> bool:
+    """Whether `get` has a model of that name, or asks timm for it."""
+    return name.startswith(GUESTS) or name in names()
 
 
 def names() -> list[str]:

@@ -73,6 +73,9 @@ class _Handler(BaseHTTPRequestHandler):
             elif found:
                 body = found[1][match[3]]
                 headers = {"ETag": f'"{hashlib.sha1(body).hexdigest()}"', "X-Repo-Commit": found[0]}
+                if match[3].endswith(".safetensors"):  # kept as a large file, under its SHA-256
+                    headers["X-Linked-Etag"] = f'"{hashlib.sha256(body).hexdigest()}"'
+                    headers["X-Linked-Size"] = str(len(body))
                 self._send(body, 200, headers)
         else:
             self._json({"error": "no such endpoint"}, 404)

@@ -17,6 +17,7 @@ from zoo.data import DataSet, Split
 from zoo.errors import ZooError
 from zoo.recipes import Recipe
 from zoo.training import kinds
+from zoo.training.begin import begin
 from zoo.training.run import write_text
 
 
@@ -91,6 +92,8 @@ def fresh_model(recipe: Recipe, config: dict[str, Any], device: torch.device) ->
     torch.manual_seed(recipe.train.seed)
     model = registry.construct(recipe.model, config["model_args"])
     init.apply(model, recipe.init)
+    if recipe.init_from is not None:
+        begin(model, recipe.init_from, config["labels"])
     return model.to(device)
 
 

@@ -22,6 +22,7 @@ from zoo.environment import environment
 from zoo.errors import ZooError
 from zoo.recipes import Recipe, load_recipe, parse
 from zoo.training import processes
+from zoo.training.begin import origin
 from zoo.training.determinism import deterministic
 from zoo.training.loop import Trained, fit
 from zoo.training.measure import measure
@@ -113,6 +114,7 @@ def _unmeasured(recipe: Recipe, setup: Setup, device: torch.device) -> dict[str,
         "recipe_sha256": recipe.sha256(),
         "data": {"name": recipe.data.name, "fingerprint": setup.fingerprint},
         "environment": environment(device),
+        **({"init_from": origin(recipe.init_from)} if recipe.init_from else {}),
     }
 
 

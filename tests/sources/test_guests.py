@@ -1,0 +1,167 @@
+"""timm's models as guests: made, loaded through the real client from a small Hub on loopback, trained from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import timm
+import torch
+from hub_server import HubServer, Repository
+from safetensors.torch import load_file, save
+
+import zoo
+from zoo import ZooError
+
+NAME = "timm/test_resnet"
+REPO = "timm/test_resnet.r160_in1k"
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """A Hub that holds a weight of timm's smallest ResNet, and an empty cache of the Hub's client."""
+    import huggingface_hub.constants as constants
+
+    torch.manual_seed(0)
+    weight = save(timm.create_model("test_resnet").state_dict())
+    server = HubServer()
+    server.repositories[REPO] = Repository()
+    server.repositories[REPO].commit("weights", {"model.safetensors": weight})
+    monkeypatch.setenv("HF_ENDPOINT", server.url)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def pictures() -> torch.Tensor:
+    return torch.rand(2, 3, 160, 160, generator=torch.Generator().manual_seed(1))
+
+
+def test_a_fresh_guest_is_timms_own_and_a_seed_fixes_it():
+    torch.manual_seed(3)
+    guest = zoo.create(NAME, num_classes=7)
+    torch.manual_seed(3)
+    own = timm.create_model("test_resnet", num_classes=7)
+    assert guest.training and guest.zoo.name == NAME and guest.zoo.weight is None
+    assert all(torch.equal(a, b) for a, b in zip(guest.state_dict().values(), own.state_dict().values(), strict=True))
+
+
+def test_a_pretrained_guest_answers_as_timms_and_brings_its_transform(hub: HubServer):
+    state = torch.get_rng_state()
+    guest = zoo.create(NAME, pretrained=True)
+    assert torch.equal(torch.get_rng_state(), state) and not guest.training
+    torch.manual_seed(0)
+    own = timm.create_model("test_resnet").eval()
+    with torch.no_grad():
+        assert torch.equal(guest(pictures()), own(pictures()))
+    assert guest.zoo.input == {
+        "kind": "image",
+        "channels": 3,
+        "size": [160, 160],
+        "maximum": 255.0,
+        "mean": [0.5, 0.5, 0.5],
+        "std": [0.5, 0.5, 0.5],
+    }
+    asked = len(hub.asked)
+    zoo.create(NAME, pretrained=True)
+    assert not [line for line in hub.asked[asked:] if line.startswith("GET /timm/")], "it is fetched once"
+
+
+def test_another_number_of_classes_replaces_the_classifier_with_one_warning(hub: HubServer):
+    with pytest.warns(UserWarning, match="is a fresh one for 5 classes; train it") as warned:
+        guest = zoo.create(NAME, pretrained=True, num_classes=5)
+    assert len(warned) == 1 and guest(pictures()).shape == (2, 5)
+
+
+def test_bytes_that_are_not_the_hubs_are_not_used(hub: HubServer, tmp_path: Path):
+    zoo.create(NAME, pretrained=True)
+    (blob,) = (path for path in (tmp_path / "hub").rglob("blobs/*") if path.is_file())
+    content = bytearray(blob.read_bytes())
+    content[-1] ^= 1
+    blob.write_bytes(content)
+    with pytest.raises(ZooError, match="SHA-256"):
+        zoo.create(NAME, pretrained=True)
+
+
+def test_what_there_is_not(hub: HubServer, monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(ZooError, match=r"unknown model 'timm/test_resnett'; did you mean timm/test_resnet"):
+        zoo.create("timm/test_resnett")
+    hub.repositories.clear()
+    with pytest.raises(ZooError, match=rf"model\.safetensors of {REPO} cannot be had .*; check the network\.$"):
+        zoo.create(NAME, pretrained=True)
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    asked = len(hub.asked)
+    with pytest.raises(ZooError, match="cannot be had"):
+        zoo.create(NAME, pretrained=True)
+    assert len(hub.asked) == asked
+
+
+def test_guests_are_listed_apart():
+    assert NAME in zoo.list_models("timm/test_*") and f"{NAME}.r160_in1k" in zoo.list_models("timm/test_*")
+    assert not [name for name in zoo.list_models() if name.startswith("timm/")]
+    info = zoo.info(NAME)
+    assert info.task == "image-classification" and info.input_shape == (3, 160, 160) and info.num_parameters > 1e5
+
+
+RECIPE: dict[str, Any] = {
+    "model": "mlp",
+    "model_args": {"widths": [16]},
+    "init": "default",
+    "data": {"name": "digits", "batch_size": 64},
+    "optimizer": {"name": "sgd", "lr": 1e-9},
+    "train": {"steps": 1},
+}
+
+
+def test_a_run_begins_from_a_bundle_with_its_head_where_the_labels_are_the_same(tmp_path: Path):
+    first = zoo.train(
+        {**RECIPE, "optimizer": {"name": "adamw", "lr": 0.01}, "train": {"epochs": 3}}, out=tmp_path / "a"
+    )
+    second = zoo.train({**RECIPE, "init_from": str(first.folder)}, out=tmp_path / "b")
+    assert second.metrics["accuracy"] == pytest.approx(first.metrics["accuracy"], abs=0.01)
+    said = json.loads((second.folder / "metrics.json").read_text())["init_from"]
+    assert said["name"] == str(first.folder) and len(said["sha256"]) == 64
+
+
+def test_a_file_gives_all_but_the_head(tmp_path: Path):
+    first = zoo.train({**RECIPE, "optimizer": {"name": "adamw", "lr": 0.01}}, out=tmp_path / "a")
+    file = first.folder / "model.safetensors"
+    second = zoo.train({**RECIPE, "init_from": str(file), "train": {"steps": 1, "seed": 5}}, out=tmp_path / "b")
+    ours, theirs = load_file(file), load_file(second.folder / "model.safetensors")
+    assert torch.allclose(ours["body.0.weight"], theirs["body.0.weight"], atol=1e-6)
+    assert not torch.allclose(ours["head.weight"], theirs["head.weight"], atol=1e-3), (
+        "a head of unknown labels is fresh"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("mlp.digits_v9", r"unknown weight"),
+        ("nowhere.safetensors", r"init_from: there is no file nowhere\.safetensors; check the path\.$"),
+        (NAME, r"init_from: timm/test_resnet lacks 2 of the model's tensors.*\(body\.0\.weight, body\.0\.bias\)"),
+    ],
+)
+def test_what_a_run_cannot_begin_from(hub: HubServer, name: str, said: str, tmp_path: Path):
+    with pytest.raises(ZooError, match=said):
+        zoo.train({**RECIPE, "init_from": name}, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists(), "the folder is given back"
+
+
+def test_a_guest_is_fine_tuned_from_its_own_weight(hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """On pictures of the guest's channels; the run's folder is used like a weight."""
+    from zoo import data
+    from zoo.data import Split, fingerprint
+    from zoo.data.entry import Entry
+
+    train, test = (Split(torch.randint(256, (8, 3, 32, 32), dtype=torch.uint8), torch.arange(8) % 2) for _ in range(2))
+    found = fingerprint.of(train, test)
+    entry = Entry("dots", "image", ["a", "b"], 255.0, None, lambda folder: (train, test), found)
+    monkeypatch.setitem(data.ENTRIES, "dots", entry)
+    recipe = {**RECIPE, "model": NAME, "model_args": {}, "init": "constructor", "init_from": NAME}
+    run = zoo.train({**recipe, "data": {"name": "dots", "batch_size": 4}}, out=tmp_path / "run")
+    model = zoo.create(run.folder)
+    assert model.zoo.name == NAME and model(torch.rand(1, 3, 32, 32)).shape == (1, 2)

@@ -1,0 +1,129 @@
+"""timm's models as guests in the registry: `timm/NAME`, with timm's own constructors, weights and input transforms."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from zoo.bundles.integrity import check_file
+from zoo.bundles.load import check_arguments, check_options, device_of
+from zoo.bundles.record import Record
+from zoo.errors import ZooError, unknown
+from zoo.registry import GUESTS, Model
+
+TENSORS = "model.safetensors"
+
+
+def names(pattern: str = "*") -> list[str]:
+    """The guests that fit the glob, in timm's order; a pretrained weight's tag stands behind a dot."""
+    timm = _timm()
+    found = dict.fromkeys([*timm.list_models(pattern), *timm.list_models(pattern, pretrained=True)])
+    return [f"{GUESTS}{name}" for name in sorted(found)]
+
+
+def model(name: str) -> Model:
+    """The registry's entry of a guest. Raises `ZooError` where timm is not installed or has no such model."""
+    timm, own = _timm(), name.removeprefix(GUESTS)
+    if not timm.is_model(own):
+        raise unknown("model", name, names())
+
+    def construct(num_classes: int | None = None, in_chans: int = 3, drop_rate: float = 0.0) -> nn.Module:
+        more = {} if num_classes is None else {"num_classes": num_classes}
+        return timm.create_model(own, in_chans=in_chans, drop_rate=drop_rate, **more)
+
+    size = tuple(_config(name).input_size)
+    source = f"timm {timm.__version__}, {timm.model_entrypoint(own).__module__}"
+    return Model(name, construct, "image-classification", "constructor", f"timm's {own}", source, size)
+
+
+def transform(name: str) -> dict[str, Any]:
+    """timm's input transform of a guest, as a bundle's config.json has it."""
+    config = _config(name)
+    channels, *size = config.input_size
+    scale = {"mean": list(config.mean), "std": list(config.std)}
+    return {"kind": "image", "channels": channels, "size": size, "maximum": 255.0, **scale}
+
+
+def pretrained(
+    name: str,
+    *,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    num_classes: int | None = None,
+    **model_args: Any,
+) -> nn.Module:
+    """A guest with timm's weight in eval mode, `model.zoo` its record. Another `num_classes` gives a fresh classifier.
+
+    Raises `ZooError` where the weight is not on the Hub as safetensors, cannot be had, or has other bytes than the Hub
+    says: nothing is unpickled.
+    """
+    from safetensors.torch import load_file
+
+    entry, path = model(name), file(name)
+    check_options(dtype, num_classes)
+    where = device_of(device)
+    check_arguments(entry, model_args)
+    with torch.random.fork_rng(devices=[]):
+        net = entry.constructor(num_classes=num_classes, **model_args)
+    tensors = load_file(path)
+    labels = net.get_classifier().out_features if isinstance(net.get_classifier(), nn.Linear) else 0
+    if num_classes not in (None, _config(name).num_classes):
+        classifier = f"{_config(name).classifier}."
+        tensors = {key: value for key, value in tensors.items() if not key.startswith(classifier)}
+        warnings.warn(f"the classifier of {name} is a fresh one for {num_classes} classes; train it.", stacklevel=3)
+        tensors |= {key: value for key, value in net.state_dict().items() if key.startswith(classifier)}
+    try:
+        net.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ZooError(f"the weight of {name} does not fit it ({' '.join(str(error).split())}).") from error
+    net.to(device=where, dtype=dtype)
+    classes = tuple(map(str, range(labels)))
+    net.zoo = Record(name, _config(name).hf_hub_id, entry.task, classes, transform(name))  # type: ignore[assignment]
+    return net.eval()
+
+
+def file(name: str) -> Path:
+    """The path of a guest's weight, fetched from the Hub where it is not in its cache, its SHA-256 checked."""
+    from huggingface_hub import hf_hub_download
+
+    from zoo.sources.cache import offline
+
+    place = _config(name).hf_hub_id
+    if not place:
+        raise ZooError(f"timm has no weight of {name} on the Hub; leave pretrained out, or name another model.")
+    try:
+        path = Path(
+            hf_hub_download(
+                place, TENSORS, endpoint=os.environ.get("HF_ENDPOINT"), local_files_only=offline(), etag_timeout=5
+            )
+        )
+    except Exception as error:  # the Hub's client raises its own and its transport's
+        why = " ".join(str(error).split())[:200]
+        raise ZooError(f"{TENSORS} of {place} cannot be had ({why}); check the network.") from error
+    blob = path.resolve()  # which the Hub's cache names by the file's SHA-256
+    if len(blob.name) != 64:
+        raise ZooError(f"the Hub gives no SHA-256 for {TENSORS} of {place}, so nothing vouches for it.")
+    check_file(blob, blob.name)
+    return blob
+
+
+def _config(name: str) -> Any:
+    from timm.models import get_pretrained_cfg
+
+    found = get_pretrained_cfg(name.removeprefix(GUESTS))
+    if found is None:
+        raise ZooError(f"timm knows no input transform of {name}; name another model.")
+    return found
+
+
+def _timm() -> Any:
+    try:
+        import timm
+    except ImportError as error:
+        raise ZooError(f"models named {GUESTS}… need timm; install it with: pip install timm.") from error
+    return timm
