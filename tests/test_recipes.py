@@ -48,6 +48,7 @@ def refusal(file: Path, **overrides: Any) -> str:
         ("data__augment__crop__paddin", "4", "data.augment.crop.paddin", "padding"),
         ("train__average__decai", "0.9", "train.average.decai", "decay"),
         ("optimizer__groups", "[{match: 'head.*', lr_scal: 2}]", "optimizer.groups.0.lr_scal", "lr_scale"),
+        ("schedule", "{name: multi_step, milestones: [3], gama: 0.5}", "schedule.gama", "gamma"),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_nearest(file: Path, key: str, value: str, path: str, near: str):
@@ -57,10 +58,13 @@ def test_an_unknown_key_is_refused_with_the_nearest(file: Path, key: str, value:
 def test_a_key_near_to_none_gets_the_list(file: Path):
     message = refusal(file, optimizer__qqq=1)
     assert message == (
-        "unknown key optimizer.qqq; known there: lr, weight_decay, decay_vectors, groups, name, betas, eps."
+        "unknown key optimizer.qqq; known there: "
+        "lr, weight_decay, decay_vectors, layer_decay, groups, name, betas, eps."
     )
     # Those are AdamW's keys; SGD has others.
     assert "nesterov" in refusal(file, optimizer="{name: sgd, lr: 1, qqq: 1}")
+    assert refusal(file, optimizer="{name: lamb, lr: 1, qqq: 1}").endswith("layer_decay, groups, name, args.")
+    assert refusal(file, schedule="{name: step, qqq: 1}").endswith("known there: name, warmup, step_epochs, gamma.")
 
 
 def test_a_misspelt_key_is_told_before_the_one_that_is_missing_by_it(file: Path):
@@ -81,6 +85,9 @@ def test_a_misspelt_key_is_told_before_the_one_that_is_missing_by_it(file: Path)
         ("data", "digits", "data should be a mapping of keys to values, not 'digits'."),
         ("optimizer", "adamw", "optimizer should be a mapping of keys to values, not 'adamw'."),
         ("optimizer__groups", "[1]", "optimizer.groups.0 should be a mapping of keys to values, not 1."),
+        ("optimizer__name", "3", "optimizer.name should be a valid string, not 3."),
+        ("optimizer", "{name: lamb, lr: 1, args: 3}", "optimizer.args should be a mapping of keys to values, not 3."),
+        ("schedule", "cosine", "schedule should be a mapping of keys to values, not 'cosine'."),
         ("data__mean", "0.5", "data.mean should be a valid list, not 0.5."),
         ("data__augment__flip", "true", "data.augment.flip should be a mapping of keys to values, not True."),
     ],
@@ -99,7 +106,14 @@ def test_a_wrong_type_is_refused(file: Path, key: str, value: str, said: str):
         ("optimizer__lr", 0, "optimizer.lr should be greater than 0, not 0."),
         ("optimizer__lr", ".nan", "optimizer.lr should be a finite number, not nan."),
         ("optimizer__lr", float("inf"), "optimizer.lr should be a finite number, not inf."),
-        ("optimizer__name", "adamm", "optimizer.name should be one of 'sgd', 'adam', 'adamw', not 'adamm'."),
+        ("optimizer__lr", -0.1, "optimizer.lr should be greater than 0, not -0.1."),
+        ("optimizer__layer_decay", 0, "optimizer.layer_decay should be greater than 0, not 0."),
+        ("optimizer__layer_decay", 1.5, "optimizer.layer_decay should be less than or equal to 1, not 1.5."),
+        (
+            "optimizer__groups",
+            [{"match": "*", "frozen_epochs": -1}],
+            "optimizer.groups.0.frozen_epochs should be greater than or equal to 0, not -1.",
+        ),
         ("optimizer__betas", [0.9], "optimizer.betas should have at least 2 items, not [0.9]."),
         ("data__std", [], "data.std should have at least 1 item, not []."),
         ("data__std", [0.0], "data.std.0 should be greater than 0, not 0.0."),
@@ -108,9 +122,27 @@ def test_a_wrong_type_is_refused(file: Path, key: str, value: str, said: str):
         (
             "schedule__name",
             "steps",
-            "schedule.name should be 'constant', 'linear', 'cosine' or 'one_cycle', not 'steps'.",
+            "schedule.name should be one of 'constant', 'linear', 'cosine', 'one_cycle', 'step', 'multi_step', "
+            "'plateau', not 'steps'.",
         ),
         ("schedule__warmup", -0.1, "schedule.warmup should be greater than or equal to 0, not -0.1."),
+        ("schedule__name", "step", "schedule.step_epochs is missing; add it."),
+        (
+            "schedule",
+            {"name": "multi_step", "milestones": []},
+            "schedule.milestones should have at least 1 item, not [].",
+        ),
+        (
+            "schedule",
+            {"name": "multi_step", "milestones": [30, 10]},
+            "schedule.milestones should rise from one to the next, not [30, 10].",
+        ),
+        (
+            "schedule",
+            {"name": "multi_step", "milestones": [0, 10]},
+            "schedule.milestones.0 should be greater than or equal to 1, not 0.",
+        ),
+        ("schedule", {"name": "plateau", "factor": 1.0}, "schedule.factor should be less than 1, not 1.0."),
         ("loss__name", "mse", "loss.name should be one of cross_entropy, focal for image-classification, not 'mse'."),
         ("evaluate__metric", "f1", "evaluate.metric should be one of accuracy for image-classification, not 'f1'."),
         ("evaluate__tolerance", -1, "evaluate.tolerance should be greater than or equal to 0, not -1."),
@@ -144,10 +176,50 @@ def test_a_missing_key_is_named(file: Path, old: str, path: str):
         ("init", "kaimin_normal", "init: unknown init scheme 'kaimin_normal'; did you mean kaiming_normal"),
         ("data__name", "mnst", "data.name: unknown data set 'mnst'; did you mean mnist"),
         ("model_args", {"width": [9]}, "model_args: unknown argument of mlp 'width'; did you mean widths?"),
+        ("optimizer__name", "adamm", "optimizer.name: unknown optimizer 'adamm'; did you mean adam"),
+        ("optimizer", {"name": "adamm", "betas": [0.9, 0.9]}, "optimizer.name: unknown optimizer 'adamm'"),
+        ("optimizer__name", "lomb", "optimizer.name: unknown optimizer 'lomb'; did you mean lamb"),
     ],
 )
 def test_a_name_that_is_not_there_is_refused_with_the_nearest(file: Path, key: str, value: Any, said: str):
     assert refusal(file, **{key: value}).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "said"),
+    [
+        (
+            {"name": "lamb", "args": {"betaz": 1}},
+            "optimizer.args: unknown argument of lamb 'betaz'; did you mean betas?",
+        ),
+        ({"name": "lion", "args": {"lr": 1}}, "optimizer.args: unknown argument of lion 'lr'; "),
+        (
+            {"name": "lbfgs"},
+            "optimizer.name: lbfgs needs more than one gradient a step; take one that does not, such as adamw.",
+        ),
+        (
+            {"name": "bnblion"},
+            "optimizer.name: bnblion is of bitsandbytes, which the zoo does not use; take another.",
+        ),
+    ],
+)
+def test_an_optimizer_that_timm_does_not_have_so_is_refused(file: Path, optimizer: dict[str, Any], said: str):
+    assert refusal(file, optimizer={"lr": 0.1, **optimizer}).startswith(said)
+
+
+def test_timm_is_imported_only_for_its_own_optimizers(file: Path):
+    code = (
+        "import sys, zoo.recipes as recipes\n"
+        "def heavy(): return [name for name in ('torch', 'timm', 'torchvision') if name in sys.modules]\n"
+        "before = heavy()\n"
+        "recipe = recipes.load_recipe(sys.argv[1])\n"
+        "recipes.load_recipe(sys.argv[1], {'optimizer': {'name': 'sgd', 'lr': 1}})\n"
+        "print(before, 'timm' in heavy())\n"
+        "recipes.load_recipe(sys.argv[1], {'optimizer.name': 'lamb'})\n"
+        "print('timm' in heavy())"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True)
+    assert done.stdout == "[] False\nTrue\n", done.stderr
 
 
 def test_epochs_and_steps_exclude_each_other(file: Path):

@@ -15,7 +15,8 @@ def explain(error: ValidationError, where: str, schema: dict[str, Any]) -> str:
     first, *more = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     loc, kind, given = first["loc"], first["type"], first["input"]
     # The name of what is one of several stands in pydantic's location, but not in the file.
-    place = [str(part) for part in (loc[:1] + loc[2:] if loc[0] in ("optimizer", "loss") else loc) if part != "[key]"]
+    several = loc[0] in ("loss", "optimizer", "schedule")
+    place = [str(part) for part in (loc[:1] + loc[2:] if several else loc) if part != "[key]"]
     path = ".".join(place) or "the recipe"
     rest = f" ({len(more)} more)" if more else ""
     if kind == "extra_forbidden":
@@ -43,8 +44,9 @@ def _keys_beside(loc: tuple[int | str, ...], schema: dict[str, Any]) -> list[str
 
 
 def _resolve(schema: dict[str, Any], node: dict[str, Any], part: str) -> dict[str, Any]:
-    if "discriminator" in node and part in node["discriminator"]["mapping"]:
-        child = {"$ref": node["discriminator"]["mapping"][part]}
+    if "oneOf" in node:
+        tags = node.get("discriminator", {}).get("mapping", {})
+        child = {"$ref": tags.get(part, f"#/$defs/{part}")}
     elif part.isdigit():
         child = node.get("items", {})
     else:

@@ -10,66 +10,22 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import re
 import reprlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from zoo.errors import ZooError, unknown
 from zoo.explain import explain
 
-Positive = Annotated[float, Field(gt=0)]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
-
-DEEPEST = 50
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as in version 1.2 where it concerns numbers: 1e-3 is a float, which YAML 1.1 reads as a string.
-
-    And as every version demands, but PyYAML does not: a key stands in its mapping but once. Nesting has a limit, as all
-    that reads or writes a recipe is recursive.
-    """
-
-    depth = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        self.depth += 1
-        if self.depth > DEEPEST:
-            raise yaml.MarkedYAMLError(problem=f"it is nested deeper than {DEEPEST} levels")
-        node = super().compose_node(parent, index)
-        self.depth -= 1
-        return node
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        node = super().compose_mapping_node(anchor)
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if (key.tag, key.value) in seen:
-                    raise yaml.MarkedYAMLError(
-                        problem=f"the key {key.value!r} is there twice", problem_mark=key.start_mark
-                    )
-                seen.add((key.tag, key.value))
-        return node
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
-)
-
-
-def read_yaml(text: str) -> Any:
-    """The value that YAML text holds. Raises `yaml.YAMLError` where it holds none."""
-    return yaml.load(text, Loader=_Loader)
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+# The names of all sections are this module's, whichever file they fill.
+from zoo.schema.base import Count, Fraction, NotNegative, Positive, Strict
+from zoo.schema.losses import CrossEntropy, Deviation, Focal, Loss, MultiTask, Pairs  # noqa: F401
+from zoo.schema.optimizers import SGD, Adam, Group, Optimizer, Timm  # noqa: F401
+from zoo.schema.reading import read_yaml
+from zoo.schema.schedules import Curve, MultiStep, Plateau, Schedule, Step  # noqa: F401
 
 
 class Crop(Strict):
@@ -97,7 +53,7 @@ class Affine(Strict):
 class Elastic(Strict):
     """Smooth random displacements with standard deviation alpha and correlation length sigma, in pixels."""
 
-    alpha: Annotated[float, Field(ge=0)] = 1.0
+    alpha: NotNegative = 1.0
     sigma: Positive = 4.0
 
 
@@ -159,84 +115,6 @@ class Data(Strict):
     text: Text = Text()
 
 
-class CrossEntropy(Strict):
-    """Softmax cross-entropy; `class_weight`: one weight a class, or "balanced" for the inverse of its share."""
-
-    name: Literal["cross_entropy"]
-    label_smoothing: Fraction = 0.0
-    class_weight: Literal["balanced"] | Annotated[list[Positive], Field(min_length=2)] | None = None
-
-
-class Focal(Strict):
-    """Focal loss (Lin et al. 2017): well-told samples count less, by (1 - p) ** gamma; `alpha`: one weight a class."""
-
-    name: Literal["focal"]
-    gamma: Annotated[float, Field(ge=0)] = 2.0
-    alpha: Annotated[list[Positive], Field(min_length=2)] | None = None
-
-
-class Deviation(Strict):
-    """Of numbers: mean squared (mse) or absolute (mae) error, or Huber's, squared up to `delta`."""
-
-    name: Literal["mse", "mae", "huber"]
-    delta: Positive = 1.0
-
-
-class Pairs(Strict):
-    """Of embeddings: contrastive loss over all pairs, or triplet loss with the hardest of each batch."""
-
-    name: Literal["contrastive", "triplet"]
-    margin: Positive = 0.2
-
-
-class MultiTask(Strict):
-    """The sum over tasks, weighted by learned uncertainty (Kendall et al. 2018) or equally."""
-
-    name: Literal["multi_task"]
-    weighting: Literal["learned", "equal"] = "learned"
-
-
-Loss = CrossEntropy | Focal | Deviation | Pairs | MultiTask
-
-
-class Group(Strict):
-    """Parameters whose name matches the glob `match`: `lr_scale` times the learning rate, their own weight decay."""
-
-    match: str
-    lr_scale: Annotated[float, Field(ge=0)] = 1.0
-    weight_decay: Annotated[float, Field(ge=0)] | None = None
-
-
-class _Optimizer(Strict):
-    lr: Positive
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    decay_vectors: bool = False
-    groups: list[Group] = []
-
-
-class SGD(_Optimizer):
-    """Stochastic gradient descent; vectors (biases, norms) take no weight decay unless decay_vectors."""
-
-    name: Literal["sgd"]
-    momentum: Fraction = 0.9
-    nesterov: bool = True
-
-
-class Adam(_Optimizer):
-    """Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019); vectors take no weight decay unless decay_vectors."""
-
-    name: Literal["adam", "adamw"]
-    betas: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = [0.9, 0.999]
-    eps: Positive = 1e-8
-
-
-class Schedule(Strict):
-    """The learning rate over the run, after a warm-up for the part `warmup` of it; see zoo/training/schedule.py."""
-
-    name: Literal["constant", "linear", "cosine", "one_cycle"] = "constant"
-    warmup: Fraction = 0.0
-
-
 class Average(Strict):
     """Exponential moving average of the weights; the averaged ones are published."""
 
@@ -254,7 +132,7 @@ class EarlyStopping(Strict):
     """Stop after `patience` epochs without a validation metric that is better by more than `min_delta`."""
 
     patience: Count = 5
-    min_delta: Annotated[float, Field(ge=0)] = 0.0
+    min_delta: NotNegative = 0.0
 
 
 class Train(Strict):
@@ -297,7 +175,7 @@ class Evaluate(Strict):
     metric: str = ""
     seeds: Count = 1
     batch_size: Count = 500
-    tolerance: Annotated[float, Field(ge=0)] = 0.002
+    tolerance: NotNegative = 0.002
 
 
 class Recipe(Strict):
@@ -311,9 +189,9 @@ class Recipe(Strict):
     init: str
     init_from: str | None = None
     data: Data
-    loss: Annotated[Loss, Field(discriminator="name")] = CrossEntropy(name="cross_entropy")
-    optimizer: Annotated[SGD | Adam, Field(discriminator="name")]
-    schedule: Schedule = Schedule()
+    loss: Loss = CrossEntropy(name="cross_entropy")
+    optimizer: Optimizer
+    schedule: Schedule = Curve(name="constant")
     train: Train
     evaluate: Evaluate = Evaluate()
 
@@ -369,9 +247,11 @@ def load_recipe(name_or_path: str | Path, overrides: dict[str, Any] | None = Non
 def parse(content: dict[str, Any], *, name: str = "", where: str = "recipe") -> Recipe:
     """Check a recipe given as a dict; `where` stands in front of every error."""
     try:
-        recipe = Recipe.model_validate(_with_task_defaults(content))
+        recipe = Recipe.model_validate(_with_defaults(content))
     except ValidationError as error:
         raise ZooError(explain(error, where, Recipe.model_json_schema())) from error
+    except ZooError as error:  # of an optimizer that timm does not have
+        raise ZooError(f"{where}: {error}") from error
     recipe._name = name
     _check_names(recipe, where)
     return recipe
@@ -430,8 +310,8 @@ def override(content: dict[str, Any], key: str, value: Any) -> None:
     content[last] = value
 
 
-def _with_task_defaults(content: dict[str, Any]) -> dict[str, Any]:
-    """The content with the loss and the metric that the model's task has where the recipe names none."""
+def _with_defaults(content: dict[str, Any]) -> dict[str, Any]:
+    """The content with a loss, a schedule and a metric where the recipe names none: the first of the model's task."""
     from zoo import registry, tasks
 
     model = content.get("model")
@@ -440,7 +320,11 @@ def _with_task_defaults(content: dict[str, Any]) -> dict[str, Any]:
     else:
         task = tasks.get(registry.get(model).task)
     filled = dict(content)
-    for key, name, default in (("loss", "name", task.losses[0]), ("evaluate", "metric", next(iter(task.metrics)))):
+    for key, name, default in (
+        ("loss", "name", task.losses[0]),
+        ("schedule", "name", "constant"),
+        ("evaluate", "metric", next(iter(task.metrics))),
+    ):
         given = filled.get(key) or {}
         if isinstance(given, dict):
             filled[key] = {name: default, **given}

@@ -49,6 +49,15 @@ def test_the_weights_come_back_after_an_error():
     assert torch.equal(table.weight, before)
 
 
+def test_frozen_weights_stay_where_they_are():
+    model, table, _ = parts()
+    table.requires_grad_(False)
+    loss = loss_of(model)
+    loss.backward()
+    with perturbed(tables(model, Adversarial(match=["0.*"])), 0.5):
+        assert loss_of(model) == loss
+
+
 def test_a_glob_that_matches_nothing_is_told():
     with pytest.raises(zoo.ZooError, match=r"'embeding\.\*'.*0\.weight"):
         tables(parts()[0], Adversarial(match=["0.*", "embeding.*"]))

@@ -78,6 +78,46 @@ def test_interrupted_in_the_last_step(interrupt, tmp_path: Path, recipe: dict[st
     assert result(zoo.train(recipe, out=tmp_path / "run", device="cpu", resume=True)) == result(whole)
 
 
+OPTIMIZERS: list[dict[str, Any]] = [
+    {"name": "lamb", "lr": 0.01, "weight_decay": 0.01, "args": {"betas": [0.9, 0.99]}},
+    {"name": "muon", "lr": 0.01, "weight_decay": 0.01, "layer_decay": 0.7},
+    {"name": "clion", "lr": 0.001},
+    {"name": "sgd", "lr": 0.1, "groups": [{"match": "head.*", "lr_scale": 0.0}]},
+    {"name": "adamw", "lr": 0.01, "groups": [{"match": "body.*", "frozen_epochs": 2}]},
+]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda optimizer: optimizer["name"])
+def test_every_kind_of_optimizer_goes_on_alike(mlp, interrupt, optimizer: dict[str, Any], tmp_path: Path):
+    recipe = {**mlp, "optimizer": optimizer, "train": {"epochs": 3}}
+    whole = zoo.train(recipe, out=tmp_path / "whole", device="cpu")
+    assert float(whole.log[-1]["train_loss"]) < float(whole.log[0]["train_loss"])
+    for steps in (5, 20, 14):  # in the first epoch, in the second, in the third
+        interrupt(steps)
+        with pytest.raises(KeyboardInterrupt):
+            zoo.train(recipe, out=tmp_path / "run", device="cpu", resume=True)
+    assert result(zoo.train(recipe, out=tmp_path / "run", device="cpu", resume=True)) == result(whole)
+
+
+@pytest.mark.parametrize("validation", [0.0, 0.2])
+def test_a_schedule_that_looks_back_goes_on_alike(mlp, interrupt, validation: float, tmp_path: Path):
+    recipe = {
+        **mlp,
+        "data": {"name": "digits", "batch_size": 128, "validation": validation},
+        # Nothing is progress enough, so that every second epoch halves the rate.
+        "schedule": {"name": "plateau", "factor": 0.5, "patience": 1, "threshold": 10.0, "warmup": 0.1},
+        "train": {"epochs": 6},
+    }
+    whole = zoo.train(recipe, out=tmp_path / "whole", device="cpu")
+    rate = recipe["optimizer"]["lr"]
+    assert [float(row["lr"]) / rate for row in whole.log] == [1, 1, 1, 0.5, 0.5, 0.25]
+    for epochs in (1.5, 2.0, 1.2):
+        interrupt(round(epochs * int(whole.log[0]["step"])))
+        with pytest.raises(KeyboardInterrupt):
+            zoo.train(recipe, out=tmp_path / "run", device="cpu", resume=True)
+    assert result(zoo.train(recipe, out=tmp_path / "run", device="cpu", resume=True)) == result(whole)
+
+
 def test_resuming_a_finished_run_changes_nothing(recipe: dict[str, Any], tmp_path: Path):
     run = zoo.train(recipe, out=tmp_path, device="cpu")
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir() if path.is_file()}

@@ -86,6 +86,15 @@ def test_the_curve_is_that_of_one_process(launcher: list[str], recipe: Path, alo
 
 
 @pytest.mark.slow
+def test_weights_that_rest_for_an_epoch_are_not_waited_for(tmp_path: Path):
+    groups = [{"match": "body.*", "frozen_epochs": 1}]
+    rests, path = {**RECIPE, "optimizer": {**RECIPE["optimizer"], "groups": groups}}, tmp_path / "rests.yaml"
+    path.write_text(yaml.safe_dump(rests), encoding="utf-8")
+    finished(start(*LAUNCH, "--nproc-per-node", "2", recipe=path, out=tmp_path / "run"))
+    same(Run(tmp_path / "run"), zoo.train(path, out=tmp_path / "alone", device="cpu"))
+
+
+@pytest.mark.slow
 def test_two_machines_meet_over_the_network(recipe: Path, alone: Run, tmp_path: Path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -28,8 +28,11 @@ def tables(model: nn.Module, recipe: Adversarial) -> list[nn.Parameter]:
 
 @contextmanager
 def perturbed(parameters: list[nn.Parameter], epsilon: float) -> Iterator[None]:
-    """Move `parameters` together by `epsilon` along their gradient, as long as the body runs."""
+    """Move `parameters` together by `epsilon` along their gradient, as long as the body runs; not while frozen."""
     gradients = [p.grad for p in parameters if p.grad is not None]
+    if not gradients:
+        yield
+        return
     norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in gradients])) + 1e-12
     kept = [p.detach().clone() for p in parameters]
     with torch.no_grad():

@@ -17,7 +17,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from zoo.errors import ZooError
+
 KEEP = 2
+
+NUMBERS = (torch.float64, torch.int64, torch.bool)
+"""The types that Python's numbers have as tensors."""
 
 
 def save(folder: Path, step: int, parts: dict[str, dict[str, Tensor]], state: dict[str, Any]) -> Path:
@@ -63,24 +68,49 @@ def newest(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]] 
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimizer's state as flat tensors, `<parameter>.<name>`."""
-    state = optimizer.state_dict()["state"]
+    """The optimizer's state as flat tensors, `<parameter>.<name>`, and the numbers of its groups, `group<n>.<name>`.
+
+    Some optimizers count their steps in the group. A Python number becomes a tensor of float64, int64 or bool without
+    dimensions, such as no optimizer keeps itself. Raises `ZooError` for a state that is neither number nor tensor.
+    """
+    content = optimizer.state_dict()
+    groups = {
+        f"group{i}": {name: value for name, value in group.items() if isinstance(value, (int, float, Tensor))}
+        for i, group in enumerate(content["param_groups"])
+    }
     return {
-        f"{index}.{name}": torch.as_tensor(value)
-        for index, slots in state.items()
+        f"{owner}.{name}": _tensor(name, value)
+        for owner, slots in (content["state"] | groups).items()
         for name, value in slots.items()
         if value is not None
     }
 
 
+def _tensor(name: str, value: Any) -> Tensor:
+    if isinstance(value, (int, float)):  # float32, torch's own choice, would round
+        return torch.tensor(value, dtype=torch.float64 if isinstance(value, float) else None)
+    if not isinstance(value, Tensor):
+        raise ZooError(
+            f"the optimizer keeps its {name} as {type(value).__name__}, which a checkpoint does not hold; "
+            "take another optimizer.name."
+        )
+    return value
+
+
 def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
     """Put flat tensors from `optimizer_tensors` back into a freshly built optimizer of the same recipe."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    slots: dict[int, dict[str, Tensor]] = {}
+    groups = optimizer.state_dict()["param_groups"]
+    slots: dict[int, dict[str, Any]] = {}
     for key, tensor in tensors.items():
-        index, name = key.split(".", 1)
-        like = parameters[int(index)]
-        # Fused optimizers walk through memory, so a state tensor must lie as its parameter does (channels_last).
-        tensor = torch.empty_like(like, dtype=tensor.dtype).copy_(tensor) if tensor.shape == like.shape else tensor
-        slots.setdefault(int(index), {})[name] = tensor
-    optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
+        owner, name = key.split(".", 1)
+        value = tensor.item() if tensor.ndim == 0 and tensor.dtype in NUMBERS else tensor
+        if owner.startswith("group"):
+            groups[int(owner.removeprefix("group"))][name] = value
+            continue
+        like = parameters[int(owner)]
+        if tensor.ndim and tensor.shape == like.shape:
+            # Fused optimizers walk through memory, so a state tensor must lie as its parameter does (channels_last).
+            value = torch.empty_like(like, dtype=tensor.dtype).copy_(tensor)
+        slots.setdefault(int(owner), {})[name] = value
+    optimizer.load_state_dict({"state": slots, "param_groups": groups})

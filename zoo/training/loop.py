@@ -27,7 +27,7 @@ from zoo.training.optim import optimizer as build_optimizer
 from zoo.training.optim import set_rate
 from zoo.training.progress import bar
 from zoo.training.run import Run, write_log
-from zoo.training.schedule import factor
+from zoo.training.schedule import factor, watched
 from zoo.training.setup import Setup, fresh_model
 from zoo.training.step import backward
 from zoo.training.track import tracker
@@ -172,15 +172,15 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
         done = place.step >= total or stopped()
         while not done:
             raw.train()
-            batches = feed.plan(place.epoch)
+            batches, history = feed.plan(place.epoch), watched(recipe, rows)
             clock, rate, number = time.perf_counter(), 0.0, 0
             while (
                 place.position < len(batches)
                 and place.step < total
                 and not (number := leaving(agree=place.step % LOOK_EVERY == 0))
             ):
-                rate = recipe.optimizer.lr * factor(recipe.schedule, place.step, total)
-                set_rate(optimizer, rate)
+                rate = recipe.optimizer.lr * factor(recipe.schedule, place.step, total, place.epoch, history)
+                set_rate(optimizer, rate, place.epoch)
                 _seed(device, mix(recipe.train.seed, 1 + 2 * processes.rank(), place.step))
                 generator.manual_seed(mix(recipe.train.seed, 2, place.step))
                 inputs, targets = feed.load(batches[place.position], generator, place.step / total)
@@ -322,15 +322,19 @@ def _seed(device: torch.device, seed: int) -> None:
 
 
 def _accelerator(recipe: Recipe, device: torch.device) -> Any:
-    from accelerate import Accelerator
+    from accelerate import Accelerator, DistributedDataParallelKwargs
     from accelerate.state import AcceleratorState
 
     # accelerate keeps one state a process and refuses another precision or device; each run is its own.
     AcceleratorState._reset_state(reset_partial_state=True)
     if device.type == "cuda":
         torch.cuda.set_device(device)
+    # Processes wait for the gradient of every parameter, unless they are told that some have none for a while.
+    frozen = any(group.frozen_epochs for group in recipe.optimizer.groups)
     return Accelerator(
-        mixed_precision={"fp32": "no"}.get(recipe.train.precision, recipe.train.precision), cpu=device.type == "cpu"
+        mixed_precision={"fp32": "no"}.get(recipe.train.precision, recipe.train.precision),
+        cpu=device.type == "cpu",
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=frozen)],
     )
 
 
