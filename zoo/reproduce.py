@@ -185,7 +185,7 @@ def reproduce(
     chosen = _seeds(published["seeds"], 1 if seeds is None else seeds)
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(out).expanduser() if out is not None else Path(scratch)
+        folder = Path(os.path.expanduser(out)) if out is not None else Path(scratch)
         folders = {seed: folder / f"seed{seed}" for seed in chosen}
         if jobs is None and cluster is None:
             runs = [_rerun(recipe, seed, place, device) for seed, place in folders.items()]

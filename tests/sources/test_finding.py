@@ -69,6 +69,7 @@ def test_a_source_with_one_weight_needs_no_name(shelf: Path):
         ("rnn", r"'rnn' has no default weight; name one of rnn\.imdb_v1"),
         ("resnet18", "'resnet18' has no published weight"),
         ("./nowhere", "there is no folder nowhere"),
+        ("~nosuchuser/weight", "there is no folder ~nosuchuser/weight"),
         ("s3://bucket/zoo", "not a source that can be read"),
         ("hf://only-an-owner", "hf://OWNER/REPO"),
         ("http://example.org/zoo/mlp.digits_v1", "use https://"),

@@ -221,6 +221,15 @@ def test_a_bundle_keeps_its_name_and_its_bytes(make_run, tmp_path: Path):
     assert content(tmp_path / "shelf") == content(tmp_path / "second") == content(tmp_path / "third")
 
 
+def test_under_another_name_a_bundle_gets_another_card(make_run, tmp_path: Path):
+    shelf = tmp_path / "shelf"
+    publish(make_run(), shelf)
+    assert publish(shelf / "mlp.digits_v1", shelf, name="mlp.mine_v1") == "mlp.mine_v1"
+    ours, theirs = content(shelf / "mlp.mine_v1"), content(shelf / "mlp.digits_v1")
+    assert ours.pop("README.md") == theirs.pop("README.md").replace(b"mlp.digits_v1", b"mlp.mine_v1")
+    assert ours == theirs
+
+
 def test_a_half_published_weight_is_taken_up(make_run, tmp_path: Path):
     """A process killed between the folder and the index leaves a folder without a name; the next one gives it."""
     shelf, run = tmp_path / "shelf", make_run()

@@ -36,6 +36,12 @@ def test_what_is_no_text_is_refused(raw, tokenizer):
         prepare([raw], INPUT, tokenizer)
 
 
+def test_half_a_character_is_refused(tokenizer):
+    # What Python makes of a command line that is not UTF-8.
+    with pytest.raises(ZooError, match=r"the text 'a good \\udcff' holds half of a character; give valid Unicode\."):
+        prepare(["a film", "a good \udcff"], INPUT, tokenizer)
+
+
 def test_attention_falls_on_the_words_as_written(tokenizer):
     weights = torch.tensor([[0.1, 0.2, 0.3, 0.4], [0.75, 0.25, 0, 0]])
     long, short = explain(["A GOOD but unheard Film, DON’T", "Film!"], INPUT, tokenizer, weights)

@@ -191,6 +191,12 @@ def test_out_may_begin_at_home(mlp: dict[str, Any], tmp_path: Path, monkeypatch:
     assert zoo.train(changed(mlp, train={"epochs": 1}), out="~/run", device="cpu").folder == tmp_path / "run"
 
 
+def test_out_may_name_a_user_that_is_none(mlp: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    run = zoo.train(changed(mlp, train={"epochs": 1}), out="~nosuchuser/run", device="cpu")
+    assert run.finished and run.folder == Path("~nosuchuser/run")  # as a shell takes it
+
+
 def test_a_group_that_matches_nothing(mlp: dict[str, Any], tmp_path: Path):
     message = refusal(changed(mlp, optimizer={"groups": [{"match": "neck.*"}]}), tmp_path / "run")
     assert message.startswith("optimizer.groups: no parameter matches 'neck.*'")

@@ -23,7 +23,7 @@ _memo: dict[str, tuple[str, str]] = {}  # path -> (state of the file, its SHA-25
 
 def home() -> Path:
     """The folder for everything the zoo keeps on this machine: ZOO_HOME, by default ~/.cache/zoo."""
-    return Path(os.environ.get("ZOO_HOME") or "~/.cache/zoo").expanduser()
+    return Path(os.path.expanduser(os.environ.get("ZOO_HOME") or "~/.cache/zoo"))
 
 
 def sha256(path: Path) -> str:

@@ -150,7 +150,7 @@ def _where(mirror: Mirror) -> str:
 
 def _nowhere(name: str, raw: Raw, kept: Path, why: str) -> ZooError:
     root = os.environ.get("ZOO_DATA")
-    first = Path(root).expanduser() / raw.folder if root else f"{raw.folder} under ZOO_DATA (which is not set)"
+    first = Path(os.path.expanduser(root)) / raw.folder if root else f"{raw.folder} under ZOO_DATA (which is not set)"
     lacking = ", ".join(files.missing(raw, kept))
     return ZooError(
         f"the data set {name!r} is not here: looked for {lacking} in {first} and in {kept}, and {why}; "

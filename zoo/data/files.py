@@ -23,7 +23,7 @@ def home() -> Path:
 def in_zoo_data(raw: Raw) -> Path | None:
     """The data set's folder under ZOO_DATA, if ZOO_DATA is set and the folder is whole."""
     root = os.environ.get("ZOO_DATA")
-    folder = Path(root).expanduser() / raw.folder if root else None
+    folder = Path(os.path.expanduser(root)) / raw.folder if root else None
     return folder if folder and not missing(raw, folder) else None
 
 

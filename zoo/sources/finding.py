@@ -32,7 +32,7 @@ def source(text: str) -> Source:
         return Https(text.rstrip("/"))
     if "://" in text:
         raise ZooError(f"{text} is not a source that can be read; use https://, hf://OWNER/REPO or a folder.")
-    return Folder(Path(text).expanduser())
+    return Folder(Path(os.path.expanduser(text)))
 
 
 def find(name: str | os.PathLike[str]) -> Bundle:
@@ -76,7 +76,7 @@ def pull(name: str | os.PathLike[str], to: str | os.PathLike[str] | None = None)
     return (
         folder
         if to is None
-        else copy_bundle({file: folder / file for file in entry.files}, entry, Path(to).expanduser())
+        else copy_bundle({file: folder / file for file in entry.files}, entry, Path(os.path.expanduser(to)))
     )
 
 
@@ -87,7 +87,7 @@ def locate(name: str | os.PathLike[str]) -> Path | tuple[Source, Entry]:
         raise ZooError("the name of a weight is empty; give a weight, a model or the path of a bundle.")
     if "://" in name:
         return _at_url(name)
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     if path.is_absolute() or len(path.parts) != 1 or name.startswith((".", "~")) or name.endswith(("/", os.sep)):
         return _at_path(path)
     known: dict[str, Entry] = {}

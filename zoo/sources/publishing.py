@@ -39,7 +39,7 @@ def publish(
 
     `runs` is a finished run (its folder, or the `Run` that training returned), a bundle, or a list of runs of one
     recipe that differ in train.seed alone: the bytes of the first are shipped, and the metrics tell mean and spread
-    over all. A run gets its model card here; a bundle that has one is shipped as it is.
+    over all. A run gets its model card here, and a bundle under another name a new one.
 
     `to` is a folder (TO/<weight>/ and TO/index.json, where the first weight of a model becomes its default) or
     hf://OWNER/REPO (created where needed; it holds one weight, published in one commit). Without `name` a bundle keeps
@@ -65,7 +65,7 @@ def publish(
             return _to_hub(Hub.parse(destination), draft, name)
         if "://" in destination:
             raise ZooError(f"{destination} cannot be published to; give a folder or hf://OWNER/REPO.")
-        return _to_folder(Path(destination).expanduser(), draft, name)
+        return _to_folder(Path(os.path.expanduser(destination)), draft, name)
 
 
 def _bundle(run: Any) -> Bundle:
@@ -111,7 +111,7 @@ class _Draft:
 
     def named(self, name: str) -> dict[str, Path]:
         """The files of the weight under that name, which its card tells."""
-        if CARD in self.files:
+        if CARD in self.files and name == _own_name(self.bundle):
             return self.files
         from zoo.bundles.card import card
 
@@ -185,7 +185,7 @@ def _entry(draft: _Draft, name: str | None, index: Mapping[str, Entry]) -> tuple
     Raises `ZooError` where the name cannot be a weight of this model, and where `index` has other bytes under it.
     """
     model = draft.bundle.config["model"]
-    name = name or _own_name(draft.bundle, model) or _next_name(draft, model, index)
+    name = name or _own_name(draft.bundle) or _next_name(draft, model, index)
     if not is_weight_name(name) or model_of(name) != model:
         raise ZooError(f"{name!r} cannot be the name of this weight; give one that reads {model}.<tag>_v<N>.")
     files = draft.named(name)
@@ -199,12 +199,13 @@ def _entry(draft: _Draft, name: str | None, index: Mapping[str, Entry]) -> tuple
     return Entry(name, is_first, _records(files)), files
 
 
-def _own_name(bundle: Bundle, model: str) -> str | None:
+def _own_name(bundle: Bundle) -> str | None:
     """The name that a bundle was published under, None for a run."""
     if bundle.name:
         return bundle.name
     folder = bundle.folder.resolve().name
-    return folder if (bundle.folder / CARD).is_file() and is_weight_name(folder) and model_of(folder) == model else None
+    named = is_weight_name(folder) and model_of(folder) == bundle.config["model"]
+    return folder if named and (bundle.folder / CARD).is_file() else None
 
 
 def _next_name(draft: _Draft, model: str, index: Mapping[str, Entry]) -> str:

@@ -19,11 +19,15 @@ def prepare(raw: list[Any], input: dict[str, Any], tokenizer: Tokenizer) -> tupl
     """Texts -> tokens (N, T) int64, zero behind each end, and lengths (N,) int64.
 
     `input` is the bundle's: `max_length` tokens at most, cut as `truncate` says. Raises `ZooError` for what is not a
-    `str` and for a text in which the tokenizer finds nothing to read.
+    `str`, for one that no encoding can write, and for a text in which the tokenizer finds nothing to read.
     """
     for text in raw:
         if not isinstance(text, str):
             raise ZooError(f"{type(text).__name__} is no text; give a str, or a list of them.")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ZooError(f"the text {text[:40]!r} holds half of a character; give valid Unicode.") from error
     rows = encode(tokenizer, raw, input["max_length"], input["truncate"])
     for text, row in zip(raw, rows, strict=True):
         if not row:

@@ -56,7 +56,7 @@ def train(
     Raises `ZooError` for a bad recipe, missing data or device, a folder in use, a loss that is not finite.
     """
     recipe = _resolve(recipe, overrides)
-    folder = Path(out).expanduser() if out is not None else Path("runs") / recipe.name
+    folder = Path(os.path.expanduser(out)) if out is not None else Path("runs") / recipe.name
     where = _device(device, recipe)
     check_tracker(track)
     processes.join(where)
