@@ -6,6 +6,7 @@ import hashlib
 import io
 import tarfile
 import time
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from shutil import which
 import pytest
 
 from zoo import ZooError, data
-from zoo.data import fetch, fingerprint, imdb
+from zoo.data import fetch, fingerprint, imdb, sst2
 from zoo.data.entry import Archive, Npm
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
@@ -133,3 +134,17 @@ def test_an_archive_gives_its_wanted_files_and_writes_nowhere_else(server, fresh
     assert raw_files(fresh.parent) == [f"data/aclImdb/{name}" for name in sorted(wanted)]
     train, _ = entry.read(folder)
     assert train.inputs == ["train/neg/0_9.txt", "train/pos/0_9.txt"]
+
+
+def test_a_zip_archive_does_the_same(server, fresh: Path):
+    packed = server.folder / "SST-2.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.mkdir("SST-2")
+        for name in ("SST-2/train.tsv", "SST-2/test.tsv", "SST-2/../dev.tsv", "../dev.tsv", "dev.tsv", "SST-2/dev.tsv"):
+            archive.writestr(name, name)
+    mirror = Archive(server.url + packed.name, f"sha256:{hashlib.sha256(packed.read_bytes()).hexdigest()}")
+    assert sst2.SST2.raw
+    raw = replace(sst2.SST2.raw, files=dict.fromkeys(sst2.SST2.raw.files), mirrors=(mirror,))
+    folder = fetch.folder_of(replace(sst2.SST2, raw=raw))
+    assert raw_files(fresh.parent) == ["data/SST-2/dev.tsv", "data/SST-2/train.tsv"]
+    assert (folder / "dev.tsv").read_text() == "SST-2/dev.tsv"

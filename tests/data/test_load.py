@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from zoo import ZooError, data
-from zoo.data import Split, cifar10, imdb
+from zoo.data import Split, cifar10, imdb, sst2, trec
 from zoo.data.entry import Raw
 
 LABELS = "t10k-labels-idx1-ubyte"
@@ -111,6 +111,46 @@ def test_reviews_are_ordered_by_label_and_number(tmp_path: Path):
     (tmp_path / "test" / "pos" / "2_7.txt").write_bytes(b"caf\xe9")
     with pytest.raises(ZooError, match=r"2_7\.txt is not UTF-8"):
         imdb.read(tmp_path)
+
+
+def raw(folder: Path, **contents: bytes) -> Raw:
+    """Files with these contents, as a data set."""
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    return Raw("texts", {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}, ())
+
+
+def test_questions_have_their_coarse_class_and_equal_ones_a_group(tmp_path: Path):
+    lines = (
+        b"LOC:city Which is a sister\xf0city ?\nABBR:exp What 's `` LA '' ?\nLOC:other Which is a sister\xf0city ?\n"
+    )
+    train, test = trec.read(raw(tmp_path, train=lines, test=b"NUM:date When ?\n"), tmp_path)
+    assert train.inputs == ["Which is a sister\xf0city ?", 'What\'s " LA " ?', "Which is a sister\xf0city ?"]
+    assert [trec.TREC.labels[target] for target in train.targets] == ["location", "abbreviation", "location"]
+    assert train.groups is not None and train.groups.tolist() == [0, 1, 0]
+    assert test.inputs == ["When ?"] and [trec.TREC.labels[target] for target in test.targets] == ["numeric value"]
+
+
+def test_phrases_of_one_sentence_are_a_group(tmp_path: Path):
+    rows = [
+        ("is n't bad", 1),
+        ("a film that is n't bad .", 1),
+        ("bad", 0),
+        ("bad luck", 0),
+        ("film is", 0),
+        ("a film", 1),
+    ]
+    lines = "sentence\tlabel\n" + "".join(f"{phrase} \t{target}\n" for phrase, target in rows)
+    train, test = sst2.read(
+        raw(tmp_path, train=lines.encode(), dev=b"sentence\tlabel\nclich\xc3\xa9 . \t0\n"), tmp_path
+    )
+    assert train.inputs == ["isn't bad", "a film that isn't bad .", "bad", "bad luck", "film is", "a film"]
+    assert train.targets.tolist() == [1, 1, 0, 0, 0, 1]
+    assert train.groups is not None
+    whole, luck, neither = (train.groups[i].item() for i in (1, 3, 4))
+    assert len({whole, luck, neither}) == 3
+    assert train.groups.tolist() == [whole, whole, whole, luck, neither, whole]
+    assert test.inputs == ["clich\xe9 ."] and test.targets.tolist() == [0]
 
 
 def test_an_unknown_name_gets_the_nearest():

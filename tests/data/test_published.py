@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import os
+import re
 import shutil
 import subprocess
 import time
@@ -74,6 +77,39 @@ def test_reviews_are_held_out_by_neighbourhood(home):
     assert held.targets.bincount().tolist() == [1250, 1250]
     assert rest.groups is not None and held.groups is not None
     assert held.groups.unique().numel() == 50 and not set(rest.groups.tolist()) & set(held.groups.tolist())
+
+
+def letters(text: str) -> str:
+    """A text without its spaces and quotation marks, which are all that reading changes."""
+    return re.sub("[ `'\"]", "", text)
+
+
+@pytest.mark.data
+def test_questions_equal_those_that_another_reader_finds(home):
+    found, folder = data.load("trec"), Path(os.environ["ZOO_DATA"]) / "TREC"
+    for split, name, count in ((found.train, "train_5500.label", 5452), (found.test, "TREC_10.label", 500)):
+        rows = [re.match(rb"([A-Z]+):(\w+) (.*)", line) for line in (folder / name).read_bytes().splitlines()]
+        assert len(split) == len(rows) == count and None not in rows
+        assert [letters(text) for text in split.inputs] == [letters(row[3].decode("latin-1")) for row in rows if row]
+        classes = ["ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM"]
+        assert [classes[target] for target in split.targets] == [row[1].decode() for row in rows if row]
+    assert len(set(found.train.inputs) & set(found.test.inputs)) == 10
+
+
+@pytest.mark.data
+def test_phrases_equal_those_that_another_reader_finds(home):
+    found, folder = data.load("sst2"), Path(os.environ["ZOO_DATA"]) / "SST-2"
+    for split, name, count in ((found.train, "train.tsv", 67_349), (found.test, "dev.tsv", 872)):
+        with open(folder / name, encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+        assert len(split) == len(rows) == count
+        assert [letters(text) for text in split.inputs] == [letters(row["sentence"]) for row in rows]
+        assert split.targets.tolist() == [int(row["label"]) for row in rows]
+    rest, held = hold_out(found.train, 0.1, seed=0)
+    assert rest.groups is not None and held.groups is not None
+    assert not set(rest.groups.tolist()) & set(held.groups.tolist())
+    seen, long = "\n".join(rest.inputs), [text for text in held.inputs if len(text.split()) > 15]
+    assert len(long) > 800 and not any(text in seen for text in long[:200])
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,13 @@ from zoo.data.entry import Entry
 from zoo.data.idx import FASHION_MNIST, MNIST
 from zoo.data.imdb import IMDB
 from zoo.data.split import DataSet, Split, hold_out
+from zoo.data.sst2 import SST2
+from zoo.data.trec import TREC
 from zoo.errors import ZooError, unknown
 
 __all__ = ["DataSet", "Split", "at_hand", "hold_out", "load", "names"]
 
-ENTRIES = {entry.name: entry for entry in (CIFAR10, DIGITS, FASHION_MNIST, IMDB, MNIST)}
+ENTRIES = {entry.name: entry for entry in (CIFAR10, DIGITS, FASHION_MNIST, IMDB, MNIST, SST2, TREC)}
 
 
 def names() -> list[str]:

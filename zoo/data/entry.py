@@ -19,7 +19,7 @@ class Web:
 
 @dataclass(frozen=True)
 class Archive:
-    """A mirror that serves one tar archive, whose members lie under the data set's folder.
+    """A mirror that serves one tar or zip archive, whose members lie under the data set's folder.
 
     `hash` is as pooch takes it ("sha256:…" or "md5:…").
     """

@@ -8,10 +8,11 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from zoo.data import files
@@ -53,18 +54,31 @@ def folder_of(entry: Entry) -> Path:
 
 
 def extract(archive: Path, folder: Path, name_of: Callable[[str], str | None]) -> None:
-    """Write the members of a tar archive for which `name_of(member)` gives a name, under that name in `folder`.
+    """Write the members of a tar or zip archive for which `name_of(member)` gives a name, under that name in `folder`.
 
     Only plain files are written, and only where `name_of` says: no path of the archive's is ever used.
     """
+    for member, content in _members(archive):
+        if name := name_of(member):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            with open(folder / name, "wb") as file:
+                shutil.copyfileobj(content, file)
+
+
+def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    """The name and the content of every plain file in a tar or zip archive."""
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as packed:
+            for member in packed.infolist():
+                if not member.is_dir():
+                    with packed.open(member) as content:
+                        yield member.filename, content
+        return
     with tarfile.open(archive) as tar:
         for member in tar:
             content = tar.extractfile(member) if member.isfile() else None
-            name = name_of(member.name)
-            if content and name:
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                with open(folder / name, "wb") as file:
-                    shutil.copyfileobj(content, file)
+            if content:
+                yield member.name, content
 
 
 def _fetch(raw: Raw, kept: Path) -> list[str]:
@@ -84,7 +98,14 @@ def _fetch(raw: Raw, kept: Path) -> list[str]:
                     target = kept / path.relative_to(temporary)
                     target.parent.mkdir(parents=True, exist_ok=True)
                     os.replace(path, target)
-            except (OSError, ValueError, ZooError, tarfile.TarError, subprocess.SubprocessError) as error:
+            except (
+                OSError,
+                ValueError,
+                ZooError,
+                tarfile.TarError,
+                zipfile.BadZipFile,
+                subprocess.SubprocessError,
+            ) as error:
                 # What a mirror says may be a page long; its first line tells enough.
                 reasons.append(f"{_where(mirror)}: {str(error).strip().splitlines()[0] if str(error) else repr(error)}")
     return reasons
