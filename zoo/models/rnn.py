@@ -10,21 +10,8 @@ from torch import Tensor, nn
 
 from zoo.nn import AttentionPooling, BiLSTM, length_mask
 from zoo.nn.recurrent import time_dropout
+from zoo.nn.words import PAD, WordVectors, embed
 from zoo.registry import register_model
-
-PAD, UNKNOWN = 0, 1  # the first two ids of every tokenizer that the zoo trains
-
-
-class WordVectors(nn.Embedding):
-    """An embedding that starts at N(0, 0.3²), padding at zero, where `nn.Embedding` starts at N(0, 1).
-
-    What a rare word was given by chance should weigh less than what a frequent one has learnt. With 0.1, and one
-    epoch of warm-up, the training loss on IMDB stood still for most of that epoch.
-    """
-
-    def reset_parameters(self) -> None:
-        nn.init.normal_(self.weight, std=0.3)
-        self._fill_padding_idx_with_zero()
 
 
 @register_model(
@@ -52,10 +39,8 @@ class bilstm_attn(nn.Module):
         bigram_dim: numbers in a pair's vector, which stands beside that of the pair's second token.
         skip: whether attention pools each token's vectors beside its states (Lai et al. 2015, Recurrent Convolutional
             Neural Networks for Text Classification, section 3.1), so that the head sees words and pairs directly.
-        word_dropout: share of tokens read as unknown (after Iyyer et al. 2015, section 3.2). It keeps the model from
-            leaning on single words, and teaches it what an unknown word means.
-        embedding_dropout: share of the vocabulary that is zero in a training step, each word wherever it stands
-            (Gal & Ghahramani 2016, section 4.2).
+        word_dropout: share of tokens read as unknown, and
+        embedding_dropout: share of the vocabulary that is zero, in a training step (see `zoo.nn.words.embed`).
         dropout: share of channels dropped from a row's LSTM states, one mask for all time steps, and again from
             the pooled vector.
 
@@ -108,26 +93,4 @@ class bilstm_attn(nn.Module):
 
     def embed(self, tokens: Tensor) -> Tensor:
         """Vectors (N, T, embedding_dim + bigram_dim) of the tokens, with both dropouts in training mode."""
-        if self.training and self.word_dropout:
-            drop = torch.rand(tokens.shape, device=tokens.device) < self.word_dropout
-            tokens = tokens.masked_fill(drop & (tokens != PAD), UNKNOWN)
-        vectors = self._look_up(self.embedding, tokens)
-        if self.bigrams is None:
-            return vectors
-        return torch.cat([vectors, self._look_up(self.bigrams, bigram_ids(tokens, self.bigrams.num_embeddings))], -1)
-
-    def _look_up(self, table: nn.Embedding, ids: Tensor) -> Tensor:
-        vectors = table(ids)
-        if self.training and self.embedding_dropout:
-            keep = F.dropout(vectors.new_ones(table.num_embeddings), self.embedding_dropout)
-            vectors = vectors * keep[ids].unsqueeze(-1)
-        return vectors
-
-
-def bigram_ids(tokens: Tensor, rows: int) -> Tensor:
-    """A row of the table for each token and the one before it: (N, T) int64 -> (N, T) int64 below `rows`.
-
-    The first token is paired with padding. Multiplicative hashing (Knuth, The Art of Computer Programming 3, 6.4).
-    """
-    before = F.pad(tokens, (1, 0))[:, :-1]
-    return (before * 1_000_003 + tokens * 7_919) % 2_147_483_647 % rows
+        return embed(tokens, self.embedding, self.bigrams, self.word_dropout, self.embedding_dropout)
