@@ -86,15 +86,11 @@ def predict(
         return _document([{"input": raw, **answer.to_dict()} for raw, answer in zip(inputs, answers, strict=True)])
     for raw, answer in zip(inputs, answers, strict=True):
         print(raw)
-        for line in _lines(answer):
-            print(f"  {line}")
-
-
-def _lines(answer: Any) -> list[str]:
-    """An answer as a terminal shows it: labels with their probabilities, or what there is instead."""
-    if hasattr(answer, "top"):
-        return [f"{top.probability:7.2%}  {top.label}" for top in answer.top]
-    return [f"{key}: {value}" for key, value in answer.to_dict().items()]
+        if not hasattr(answer, "top"):
+            _facts(answer.to_dict(), "  ")
+            continue
+        for top in answer.top:
+            print(f"  {top.probability:7.2%}  {top.label}")
 
 
 @app.command()
@@ -380,13 +376,17 @@ def _document(content: Any) -> None:
 
 
 def _facts(content: dict[str, Any], indent: str = "") -> None:
-    """Keys and values, one a line; what is nested is indented, what is empty left out."""
+    """Keys and values, one a line; what is nested is indented, what is empty left out; a list of rows is a table."""
     for key, value in content.items():
         if value in (None, [], {}):
             continue
         if isinstance(value, dict):
             print(f"{indent}{key}:")
             _facts(value, f"{indent}  ")
+        elif isinstance(value, list) and isinstance(value[0], dict):
+            print(f"{indent}{key}:")
+            for row in value:
+                print(f"{indent}  " + "  ".join(f"{x:.4f}" if isinstance(x, float) else str(x) for x in row.values()))
         else:
             print(f"{indent}{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
 

@@ -103,6 +103,16 @@ class Text(Strict):
     truncate: Literal["head", "tail", "head_tail"] = "head_tail"
 
 
+class Tagged(Strict):
+    """Sentences as word ids, of the vocab_size most frequent words of the training split, and their characters.
+
+    Of a word longer than max_characters the first and the last are kept: its stem's beginning and its ending.
+    """
+
+    vocab_size: Annotated[int, Field(ge=3)] = 20000
+    max_characters: Count = 20
+
+
 class Data(Strict):
     """The data set, its split and its transform; `mean` and `std`: one value or one a channel, on the scale 0 to 1."""
 
@@ -113,6 +123,7 @@ class Data(Strict):
     std: Annotated[list[Positive], Field(min_length=1)] = [1.0]
     augment: Augment = Augment()
     text: Text = Text()
+    tagged: Tagged = Tagged()
 
 
 class Average(Strict):

@@ -119,5 +119,10 @@ _INPUTS: dict[Any, dict[str, tuple[Callable[[Any], bool], str]]] = {
         "max_length": (_is_count, "a count"),
         "truncate": (lambda v: isinstance(v, str), "text"),
     },
+    "tagged": {
+        "tokenizer": (lambda v: isinstance(v, str), "the name of a file"),
+        "alphabet": (lambda v: isinstance(v, str), "text"),
+        "max_characters": (_is_count, "a count"),
+    },
 }
 """Of each kind of input: what each key must be, as a test and in words."""

@@ -18,11 +18,12 @@ from zoo.data.imdb import IMDB
 from zoo.data.split import DataSet, Split, hold_out
 from zoo.data.sst2 import SST2
 from zoo.data.trec import TREC
+from zoo.data.ud_english_ewt import UD_ENGLISH_EWT
 from zoo.errors import ZooError, unknown
 
 __all__ = ["DataSet", "Split", "at_hand", "hold_out", "load", "names"]
 
-ENTRIES = {entry.name: entry for entry in (CIFAR10, DIGITS, FASHION_MNIST, IMDB, MNIST, SST2, TREC)}
+ENTRIES = {entry.name: entry for entry in (CIFAR10, DIGITS, FASHION_MNIST, IMDB, MNIST, SST2, TREC, UD_ENGLISH_EWT)}
 
 
 def names() -> list[str]:

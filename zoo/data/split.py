@@ -11,13 +11,16 @@ from torch import Tensor
 
 from zoo.errors import ZooError
 
+IGNORED = -100
+"""The target of a step that is padding: no loss, no metric (torch's own default for `ignore_index`)."""
+
 
 @dataclass(frozen=True)
 class Split:
     """One split of a data set, every example in memory.
 
-    inputs: images as uint8 [N, C, H, W], or texts as a list of N str.
-    targets: class index, int64 [N].
+    inputs: images as uint8 [N, C, H, W], or texts as a list of N str, of which sentences have tabs between their words.
+    targets: class index, int64 [N], or one a word, int64 [N, longest], with `IGNORED` behind the last.
     groups: int64 [N], or None. Examples of one group are near duplicates in what they tell (reviews of one film), so
         `hold_out` never parts them.
     """

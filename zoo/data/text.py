@@ -11,7 +11,7 @@ from torch import Tensor
 from zoo.errors import ZooError
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Tokenizer, normalizers, pre_tokenizers
 
 PAD, UNKNOWN = "<pad>", "<unk>"  # ids 0 and 1 of every tokenizer trained here
 
@@ -28,19 +28,30 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = 30_000) -> Tokenizer
     each punctuation mark is a word. Ties in frequency are broken alphabetically, so that the same texts in any order
     give the same bytes.
     """
-    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+    from tokenizers import Regex, normalizers, pre_tokenizers
+
+    normalizer = normalizers.Sequence(
+        [
+            normalizers.Replace(Regex(r"<br\s*/?>"), " "),
+            normalizers.NFKC(),
+            normalizers.Replace("’", "'"),
+            normalizers.Lowercase(),
+        ]
+    )
+    words = pre_tokenizers.Split(Regex(r"\w+(?:'\w+)*|[^\w\s]"), "removed", invert=True)
+    return word_level(texts, vocab_size, normalizer, words)
+
+
+def word_level(
+    texts: Iterable[str], vocab_size: int, normalizer: normalizers.Normalizer, words: pre_tokenizers.PreTokenizer
+) -> Tokenizer:
+    """A tokenizer of the `vocab_size` most frequent of the words into which `words` splits the normalised texts."""
+    from tokenizers import Tokenizer, models, trainers
 
     def tokenizer(model: models.WordLevel) -> Tokenizer:
         tokenizer = Tokenizer(model)
-        tokenizer.normalizer = normalizers.Sequence(
-            [
-                normalizers.Replace(Regex(r"<br\s*/?>"), " "),
-                normalizers.NFKC(),
-                normalizers.Replace("’", "'"),
-                normalizers.Lowercase(),
-            ]
-        )
-        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"\w+(?:'\w+)*|[^\w\s]"), "removed", invert=True)
+        tokenizer.normalizer = normalizer
+        tokenizer.pre_tokenizer = words
         return tokenizer
 
     trained = tokenizer(models.WordLevel(unk_token=UNKNOWN))

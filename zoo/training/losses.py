@@ -10,11 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.data import Split
+from zoo.data.split import IGNORED
 from zoo.errors import ZooError
 from zoo.recipes import CrossEntropy, Deviation, Focal, MultiTask, Pairs, Recipe
-
-IGNORED = -100
-"""The target of a step that is padding: no loss, no metric (torch's own default for `ignore_index`)."""
 
 
 def build(recipe: Recipe, train: Split, config: dict[str, Any]) -> nn.Module:

@@ -1,0 +1,79 @@
+"""Sentences in, a label for each of their words out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from zoo.data import words
+from zoo.data.split import IGNORED
+from zoo.errors import ZooError
+from zoo.tasks import Task
+from zoo.tasks.classification import accuracy
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A word as it is written in the sentence, its most probable label, and that label's probability."""
+
+    word: str
+    tag: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A tagger's answer: one `Tag` a word, in the order of the text; none for a text without words."""
+
+    answer: list[Tag]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"answer": [vars(tag) for tag in self.answer]}
+
+
+def prepare(raw: list[Any], input: dict[str, Any], tokenizer: Tokenizer) -> tuple[Tensor, Tensor, Tensor]:
+    """Sentences -> words (N, T) and their characters (N, T, C), zero behind each end, and lengths (N,), all int64.
+
+    A sentence is a text, which `zoo.data.words.split` splits into words, or words with tabs between them. Raises
+    `ZooError` for what is not a `str`.
+    """
+    for sentence in raw:
+        if not isinstance(sentence, str):
+            raise ZooError(f"{type(sentence).__name__} is no sentence; give a str, or a list of them.")
+    encoded = words.encode(list(map(words.split, raw)), tokenizer, input["alphabet"], input["max_characters"])
+    return encoded.batch(range(len(raw)))
+
+
+def answer(outputs: Tensor, raw: list[str], config: dict[str, Any]) -> list[Answer]:
+    """Logits (N, T, K) of any float dtype, the N sentences and config.json -> N answers."""
+    probabilities, indices = outputs.float().softmax(-1).max(-1)
+    return [
+        # zip ends with the words: what the model says of padding is left out.
+        Answer([Tag(word, config["labels"][i], p) for word, i, p in zip(words.split(sentence), row, shares)])  # noqa: B905
+        for sentence, row, shares in zip(raw, indices.tolist(), probabilities.tolist(), strict=True)
+    ]
+
+
+def rows(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """The words that count: logits (N, T, K) and targets (N, T) -> (words, K) and (words,)."""
+    counts = targets != IGNORED
+    return outputs[counts], targets[counts]
+
+
+TASK = Task(
+    name="token-classification",
+    kind="tagged",
+    losses=("cross_entropy",),
+    metrics={"accuracy": accuracy},
+    input_keys=("tokenizer", "alphabet", "max_characters"),
+    prepare=prepare,
+    answer=answer,
+    rows=rows,
+    cost=lambda raw: len(raw) if isinstance(raw, str) else 0,
+)
