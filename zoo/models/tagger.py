@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from zoo.models.rnn import PAD, UNKNOWN, WordVectors
 from zoo.nn import BiLSTM
 from zoo.nn.recurrent import time_dropout
+from zoo.nn.words import PAD, UNKNOWN, WordVectors
 from zoo.registry import register_model
 
 
