@@ -70,7 +70,7 @@ class FocalLoss(nn.Module):
                 f"focal loss: logits {tuple(logits.shape)} and targets {tuple(targets.shape)} do not fit; "
                 "give (N, K) with K of 2 or more and (N,) or (N, K), or (N,) and (N,) for binary."
             )
-        # Where p rounds to 1 the power has no slope for gamma < 1. There the loss is below the rounding error anyway.
+        # Where p rounds to 1 the power's slope is infinite for gamma < 1; the loss is below the rounding error there.
         missed = (-log_p.expm1()).clamp(min=torch.finfo(log_p.dtype).eps)
         loss = -(self._weights(logits) * shares * missed**self.gamma * log_p).sum(1)
         return loss if self.reduction == "none" else loss.mean() if self.reduction == "mean" else loss.sum()
