@@ -117,11 +117,22 @@ def test_a_tokenizer_that_is_none_is_refused(text_bundle, tmp_path):
         zoo.predictor(str(broken))
 
 
-def test_an_input_transform_with_a_hole_is_refused(text_bundle, tmp_path):
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"labels": []}, r"config\.json: labels is \[\] where"),
+        (
+            {"input": {"kind": "text", "max_length": 6, "truncate": "head"}},
+            r"config\.json: input\.tokenizer is None where",
+        ),
+        ({"input": {"kind": "smell"}}, r"config\.json: input\.kind is 'smell' where"),
+    ],
+)
+def test_a_config_that_cannot_be_answered_by_is_refused(text_bundle, tmp_path, changes, told):
     broken = tmp_path / "broken"
     shutil.copytree(text_bundle, broken)
     config = json.loads((broken / "config.json").read_text())
-    del config["input"]["tokenizer"]
-    (broken / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ZooError, match=r"config\.json lacks tokenizer"):
-        zoo.predictor(broken)
+    (broken / "config.json").write_text(json.dumps({**config, **changes}))
+    for use in (zoo.predictor, zoo.evaluate):
+        with pytest.raises(ZooError, match=told):
+            use(broken)

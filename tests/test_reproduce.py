@@ -289,6 +289,23 @@ def test_reproduce_does_not_believe_a_doctored_figure(doctor):
     assert report.verdict == "not reproduced" and report.identical
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        # A spread that is none would make any rerun a reproduction.
+        (lambda metrics: metrics["metrics"]["accuracy"].update(std=5.0), "the std of accuracy is not that of its 2"),
+        (
+            lambda metrics: metrics["metrics"].update(f1=metrics["metrics"].pop("accuracy")),
+            "has no accuracy, the recipe",
+        ),
+    ],
+)
+def test_reproduce_refuses_figures_that_are_none(doctor, change, told: str, tmp_path: Path):
+    with pytest.raises(ZooError, match=told):
+        zoo.reproduce(doctor("metrics.json", change), device="cpu", out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def rewrite(bundle: Path, change: Callable[[dict[str, torch.Tensor]], Any], recipe: str) -> None:
     """Give the bundle the changed tensors and that recipe, with the hashes that belong to them."""
     tensors = load_file(bundle / "model.safetensors")

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from zoo import sources, tasks
+from zoo.bundles.check import check_config
 from zoo.bundles.load import load_model
 from zoo.errors import ZooError
 from zoo.tasks import Task
@@ -82,13 +83,10 @@ def predictor(name: str | os.PathLike[str], *, device: str | torch.device | None
     the bundle is not intact.
     """
     bundle = sources.find(name)
-    config = bundle.config
-    task = tasks.get(config["task"])
-    if missing := [key for key in task.input_keys if key not in config["input"]]:
-        raise ZooError(f"the input of {bundle.folder / 'config.json'} lacks {', '.join(missing)}; publish it anew.")
+    check_config(bundle)
     tokenizer = None if bundle.tokenizer is None else _tokenizer(bundle.tokenizer)
     model = load_model(bundle, device=device)
-    return Predictor(model, task, config, tokenizer)
+    return Predictor(model, tasks.get(bundle.config["task"]), bundle.config, tokenizer)
 
 
 def _tokenizer(path: Path) -> Any:

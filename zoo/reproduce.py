@@ -16,7 +16,7 @@ import torch
 from safetensors import deserialize
 
 from zoo import data, sources, tasks
-from zoo.bundles.check import check_parameters, check_schema
+from zoo.bundles.check import check_config, check_parameters, check_schema
 from zoo.bundles.format import Bundle
 from zoo.bundles.index import TENSORS
 from zoo.bundles.load import load_model
@@ -50,6 +50,7 @@ def _bundle(name_or_run: str | os.PathLike[str] | Run) -> Bundle:
 
 
 def _evaluate(bundle: Bundle, device: torch.device | str | None = None) -> dict[str, float]:
+    check_config(bundle)
     recipe, model = load_recipe(bundle.path("recipe.yaml")), load_model(bundle, device=device)
     test = data.load(recipe.data.name).test
     return measure(model, test, bundle.config, tokenizer=bundle.tokenizer, batch_size=recipe.evaluate.batch_size)
@@ -176,11 +177,16 @@ def reproduce(
 
     The verdict is *reproduced* where the means differ by at most the tolerance: three standard errors of that
     difference, 3 std sqrt(1/n + 1/k) for n published and k measured seeds, and never less than the recipe's
-    `evaluate.tolerance`. Raises `ZooError` as `zoo.train` does.
+    `evaluate.tolerance`. Raises `ZooError` as `zoo.train` does, and for a bundle that says of itself what is not so.
     """
     bundle = sources.find(name)
-    recipe, shipped = load_recipe(bundle.path("recipe.yaml")), bundle.tensors
+    recipe, shipped = recipe_of(bundle), bundle.tensors
+    check_schema(bundle)
     metric = recipe.evaluate.metric
+    if metric not in bundle.metrics["metrics"]:
+        raise ZooError(
+            f"{bundle.folder / 'metrics.json'} has no {metric}, the recipe's metric; publish the weight anew."
+        )
     published = bundle.metrics["metrics"][metric]
     chosen = _seeds(published["seeds"], 1 if seeds is None else seeds)
     started = time.monotonic()

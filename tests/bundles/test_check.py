@@ -19,12 +19,11 @@ from zoo.errors import ZooError
 def copied(
     bundle: Path, to: Path, file: str = "metrics", change: Callable[[dict[str, Any]], Any] = lambda _: None
 ) -> Bundle:
-    """A copy of the bundle whose figures add up, but for what `change` does to one of its JSON files."""
+    """A copy of the bundle with what `change` does to one of its JSON files."""
     shutil.copytree(bundle, to)
-    for name, edit in (("metrics", put("metrics", "accuracy", "mean", value=0.895)), (file, change)):
-        content = json.loads((to / f"{name}.json").read_text())
-        edit(content)
-        (to / f"{name}.json").write_text(json.dumps(content))
+    content = json.loads((to / f"{file}.json").read_text())
+    change(content)
+    (to / f"{file}.json").write_text(json.dumps(content))
     return open_bundle(to)
 
 
@@ -69,6 +68,13 @@ def empty(content: dict[str, Any]) -> None:
         ("metrics", put("metrics", "accuracy", "value", value=math.nan), r"accuracy\.value is nan"),
         ("metrics", put("metrics", "accuracy", "seeds", value=[0]), r"accuracy\.seeds is \[0\] where 2 seeds"),
         ("metrics", empty, r"accuracy\.values is \[\]"),
+        ("metrics", put("metrics", "accuracy", "n", value=3), "the n of accuracy is not that of its 2 values"),
+        ("metrics", put("metrics", "accuracy", "mean", value=0.91), "the mean of accuracy is not that of"),
+        ("metrics", put("metrics", "accuracy", "std", value=5.0), "the std of accuracy is not that of"),
+        ("metrics", put("metrics", "accuracy", "value", value=0.99), "the value of accuracy is not that of"),
+        ("metrics", put("seconds", value="long"), "seconds is 'long' where a number"),
+        ("metrics", put("notes", value=5), "notes is 5 where a list of text"),
+        ("metrics", put("baselines", value={"a line": 0.9}), "baselines is {'a line': 0.9} where "),
         ("metrics", put("environment", value=None), "environment is None"),
         ("metrics", put("data", value={}), r"data\.fingerprint"),
     ],

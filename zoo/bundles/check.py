@@ -1,12 +1,14 @@
 """Whether what a bundle says of itself is complete, of the right types, and true of its model.
 
-`verify` reports it and publishing insists on it. Loading does not ask: an answer needs none of the figures.
+`verify` reports it, publishing and reproducing insist on it; answering and measuring need config.json to be right.
+Loading does not ask.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+import statistics
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +22,7 @@ from zoo.errors import ZooError
 
 def check_schema(bundle: Bundle) -> None:
     """Raise `ZooError`, naming the file and the key, where config.json or metrics.json is not what it has to be."""
-    _check_config(bundle)
+    check_config(bundle)
     _check_metrics(bundle)
 
 
@@ -36,7 +38,8 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _check_config(bundle: Bundle) -> None:
+def check_config(bundle: Bundle) -> None:
+    """Raise `ZooError`, naming the key, where config.json is not what it has to be."""
     config, where = bundle.config, f"{bundle.folder / 'config.json'}"
     entry = registry.get(config["model"])
     _expect(config["task"] == entry.task, where, "task", config["task"], f"{entry.task!r}, the task of {entry.name},")
@@ -72,16 +75,25 @@ def _check_metrics(bundle: Bundle) -> None:
         _expect(isinstance(figures, dict), where, name, figures, "an object")
         for key in ("value", "mean", "std"):
             _expect(is_number(figures.get(key)), where, f"{name}.{key}", figures.get(key), "a number")
-        values, seeds, n = figures.get("values"), figures.get("seeds"), figures.get("n")
+        values, seeds = figures.get("values"), figures.get("seeds")
         _expect(_is_numbers(values), where, f"{name}.values", values, "a list of numbers")
         _expect(
             isinstance(seeds, list) and all(type(seed) is int for seed in seeds) and len(seeds) == len(values),
             where, f"{name}.seeds", seeds, f"{len(values)} seeds",
         )  # fmt: skip
-        if type(n) is not int or len(values) != n or not math.isclose(_mean(values), figures["mean"], abs_tol=1e-9):
-            raise ZooError(
-                f"{where}: the mean of {name} is not that of its {len(values)} values; publish the weight anew."
-            )
+        spread = statistics.stdev(values) if len(values) > 1 else 0.0
+        for key, right in {
+            "n": len(values),
+            "value": values[0],
+            "mean": statistics.fmean(values),
+            "std": spread,
+        }.items():
+            if not (is_number(figures.get(key)) and math.isclose(figures[key], right, abs_tol=1e-9)):
+                raise ZooError(
+                    f"{where}: the {key} of {name} is not that of its {len(values)} values; publish the weight anew."
+                )
+    for key, (right, expected) in _OPTIONAL.items():
+        _expect(key not in content or right(content[key]), where, key, content.get(key), expected)
     if content.get("recipe_sha256") != hashlib.sha256(bundle.recipe.encode()).hexdigest():
         raise ZooError("recipe.yaml is not the recipe that metrics.json was measured for; publish the weight anew.")
 
@@ -93,10 +105,6 @@ def _expect(right: bool, where: str, key: str, found: Any, expected: str) -> Non
         raise ZooError(f"{where}: {key} is {shown} where {expected} is expected; publish the weight anew.")
 
 
-def _mean(values: list[float]) -> float:
-    return math.fsum(values) / len(values)
-
-
 def _is_count(value: Any) -> bool:
     return type(value) is int and value > 0
 
@@ -105,6 +113,16 @@ def _is_numbers(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(map(is_number, value))
 
 
+def _are_baselines(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(b, dict) and is_number(b.get("value")) for b in value.values())
+
+
+_OPTIONAL: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "seconds": (is_number, "a number"),
+    "notes": (lambda v: isinstance(v, list) and all(isinstance(note, str) for note in v), "a list of text"),
+    "baselines": (_are_baselines, '{NAME: {"value": NUMBER}}'),
+}
+"""What metrics.json may leave out, as a test and in words."""
 _KINDS = {dict: "an object", str: "text"}
 _INPUTS: dict[Any, dict[str, tuple[Callable[[Any], bool], str]]] = {
     "image": {

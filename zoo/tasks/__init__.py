@@ -26,7 +26,6 @@ class Task:
         losses: those that a recipe may name; it gets the first if it names none.
         metrics: name -> function of (outputs, targets) -> float; a fraction in 0..1 where the metric is one. The first
             is what a recipe is measured by if it names none.
-        input_keys: what `prepare` needs of a bundle's config["input"].
         prepare: (raw inputs, config["input"] of the bundle, tokenizer or None) -> what the model's `forward` takes,
             one batch on the CPU. Raises `ZooError` for an input that is not what the task reads.
         answer: (outputs of a batch, raw inputs, config.json) -> one answer for each row, with `to_dict()`.
@@ -42,7 +41,6 @@ class Task:
     kind: str
     losses: tuple[str, ...]
     metrics: Mapping[str, Callable[[Tensor, Tensor], float]]
-    input_keys: tuple[str, ...]
     prepare: Callable[[list[Any], dict[str, Any], Any], tuple[Tensor, ...]]
     answer: Callable[[Tensor, list[Any], dict[str, Any]], list[Any]]
     rows: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = lambda outputs, targets: (outputs, targets)

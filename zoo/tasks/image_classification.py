@@ -136,7 +136,6 @@ TASK = Task(
     kind="image",
     losses=LOSSES,
     metrics={"accuracy": accuracy},
-    input_keys=("channels", "size", "maximum", "mean", "std"),
     prepare=prepare,
     answer=lambda outputs, raw, config: answer(outputs, config["labels"]),
     batch_ndim=4,

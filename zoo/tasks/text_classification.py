@@ -56,7 +56,6 @@ TASK = Task(
     kind="text",
     losses=LOSSES,
     metrics={"accuracy": accuracy},
-    input_keys=("tokenizer", "max_length", "truncate"),
     prepare=prepare,
     answer=lambda outputs, raw, config: answer(outputs, config["labels"]),
     cost=lambda raw: len(raw) if isinstance(raw, str) else 0,

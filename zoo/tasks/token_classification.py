@@ -71,7 +71,6 @@ TASK = Task(
     kind="tagged",
     losses=("cross_entropy",),
     metrics={"accuracy": accuracy},
-    input_keys=("tokenizer", "alphabet", "max_characters"),
     prepare=prepare,
     answer=answer,
     rows=rows,

@@ -67,6 +67,8 @@ def prepare(recipe: Recipe, folder: Path) -> Setup:
         "recipe": recipe.name,
     }
     config["num_parameters"] = _parameters(config, kind)
+    if recipe.data.augment.progressive:
+        _try_smaller(config, kind, recipe.data.augment.progressive.size)
     write_text(folder / "config.json", json.dumps(config, indent=2) + "\n")
     return Setup(config, train, held, held_name, dataset.fingerprint, described.tokenizer)
 
@@ -97,6 +99,13 @@ def fresh_model(recipe: Recipe, config: dict[str, Any], device: torch.device) ->
     return model.to(device)
 
 
+def _try_smaller(config: dict[str, Any], kind: kinds.Kind, side: int) -> None:
+    try:
+        _parameters({**config, "input": {**config["input"], "size": [side, side]}}, kind)
+    except ZooError as error:
+        raise ZooError(f"data.augment.progressive: {error}") from error
+
+
 def _parameters(config: dict[str, Any], kind: kinds.Kind) -> int:
     """Try the model on two blank samples of the data, and count its parameters.
 
@@ -115,7 +124,7 @@ def _parameters(config: dict[str, Any], kind: kinds.Kind) -> int:
                 f"model {name} with model_args {arguments} cannot take the samples of {config['data']}, which "
                 f"are {kind.samples(config)} ({why}); change model, model_args or data.name."
             ) from error
-    if "num_classes" in arguments and outputs < len(labels):
+    if "num_classes" in arguments and labels and outputs != len(labels):
         raise ZooError(
             f"model_args.num_classes is {outputs}, but {config['data']} has {len(labels)} labels; leave it out."
         )
