@@ -56,7 +56,15 @@ def load_entry(entry: Entry) -> DataSet:
             warnings.warn(str(error), stacklevel=3)
     train, test, *validation = splits
     return DataSet(
-        entry.name, entry.kind, list(entry.labels), train, test, entry.maximum, entry.fingerprint, *validation
+        name=entry.name,
+        kind=entry.kind,
+        labels=list(entry.labels),
+        train=train,
+        test=test,
+        maximum=entry.maximum,
+        fingerprint=entry.fingerprint,
+        validation=next(iter(validation), None),
+        note=entry.note,
     )
 
 

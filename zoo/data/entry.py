@@ -72,3 +72,4 @@ class Entry:
     raw: Raw | None
     read: Callable[[Path], tuple[Split, ...]]
     fingerprint: str
+    note: str = ""

@@ -46,7 +46,7 @@ class DataSet:
     kind: "image", "text" and so on, one of `zoo.training.kinds`. labels: class names by index, none where the targets
     are no classes. maximum: the value of white in an image's inputs (1.0 for others, where it has no meaning).
     fingerprint: SHA-256 of the tensors of all splits (`zoo.data.fingerprint`). validation: where the authors publish
-    such a split.
+    such a split. note: what the card of a weight has to say of the data.
     """
 
     name: str
@@ -57,6 +57,7 @@ class DataSet:
     maximum: float
     fingerprint: str
     validation: Split | None = None
+    note: str = ""
 
 
 def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:

@@ -76,4 +76,5 @@ SST2 = Entry(
     raw=_RAW,
     read=lambda folder: read(_RAW, folder),
     fingerprint="76381201da9786aba6ad0b3e595c8c7626353ce629922c0b5cbd8b26dec14105",
+    note="Measured on GLUE's dev split, since the labels of its test split are hidden; nothing was chosen on it.",
 )

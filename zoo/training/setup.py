@@ -23,7 +23,10 @@ from zoo.training.run import write_text
 
 @dataclass(frozen=True)
 class Setup:
-    """`config` is the bundle's config.json; `train` is trained on, `held` is measured and called `held_name`."""
+    """`config` is the bundle's config.json; `train` is trained on, `held` is measured and called `held_name`.
+
+    `notes` are sentences for the card.
+    """
 
     config: dict[str, Any]
     train: Split
@@ -31,6 +34,7 @@ class Setup:
     held_name: str
     fingerprint: str
     tokenizer: Path | None
+    notes: list[str]
 
 
 def prepare(recipe: Recipe, folder: Path) -> Setup:
@@ -70,7 +74,8 @@ def prepare(recipe: Recipe, folder: Path) -> Setup:
     if recipe.data.augment.progressive:
         _try_smaller(config, kind, recipe.data.augment.progressive.size)
     write_text(folder / "config.json", json.dumps(config, indent=2) + "\n")
-    return Setup(config, train, held, held_name, dataset.fingerprint, described.tokenizer)
+    notes = [dataset.note] if dataset.note else []
+    return Setup(config, train, held, held_name, dataset.fingerprint, described.tokenizer, notes)
 
 
 def _parts(recipe: Recipe, dataset: DataSet, kind: kinds.Kind) -> tuple[Split, Split, str]:

@@ -115,6 +115,7 @@ def _unmeasured(recipe: Recipe, setup: Setup, device: torch.device) -> dict[str,
         "data": {"name": recipe.data.name, "fingerprint": setup.fingerprint},
         "environment": environment(device),
         **({"init_from": origin(recipe.init_from)} if recipe.init_from else {}),
+        "notes": setup.notes,
     }
 
 
