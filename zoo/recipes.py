@@ -114,11 +114,19 @@ class Tagged(Strict):
 
 
 class Data(Strict):
-    """The data set, its split and its transform; `mean` and `std`: one value or one a channel, on the scale 0 to 1."""
+    """The data set, its split and its transform; `mean` and `std`: one value or one a channel, on the scale 0 to 1.
+
+    `name` is one of the zoo's data sets, or a folder of pictures (`imagefolder:PATH`, `hf:OWNER/NAME`): its pictures
+    are resized to `size`, [height, width], and read by so many `workers` beside the training. `channels` shows grey
+    images as three equal channels, or colours as grey.
+    """
 
     name: str
     batch_size: Count = 128
     validation: Fraction = 0.0
+    size: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
+    channels: Literal[1, 3] | None = None
+    workers: Annotated[int, Field(ge=0)] = 0
     mean: Annotated[list[float], Field(min_length=1)] = [0.0]
     std: Annotated[list[Positive], Field(min_length=1)] = [1.0]
     augment: Augment = Augment()
@@ -349,7 +357,7 @@ def _check_names(recipe: Recipe, where: str) -> None:
     for key, kind, name, names in (
         ("model", "model", recipe.model, [recipe.model] if registry.is_known(recipe.model) else registry.names()),
         ("init", "init scheme", recipe.init, init.names()),
-        ("data.name", "data set", recipe.data.name, data.names()),
+        ("data.name", "data set", recipe.data.name, data.names(recipe.data.name)),
     ):
         if name not in names:
             raise ZooError(f"{where}: {key}: {unknown(kind, name, names)}")

@@ -34,7 +34,7 @@ def recipe(**more: Any) -> Recipe:
 
 
 CONFIG = {
-    "input": {"kind": "image", "maximum": 255, "mean": [0.0], "std": [1.0]},
+    "input": {"kind": "image", "channels": 1, "maximum": 255, "mean": [0.0], "std": [1.0]},
     "labels": [str(i) for i in range(10)],
 }
 

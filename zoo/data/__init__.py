@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-from zoo.data import fetch, files, fingerprint, store
+from zoo.data import fetch, files, fingerprint, imagefolder, store
 from zoo.data.cifar10 import CIFAR10
 from zoo.data.digits import DIGITS
 from zoo.data.entry import Entry
@@ -26,9 +26,9 @@ __all__ = ["DataSet", "Split", "at_hand", "hold_out", "load", "names"]
 ENTRIES = {entry.name: entry for entry in (CIFAR10, DIGITS, FASHION_MNIST, IMDB, MNIST, SST2, TREC, UD_ENGLISH_EWT)}
 
 
-def names() -> list[str]:
-    """The names that `load` takes, sorted."""
-    return sorted(ENTRIES)
+def names(asked: str = "") -> list[str]:
+    """The zoo's data sets, sorted; and the one asked for where that is a folder of pictures, which `load` takes too."""
+    return [*sorted(ENTRIES), *([asked] if imagefolder.is_one(asked) else [])]
 
 
 def load(name: str) -> DataSet:
@@ -37,6 +37,8 @@ def load(name: str) -> DataSet:
     Raises ZooError for an unknown name, for data that are nowhere to be had, and for data that are not the published
     ones (a raw file's SHA-256, or the fingerprint of all tensors, differs).
     """
+    if imagefolder.is_one(name):
+        return imagefolder.load(name)
     if name not in ENTRIES:
         raise unknown("data set", name, names())
     return load_entry(ENTRIES[name])
@@ -84,6 +86,8 @@ def _decode(entry: Entry, folder: Path | None) -> tuple[Split, ...]:
 
 def at_hand(name: str) -> bool:
     """Whether `load(name)` needs no network: nothing to download, or it is in ZOO_DATA or in the cache."""
+    if imagefolder.is_one(name):
+        return imagefolder.at_hand(name)
     entry = ENTRIES[name]
     kept = files.home() / f"{entry.name}.safetensors"
     return entry.raw is None or files.in_zoo_data(entry.raw) is not None or kept.is_file()

@@ -32,10 +32,10 @@ def prepare(raw: list[Any], input: dict[str, Any], tokenizer: None = None) -> tu
 
     Raises `ZooError` for a file that is no image, a shape that is none, and values outside the range or not finite.
     """
-    return (normalize(torch.stack([_pixels(image, input) for image in raw]), input),)
+    return (normalize(torch.stack([pixels(image, input) for image in raw]), input),)
 
 
-def _pixels(raw: Any, input: dict[str, Any]) -> Tensor:
+def pixels(raw: Any, input: dict[str, Any]) -> Tensor:
     """Any raw image -> (C, H, W) float32 in 0..maximum, in the model's channels and size."""
     if isinstance(raw, (str, os.PathLike)):
         image, name = _read(Path(raw), input["maximum"]), str(raw)
@@ -47,7 +47,7 @@ def _pixels(raw: Any, input: dict[str, Any]) -> Tensor:
         raise ZooError(f"{type(raw).__name__} is no image; give a path, a Pillow image, a numpy array or a tensor.")
     if 0 in image.shape:
         raise ZooError(f"{name} holds no pixels; give an image of at least 1 x 1.")
-    image = _channels(image, input["channels"])
+    image = channels_of(image, input["channels"])
     size = tuple(input["size"])
     if image.shape[1:] != size:
         image = F.interpolate(image[None], size=size, mode="bilinear", antialias=True)[0]
@@ -117,7 +117,7 @@ def _from_array(array: Any, maximum: float, name: str) -> Tensor:
     return image
 
 
-def _channels(image: Tensor, channels: int) -> Tensor:
+def channels_of(image: Tensor, channels: int) -> Tensor:
     """Grey to RGB and RGB to grey, (C, H, W)."""
     if image.shape[0] == channels:
         return image

@@ -1,4 +1,4 @@
-"""Images: uint8 (N, C, H, W) in memory, augmented a batch at a time."""
+"""Images: uint8 (N, C, H, W), in memory or read from files as batches need them, augmented a batch at a time."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from zoo.data import DataSet, Split
 from zoo.data.transforms import augmented, check_augment, normalize
 from zoo.errors import ZooError
 from zoo.recipes import Recipe
+from zoo.tasks.image_classification import channels_of
 from zoo.training.feed import Feed, Inputs, shuffled_batches
 from zoo.training.kinds import Described, Kind
+from zoo.training.pictures import read_batches, stream
 
 
 def describe(recipe: Recipe, data: DataSet, train: Split, folder: Path) -> Described:
-    channels, *size = train.inputs.shape[1:]  # type: ignore[union-attr]
+    channels, *size = _shape(recipe, data)
     return Described(
         {
             "kind": "image",
@@ -39,37 +41,58 @@ def blank(config: dict[str, Any]) -> Inputs:
 def training(
     recipe: Recipe, split: Split, config: dict[str, Any], tokenizer: Path | None, device: torch.device
 ) -> Feed:
-    images, targets = split.inputs.to(device), split.targets.to(device)  # type: ignore[union-attr]
+    targets, settings = split.targets.to(device), config["input"]
 
-    def load(indices: Tensor, generator: Generator, progress: float) -> tuple[Inputs, Tensor]:
-        x, y = augmented(
-            images[indices],
-            targets[indices],
-            config["input"],
-            recipe.data.augment,
-            generator,
-            progress,
-            len(config["labels"]),
-        )
+    def augment(images: Tensor, indices: Tensor, generator: Generator, progress: float) -> tuple[Inputs, Tensor]:
+        labels = len(config["labels"])
+        x, y = augmented(images, targets[indices], settings, recipe.data.augment, generator, progress, labels)
         return (x,), y
 
-    return shuffled_batches(recipe, len(targets), device, load)
+    if isinstance(split.inputs, list):
+        return stream(recipe, split.inputs, settings, device, augment)
+    images = in_channels(split.inputs, settings["channels"]).to(device)
+    return shuffled_batches(
+        recipe, len(targets), device, lambda indices, *more: augment(images[indices], indices, *more)
+    )
 
 
 def evaluation(
     split: Split, config: dict[str, Any], tokenizer: Path | None, size: int, device: torch.device
 ) -> Iterator[tuple[Inputs, Tensor]]:
-    for images, targets in zip(split.inputs.split(size), split.targets.split(size), strict=True):  # type: ignore[union-attr]
-        yield (normalize(images.to(device), config["input"]),), targets.to(device)
+    settings = config["input"]
+    if isinstance(split.inputs, list):
+        batches: Iterator[Tensor] = read_batches(split.inputs, torch.arange(len(split)).split(size), settings)
+    else:
+        batches = (in_channels(images, settings["channels"]) for images in split.inputs.split(size))
+    for images, targets in zip(batches, split.targets.split(size), strict=True):
+        yield (normalize(images.to(device), settings),), targets.to(device)
+
+
+def in_channels(images: Tensor, channels: int) -> Tensor:
+    """(N, C, H, W) -> (N, channels, H, W): grey shown as three equal channels, colours as grey."""
+    if images.shape[1] == channels:
+        return images
+    return torch.stack([channels_of(image, channels) for image in images.float()]).round().to(images.dtype)
 
 
 def check(recipe: Recipe, data: DataSet) -> None:
-    channels, height, width = data.train.inputs.shape[1:]  # type: ignore[union-attr]
+    if isinstance(data.train.inputs, list) != (recipe.data.size is not None):
+        said = (
+            "is missing; give [height, width]" if recipe.data.size is None else "is for folders of pictures; remove it"
+        )
+        raise ZooError(f"data.size {said}.")
+    channels, height, width = _shape(recipe, data)
     check_augment(recipe.data.augment, height, width)
     for key in ("mean", "std"):
         values = getattr(recipe.data, key)
         if len(values) not in (1, channels):
             raise ZooError(f"data.{key} has {len(values)} values; give one, or one for each channel ({channels}).")
+
+
+def _shape(recipe: Recipe, data: DataSet) -> tuple[int, int, int]:
+    """Channels, height and width of what the model reads."""
+    stored = [3, *(recipe.data.size or ())] if isinstance(data.train.inputs, list) else data.train.inputs.shape[1:]
+    return recipe.data.channels or stored[0], stored[1], stored[2]
 
 
 KIND = Kind(

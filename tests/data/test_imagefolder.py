@@ -1,0 +1,198 @@
+"""Folders of pictures: what is found, what is refused, and training that reads them as it goes."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import zoo
+from zoo import ZooError, data
+from zoo.training.kinds import image
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ZOO_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def picture(path: Path, shade: int, side: int = 12) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(shade).integers(0, 40, (side, side, 3))
+    Image.fromarray((noise + shade).astype("uint8")).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, home: Path) -> Path:
+    """Dark and bright pictures, JPEG and PNG, in a train and a test part."""
+    root = tmp_path / "pictures"
+    for part, count in (("train", 20), ("test", 6)):
+        for n in range(count):
+            kind = ("png", "jpg")[n % 2]
+            picture(root / part / "dark" / f"{n}.{kind}", 20 + n)
+            picture(root / part / "bright" / f"{n}.{kind}", 180 + n)
+    return root
+
+
+def test_classes_are_named_by_their_folders(folder: Path):
+    found = data.load(f"imagefolder:{folder}")
+    assert (found.kind, found.labels, len(found.train), len(found.test)) == ("image", ["bright", "dark"], 40, 12)
+    for path, target in zip(found.train.inputs, found.train.targets.tolist(), strict=True):
+        assert Path(str(path)).parent.name == found.labels[target]
+    assert data.at_hand(f"imagefolder:{folder}") and not data.at_hand(f"imagefolder:{folder}/none")
+
+
+def test_without_parts_a_stratified_fifth_is_the_test_split(folder: Path):
+    found = data.load(f"imagefolder:{folder / 'train'}")
+    assert (len(found.train), len(found.test)) == (32, 8) and found.test.targets.bincount().tolist() == [4, 4]
+    assert not set(found.train.inputs) & set(found.test.inputs)  # type: ignore[arg-type]
+
+
+def test_the_fingerprint_moves_with_content_and_name_alone(folder: Path, tmp_path: Path):
+    name = f"imagefolder:{folder}"
+    before = data.load(name).fingerprint
+    os.utime(folder / "train" / "dark" / "0.png", (1, 1))
+    assert data.load(name).fingerprint == before
+    (folder / "train" / "dark" / "0.png").rename(folder / "train" / "dark" / "zero.png")
+    renamed = data.load(name).fingerprint
+    picture(folder / "train" / "dark" / "zero.png", 33)
+    assert len({before, renamed, data.load(name).fingerprint}) == 3
+    folder.rename(tmp_path / "elsewhere")
+    assert (
+        data.load(f"imagefolder:{tmp_path / 'elsewhere'}").fingerprint
+        == data.load(f"imagefolder:{tmp_path / 'elsewhere'}").fingerprint
+    )
+
+
+def test_what_is_no_picture_is_left_out_with_one_warning(folder: Path):
+    (folder / "train" / "dark" / "notes.txt").write_text("not a picture")
+    with pytest.warns(UserWarning, match=r"left out 1 files that are no pictures: notes\.txt\.$") as warned:
+        assert len(data.load(f"imagefolder:{folder}").train) == 40
+    assert len(warned) == 1
+
+
+def test_every_broken_picture_is_reported_at_once(folder: Path):
+    whole = folder / "train" / "dark" / "1.jpg"
+    whole.write_bytes(whole.read_bytes()[:-200])
+    (folder / "test" / "bright" / "0.png").write_text("a text that calls itself a picture")
+    header = io.BytesIO()
+    Image.new("1", (20_000, 20_000)).save(header, "png")
+    (folder / "train" / "dark" / "huge.png").write_bytes(header.getvalue())
+    with pytest.raises(ZooError) as raised, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        data.load(f"imagefolder:{folder}")
+    said = str(raised.value)
+    assert "3 of 53 pictures cannot be used" in said and said.endswith("mend or remove them.") and "\n" not in said
+    for part in ("train/dark/1.jpg", "test/bright/0.png", "train/dark/huge.png", "too many"):
+        assert part in said, part
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda root: (root / "train" / "none").mkdir(), r"train: Found no valid file for the classes none"),
+        (lambda root: [p.unlink() for p in (root / "test" / "dark").iterdir()], r"no valid file for the classes dark"),
+        (lambda root: (root / "test" / "dark").rename(root / "test" / "dim"), "have other classes"),
+    ],
+)
+def test_classes_that_are_not_whole(folder: Path, change: Any, said: str):
+    change(folder)
+    with pytest.raises(ZooError, match=said):
+        data.load(f"imagefolder:{folder}")
+
+
+def test_no_folder(home: Path):
+    with pytest.raises(ZooError, match=r"^data\.name: there is no folder nowhere; give the one that holds"):
+        data.load("imagefolder:nowhere")
+
+
+def recipe(folder: Path, **more: Any) -> dict[str, Any]:
+    return {
+        "model": "mlp",
+        "model_args": {"in_features": 192, "widths": []},
+        "init": "kaiming_normal",
+        "data": {
+            "name": f"imagefolder:{folder}",
+            "batch_size": 8,
+            "size": [8, 8],
+            "mean": [0.5],
+            "std": [0.25],
+            "augment": {"flip": {}},
+            **more,
+        },
+        "optimizer": {"name": "adamw", "lr": 3e-3},
+        "train": {"epochs": 6},
+    }
+
+
+def test_a_run_streams_them_and_its_weight_takes_a_picture(folder: Path, tmp_path: Path):
+    run = zoo.train(recipe(folder), out=tmp_path / "run", device="cpu")
+    assert run.metrics["accuracy"] == 1.0
+    answer = zoo.predictor(run.folder)(folder / "test" / "dark" / "0.png")
+    assert answer.label == "dark"
+    assert json.loads((run.folder / "config.json").read_text())["input"]["size"] == [8, 8]
+
+
+def test_workers_give_the_same_batches(folder: Path):
+    """Also from the middle of an epoch on, as where a run is resumed."""
+    found = data.load(f"imagefolder:{folder}")
+    config = {
+        "input": {"kind": "image", "channels": 3, "size": [8, 8], "maximum": 255.0, "mean": [0.0], "std": [1.0]},
+        "labels": found.labels,
+    }
+
+    def batches(workers: int, start: int) -> list[torch.Tensor]:
+        feed = image.training(zoo.recipes.parse(recipe(folder, workers=workers)), found.train, config, None, CPU)
+        plan = feed.plan(1)
+        return [feed.load(i, torch.Generator().manual_seed(0), 0.0)[0][0] for i in plan[start:]]
+
+    alone, helped, later = batches(0, 0), batches(2, 0), batches(2, 3)
+    assert len(alone) == 5 and all(torch.equal(a, b) for a, b in zip(alone, helped, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(alone[3:], later, strict=True))
+
+
+def test_a_picture_that_breaks_later_ends_the_run_with_its_name(folder: Path):
+    found = data.load(f"imagefolder:{folder}")
+    path = Path(str(found.train.inputs[0]))
+    path.write_bytes(b"gone")
+    config = {
+        "input": {"kind": "image", "channels": 3, "size": [8, 8], "maximum": 255.0, "mean": [0.0], "std": [1.0]},
+        "labels": found.labels,
+    }
+    for workers in (0, 1):
+        feed = image.training(zoo.recipes.parse(recipe(folder, workers=workers)), found.train, config, None, CPU)
+        with pytest.raises(ZooError) as raised:
+            for indices in feed.plan(0):
+                feed.load(indices, torch.Generator(), 0.0)
+        assert str(raised.value).startswith(f"{path} cannot be read as an image") and "\n" not in str(raised.value)
+
+
+def test_the_size_is_asked_for_where_it_is_needed_and_only_there(folder: Path, tmp_path: Path):
+    whole = recipe(folder)
+    del whole["data"]["size"]
+    with pytest.raises(ZooError, match=r"^data\.size is missing; give \[height, width\]\.$"):
+        zoo.train(whole, out=tmp_path / "a")
+    digits = {**whole, "model_args": {}, "data": {"name": "digits", "size": [8, 8]}}
+    with pytest.raises(ZooError, match=r"^data\.size is for folders of pictures; remove it\.$"):
+        zoo.train(digits, out=tmp_path / "b")
+
+
+def test_grey_images_are_shown_in_three_channels_where_the_recipe_says_so(tmp_path: Path):
+    digits = recipe(tmp_path)
+    digits["data"] = {"name": "digits", "batch_size": 256, "channels": 3}
+    run = zoo.train({**digits, "train": {"steps": 1}}, out=tmp_path / "run", device="cpu")
+    config = json.loads((run.folder / "config.json").read_text())
+    assert config["input"]["channels"] == 3 and zoo.create(run.folder).zoo.input["channels"] == 3
+    grey = torch.randint(256, (2, 1, 4, 4), dtype=torch.uint8)
+    assert torch.equal(image.in_channels(grey, 3), grey.expand(-1, 3, -1, -1))

@@ -1,0 +1,153 @@
+"""Folders of pictures as data sets, larger than memory if need be: `imagefolder:PATH`; `hf:OWNER/NAME` from the Hub.
+
+A folder holds `train/` and `test/` (or `val/`, `validation/`) with a folder of pictures for each class, or those class
+folders alone; then a stratified fifth is the test split, as the digits have it. Pictures stay files until a batch needs
+them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+from zoo.data import files
+from zoo.data.split import DataSet, Split, hold_out
+from zoo.errors import ZooError
+
+PREFIXES = ("imagefolder:", "hf:")
+TEST = ("test", "val", "validation")
+MOST = 89_478_485
+"""Pixels of a picture at the most, Pillow's own measure of a decompression bomb: a quarter of a gigabyte, decoded."""
+_SHOWN = 5  # of the files in a message
+
+
+def is_one(name: str) -> bool:
+    """Whether a data set's name means a folder of pictures."""
+    return name.startswith(PREFIXES)
+
+
+def at_hand(name: str) -> bool:
+    """Whether `load` needs no network."""
+    return not name.startswith("hf:") and _place(name).is_dir()
+
+
+def load(name: str) -> DataSet:
+    """The pictures that `name` stands for, each read once when they are first met, to tell the broken ones.
+
+    `Split.inputs` are paths. The fingerprint is the SHA-256 of every file's relative path and content. Raises
+    `ZooError` where there is no such folder, where a class has no picture, and, naming them, for pictures that cannot
+    be read whole or have more than `MOST` pixels. Files of other kinds are left out with one warning.
+    """
+    root = _hub(name.removeprefix("hf:")) if name.startswith("hf:") else _place(name)
+    if not root.is_dir():
+        raise ZooError(f"data.name: there is no folder {root}; give the one that holds your pictures.")
+    test = next((root / part for part in TEST if (root / part).is_dir()), None)
+    if (root / "train").is_dir() and test is not None:
+        labels, train = _pictures(root / "train")
+        found, held = _pictures(test)
+        if found != labels:
+            raise ZooError(f"{root / 'train'} and {test} have other classes ({labels} and {found}); make them equal.")
+    else:
+        labels, everything = _pictures(root)
+        train, held = hold_out(everything, 0.2, seed=0)
+    fingerprint = _checked(root, [*train.inputs, *held.inputs])
+    return DataSet(name, "image", labels, train, held, 255.0, fingerprint)
+
+
+def _place(name: str) -> Path:
+    return Path(os.path.expanduser(name.removeprefix("imagefolder:")))
+
+
+def _pictures(folder: Path) -> tuple[list[str], Split]:
+    """The classes in a folder, sorted, and the paths of their pictures."""
+    from torchvision.datasets.folder import IMG_EXTENSIONS, find_classes, make_dataset
+
+    try:
+        labels, index = find_classes(str(folder))
+        samples = make_dataset(str(folder), index, extensions=IMG_EXTENSIONS)
+    except FileNotFoundError as error:
+        why = " ".join(str(error).split()).rstrip(".")
+        raise ZooError(f"{folder}: {why}; give each class a folder with its pictures.") from error
+    known = {path for path, _ in samples}
+    others = [path.name for path in sorted(folder.rglob("*")) if path.is_file() and str(path) not in known]
+    if others:
+        warnings.warn(f"{folder}: left out {len(others)} files that are no pictures: {_some(others)}.", stacklevel=4)
+    return labels, Split([path for path, _ in samples], torch.tensor([target for _, target in samples]))
+
+
+def _checked(root: Path, paths: Sequence[str]) -> str:
+    """The fingerprint of the pictures; each is decoded once, and not again as long as the files stay as they are."""
+    facts = [(path, (s := os.stat(path)).st_size, s.st_mtime_ns, s.st_ino) for path in sorted(paths)]
+    kept = files.home() / "folders" / hashlib.sha256(repr(facts).encode()).hexdigest()
+    if kept.is_file():
+        return kept.read_text(encoding="utf-8")
+    ordered = sorted(paths)
+    with ThreadPoolExecutor() as pool:
+        seen = list(pool.map(_look, ordered))
+    broken = {path: why for path, (_, why) in zip(ordered, seen, strict=True) if why}
+    if broken:
+        told = _some([f"{os.path.relpath(path, root)} ({why})" for path, why in broken.items()])
+        raise ZooError(f"{root}: {len(broken)} of {len(paths)} pictures cannot be used: {told}; mend or remove them.")
+    digest = hashlib.sha256()
+    for path, (sha256, _) in zip(ordered, seen, strict=True):
+        digest.update(f"{Path(path).relative_to(root).as_posix()} {sha256}\n".encode())
+    temporary = kept.with_suffix(f".{os.getpid()}")
+    with suppress(OSError):  # costs the next load its time, and this one nothing
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(digest.hexdigest(), encoding="utf-8")
+        os.replace(temporary, kept)
+    return digest.hexdigest()
+
+
+def _look(path: str) -> tuple[str, str]:
+    """A picture's SHA-256, and what is wrong with it."""
+    from PIL import Image
+
+    try:
+        with open(path, "rb") as file:
+            sha256 = hashlib.sha256(file.read()).hexdigest()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                if image.width * image.height > MOST:
+                    return sha256, f"{image.width} x {image.height} pixels are too many"
+                image.draft("L", (1, 1))  # a JPEG is then read whole, but decoded coarsely
+                image.load()
+    except Image.DecompressionBombError:
+        return "", "too many pixels"
+    except Exception as error:  # Pillow's decoders raise whatever a broken file makes them stumble over
+        return "", " ".join(str(error).split())[:100]
+    return sha256, ""
+
+
+def _hub(place: str) -> Path:
+    """The folder of a data set on the Hub, OWNER/NAME or OWNER/NAME@REVISION, in the Hub's own cache."""
+    from huggingface_hub import snapshot_download
+
+    from zoo.sources.cache import offline
+
+    name, _, revision = place.partition("@")
+    try:
+        folder = snapshot_download(
+            name,
+            repo_type="dataset",
+            revision=revision or None,
+            endpoint=os.environ.get("HF_ENDPOINT"),
+            local_files_only=offline(),
+            etag_timeout=5,
+        )
+    except Exception as error:  # the Hub's client raises its own and its transport's
+        why = " ".join(str(error).split())[:200]
+        raise ZooError(f"data.name: the data set {name} cannot be had from the Hub ({why}); check the name.") from error
+    return Path(folder)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
