@@ -154,9 +154,10 @@ def test_what_cannot_be_created(name: Any, options: dict, told: str, published: 
     assert "\n" not in str(error.value)
 
 
-def test_a_bundle_of_another_model(image_bundle: Path) -> None:
-    with pytest.raises(zoo.ZooError, match="holds a 'mlp', not a 'resnet18'"):
-        create("resnet18", weights=image_bundle)
+def test_a_bundle_of_another_model(image_bundle: Path, published: Path) -> None:
+    for weights in (image_bundle, "mlp.tiny_v1"):
+        with pytest.raises(zoo.ZooError, match="holds a 'mlp', not a 'resnet18'"):
+            create("resnet18", weights=weights)
 
 
 def test_the_source_is_held_to_its_index(published: Path) -> None:

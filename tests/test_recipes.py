@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -113,6 +114,16 @@ def test_a_wrong_type_is_refused(file: Path, key: str, value: str, said: str):
             "optimizer__groups",
             [{"match": "*", "frozen_epochs": -1}],
             "optimizer.groups.0.frozen_epochs should be greater than or equal to 0, not -1.",
+        ),
+        (
+            "model_args__dropout",
+            float("nan"),
+            "model_args should hold finite numbers, text, lists and mappings alone, not {'dropout': nan}.",
+        ),
+        (
+            "model_args__widths",
+            {3},
+            "model_args should hold finite numbers, text, lists and mappings alone, not {'widths': {3}}.",
         ),
         ("optimizer__betas", [0.9], "optimizer.betas should have at least 2 items, not [0.9]."),
         ("data__std", [], "data.std should have at least 1 item, not []."),
@@ -371,3 +382,9 @@ def test_a_dict_is_a_recipe_too():
     assert parse(read_yaml(SMALL), name="mine").name == "mine"
     with pytest.raises(ZooError, match=r"^recipe: train is missing; add it\.$"):
         parse({k: v for k, v in read_yaml(SMALL).items() if k != "train"})
+
+
+def test_arguments_that_a_file_keeps_otherwise_are_kept_as_the_file_does():
+    content = {**read_yaml(SMALL), "model_args": {"widths": (3, 4), "dropout": np.float64(0.5)}}
+    recipe = parse(content)
+    assert recipe.model_args == {"widths": [3, 4], "dropout": 0.5} == read_yaml(recipe.to_yaml())["model_args"]

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from zoo import init, registry
-from zoo.bundles.index import TENSORS
+from zoo.bundles.index import TENSORS, is_weight_name
 from zoo.bundles.load import check_arguments, check_options, device_of, load_model
 from zoo.bundles.record import Record
 from zoo.errors import ZooError
@@ -82,8 +82,8 @@ def is_model_name(name: str) -> bool:
 
 
 def _weight(model: str, weights: str) -> str:
-    """What `weights=` means for this model: a place as it is, a tag with the model's name before it."""
-    return weights if _is_place(weights) or weights.startswith(f"{model}.") else f"{model}.{weights}"
+    """What `weights=` means for this model: a place or full name as it is, a tag with the model's name before it."""
+    return weights if _is_place(weights) or is_weight_name(weights) else f"{model}.{weights}"
 
 
 def _is_place(name: str) -> bool:

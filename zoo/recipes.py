@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from zoo.errors import ZooError, unknown
 from zoo.explain import explain
@@ -215,6 +215,15 @@ class Recipe(Strict):
     evaluate: Evaluate = Evaluate()
 
     _name: str = PrivateAttr(default="")
+
+    @field_validator("model_args")
+    @classmethod
+    def _as_files_keep_them(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        # A tuple, say, would make the recipe differ from itself once it is read back.
+        try:
+            return json.loads(json.dumps(arguments, allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise ValueError("should hold finite numbers, text, lists and mappings alone") from error
 
     @property
     def name(self) -> str:
