@@ -57,6 +57,22 @@ def test_the_second_load_decodes_nothing(small, at_hand: Path, monkeypatch: pyte
     assert same(data.load_entry(entry).test, small.test)
 
 
+def test_at_hand_is_what_loads_without_a_network(
+    small, at_hand: Path, fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(data.ENTRIES, "small", small.entry())
+    kept = fresh / "small.safetensors"
+    assert data.at_hand("small")
+    data.load("small")
+    monkeypatch.delenv("ZOO_DATA")
+    assert data.at_hand("small")
+    kept.write_bytes(kept.read_bytes()[:-1])  # damaged: it would have to be fetched
+    assert not data.at_hand("small")
+    small.write(fresh / "small-set")
+    assert data.at_hand("small")
+    assert same(data.load("small").test, small.test)
+
+
 @pytest.mark.parametrize("kept", [False, True], ids=["first load", "tensors kept from before"])
 def test_a_changed_file_is_named_and_nothing_kept(small, at_hand: Path, fresh: Path, kept: bool):
     if kept:

@@ -158,6 +158,16 @@ def test_an_index_whose_names_leave_their_folder_is_refused(shelf: Path, monkeyp
             find("mlp.digits_v1")
 
 
+def test_a_weight_that_is_called_after_another_model_is_refused(shelf: Path, monkeypatch: pytest.MonkeyPatch):
+    text = (shelf / "index.json").read_text().replace("mlp.digits_v1", "resnet18.digits_v1")
+    (shelf / "index.json").write_text(text)
+    (shelf / "mlp.digits_v1").rename(shelf / "resnet18.digits_v1")
+    monkeypatch.setenv("ZOO_SOURCES", str(shelf))
+    for name in ("resnet18", "resnet18.digits_v1", shelf / "resnet18.digits_v1"):
+        with pytest.raises(ZooError, match=r"^resnet18\.digits_v1 holds a 'mlp', not what its name says; ask"):
+            find(name).config  # noqa: B018
+
+
 def test_pull_fills_the_cache_or_copies_a_bundle(
     shelf: Path, home: Path, tmp_path: Path, make_run, monkeypatch: pytest.MonkeyPatch
 ):

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from zoo.bundles.index import REQUIRED, SCHEMA, TENSORS, Entry, check_file_name, parse_json, read_text
+from zoo.bundles.index import REQUIRED, SCHEMA, TENSORS, Entry, check_file_name, model_of, parse_json, read_text
 from zoo.bundles.integrity import check_file
 from zoo.errors import ZooError
 
@@ -46,7 +46,7 @@ class Bundle:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """config.json, of the right schema and types."""
+        """config.json, of the right schema and types, and of the model that the weight's name begins with."""
         path = self.path("config.json")
         config = _versioned(path)
         for key, kind in _CONFIG.items():
@@ -54,6 +54,8 @@ class Bundle:
                 raise ZooError(
                     f"{path}: {key} is {config.get(key)!r} where a {kind.__name__} is expected; publish it anew."
                 )
+        if self.name is not None and model_of(self.name) != config["model"]:
+            raise ZooError(f"{self.name} holds a {config['model']!r}, not what its name says; ask its publisher.")
         return config
 
     @cached_property

@@ -89,5 +89,9 @@ def at_hand(name: str) -> bool:
     if imagefolder.is_one(name):
         return imagefolder.at_hand(name)
     entry = ENTRIES[name]
-    kept = files.home() / f"{entry.name}.safetensors"
-    return entry.raw is None or files.in_zoo_data(entry.raw) is not None or kept.is_file()
+    return (
+        entry.raw is None
+        or files.in_zoo_data(entry.raw) is not None
+        or not files.missing(entry.raw, files.home() / entry.raw.folder)
+        or store.load(files.home() / f"{name}.safetensors", entry.fingerprint, None) is not None
+    )
