@@ -126,3 +126,29 @@ def text_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         input={"kind": "text", "tokenizer": "tokenizer.json", "max_length": 6, "truncate": "head_tail"},
         data="imdb",
     )
+
+
+@pytest.fixture(scope="session")
+def table_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A linear regression of rows: its answer is the age in the row, 10 more by the sea, 20 where no age is known."""
+    import torch
+
+    return _bundle(
+        tmp_path_factory.mktemp("table") / "housing_mlp.tiny_v1",
+        {
+            "embeddings.0.weight": torch.tensor([[0.0], [0.0], [10.0]]),
+            "head.weight": torch.tensor([[5.0, 10.0, 1.0]]),
+            "head.bias": torch.tensor([10.0]),
+        },
+        model="housing_mlp",
+        model_args={"numbers": 1, "categories": [2], "embedding_dim": 1, "frequencies": 0, "widths": []},
+        task="regression",
+        labels=[],
+        input={
+            "kind": "table",
+            "numbers": {"age": {"log": False, "mean": 10.0, "std": 5.0}},
+            "categories": {"sea": ["far", "near"]},
+            "unit": "years",
+        },
+        data="california_housing",
+    )

@@ -59,6 +59,13 @@ def refused(result: Result[str], *words: str) -> None:
         assert word in result.stderr
 
 
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.csv"
+    path.write_text("sea,age\nnear,1\nfar,2\n")
+    return path
+
+
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pixels = np.zeros((8, 8), np.uint8)
@@ -120,6 +127,17 @@ def test_predict_images_gives_one_exact_document(image_bundle, image, here):
     probabilities = [top["probability"] for top in first["top"]]
     assert probabilities == sorted(probabilities, reverse=True)
     assert "pixel 3" in here("predict", image_bundle, image).stdout
+
+
+def test_predict_gives_an_answer_to_each_row_of_a_file(table_bundle, rows, here):
+    row = '{"age": 7, "sea": "near"}'
+    assert json.loads(here("predict", table_bundle, rows, row, "--json").stdout) == [
+        {"input": f"{rows}:2", "answer": 11.0, "unit": "years"},
+        {"input": f"{rows}:3", "answer": 2.0, "unit": "years"},
+        {"input": row, "answer": 17.0, "unit": "years"},
+    ]
+    assert f"{rows}:2\n  answer: 11.0\n  unit: years\n" in here("predict", table_bundle, rows).stdout
+    refused(here("predict", table_bundle, "no.csv"), "no.csv cannot be read")
 
 
 def test_predict_texts_in_order(text_bundle, here):

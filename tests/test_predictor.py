@@ -88,6 +88,22 @@ def test_what_is_no_text_is_refused(texts, raw):
         texts(raw)
 
 
+def test_a_row_is_answered_in_its_unit(table_bundle: Path, tmp_path: Path):
+    rows = zoo.predictor(table_bundle)
+    row = {"age": 30, "sea": "far"}
+    assert (rows(row).value, rows(row).unit) == (30, "years")
+    several = [row, {**row, "sea": "near"}, '{"age": null, "sea": "far"}']
+    assert [answer.value for answer in rows(several)] == [30, 40, 20]
+    path = tmp_path / "rows.csv"
+    path.write_text("sea,age,name\nnear,1,a\nfar,2,b\n")
+    assert [answer.value for answer in rows(path)] == [11, 2], "each row of a file has an answer"
+    assert [answer.value for answer in rows([row, str(path), row])] == [30, 11, 2, 30]
+    path.write_text("sea,age\n")
+    assert rows(path) == []
+    with pytest.raises(ZooError, match=r"the row: sea is 'on it', which is none of far, near"):
+        rows({**row, "sea": "on it"})
+
+
 def test_a_predictor_leaves_the_generator_and_gradients_alone(images):
     torch.manual_seed(0)
     before = torch.get_rng_state()

@@ -74,17 +74,19 @@ def info(name: Name, as_json: Json = False):
 @app.command()
 def predict(
     name: Name,
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Image files, or texts, as the task asks.")],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Files, texts or JSON, as the task asks.")],
     device: Device = None,
     as_json: Json = False,
 ):
-    """Answer for each input: labels with their probabilities."""
+    """Answer for each input: labels with their probabilities, or a number."""
     import zoo
 
-    answers = zoo.predictor(name, device=device)(inputs)
+    predictor = zoo.predictor(name, device=device)
+    raws = predictor.unpack(inputs)
+    answers = predictor(raws)
     if as_json:
-        return _document([{"input": raw, **answer.to_dict()} for raw, answer in zip(inputs, answers, strict=True)])
-    for raw, answer in zip(inputs, answers, strict=True):
+        return _document([{"input": str(raw), **answer.to_dict()} for raw, answer in zip(raws, answers, strict=True)])
+    for raw, answer in zip(raws, answers, strict=True):
         print(raw)
         if not hasattr(answer, "top"):
             _facts(answer.to_dict(), "  ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,8 @@ class Predictor:
     """Model, input transform and labels of one weight, made by `zoo.predictor`.
 
     `predictor(raw)` gives one answer, `predictor([raw, ...])` a list in the order given. What a raw input is, the task
-    says: a text; or a path, Pillow image, array or tensor for an image. An array or tensor with a batch dimension is a
-    list.
+    says: a text; a path, Pillow image, array or tensor for an image; a dict, or a JSON object as text, for the row of a
+    table. An array or tensor with a batch dimension is a list, and so is the path of a CSV file with rows.
     """
 
     model: nn.Module
@@ -51,8 +52,17 @@ class Predictor:
         Raises `ZooError` for an input that the task cannot read; nothing is answered then.
         """
         if isinstance(raw, (list, tuple)) or getattr(raw, "ndim", None) == (self.task.batch_ndim or -1):
-            return self._answers(list(raw))
-        return self._answers([raw])[0]
+            return self._answers(self.unpack(raw))
+        held = self.task.unpack(raw)
+        return self._answers([raw])[0] if held is None else self._answers(held)
+
+    def unpack(self, several: Iterable[Any]) -> list[Any]:
+        """Each raw input by itself, where some of `several` are files that hold more than one."""
+        found = []
+        for raw in several:
+            held = self.task.unpack(raw)
+            found += [raw] if held is None else held
+        return found
 
     def _answers(self, raw: list[Any]) -> list[Any]:
         answers: list[Any] = [None] * len(raw)

@@ -113,6 +113,12 @@ class Tagged(Strict):
     max_characters: Count = 20
 
 
+class Table(Strict):
+    """Rows of a table; the numbers in the columns `log` are read as logarithms, as counts and amounts are best."""
+
+    log: list[str] = []
+
+
 class Data(Strict):
     """The data set, its split and its transform; `mean` and `std`: one value or one a channel, on the scale 0 to 1.
 
@@ -132,6 +138,7 @@ class Data(Strict):
     augment: Augment = Augment()
     text: Text = Text()
     tagged: Tagged = Tagged()
+    table: Table = Table()
 
 
 class Average(Strict):

@@ -36,10 +36,11 @@ def put(*keys: str, value: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
-def test_a_right_bundle_passes(image_bundle: Path, text_bundle: Path, tmp_path: Path) -> None:
-    for bundle in (copied(image_bundle, tmp_path / "image"), copied(text_bundle, tmp_path / "text")):
-        check_schema(bundle)
-        check_parameters(bundle)
+def test_a_right_bundle_passes(image_bundle: Path, text_bundle: Path, table_bundle: Path, tmp_path: Path) -> None:
+    for bundle in (image_bundle, text_bundle, table_bundle):
+        copy = copied(bundle, tmp_path / bundle.name)
+        check_schema(copy)
+        check_parameters(copy)
 
 
 def empty(content: dict[str, Any]) -> None:
@@ -84,6 +85,28 @@ def test_what_is_not_so_is_named(
 ) -> None:
     bundle = copied(image_bundle, tmp_path / "copy", file, change)
     with pytest.raises(ZooError, match=rf"{file}\.json:? .*{message}.*; (publish|upgrade) .*\.$"):
+        check_schema(bundle)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        (("numbers",), ["age"]),
+        (("numbers", "age"), 10.0),
+        (("numbers", "age", "log"), 1),
+        (("numbers", "age", "mean"), None),
+        (("numbers", "age", "std"), 0.0),
+        (("categories",), None),
+        (("categories", "sea"), "far"),
+        (("categories", "sea"), [0, 1]),
+        (("unit",), None),
+    ],
+)
+def test_what_is_not_so_of_a_table_is_named(
+    table_bundle: Path, tmp_path: Path, keys: tuple[str, ...], value: Any
+) -> None:
+    bundle = copied(table_bundle, tmp_path / "copy", "config", put("input", *keys, value=value))
+    with pytest.raises(ZooError, match=rf"config\.json: input\.{keys[0]} is .* where .* expected"):
         check_schema(bundle)
 
 

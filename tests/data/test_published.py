@@ -11,11 +11,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from zoo import data
-from zoo.data import ENTRIES, files, fingerprint, hold_out
+from zoo.data import ENTRIES, DataSet, files, fingerprint, hold_out
 from zoo.data.entry import Npm, Raw
 
 PUBLISHED = [entry for entry in ENTRIES.values() if entry.raw]
@@ -110,6 +111,44 @@ def test_phrases_equal_those_that_another_reader_finds(home):
     assert not set(rest.groups.tolist()) & set(held.groups.tolist())
     seen, long = "\n".join(rest.inputs), [text for text in held.inputs if len(text.split()) > 15]
     assert len(long) > 800 and not any(text in seen for text in long[:200])
+
+
+@pytest.mark.data
+def test_houses_are_those_that_another_reader_finds(home):
+    found = data.load("california_housing")
+    path = files.in_zoo_data(ENTRIES["california_housing"].raw) / "housing.csv"
+    numbers = np.genfromtxt(path, delimiter=",", skip_header=1, usecols=range(9), dtype=np.float32)
+    places = np.genfromtxt(path, delimiter=",", skip_header=1, usecols=9, dtype=str)
+    near = np.unique(places, return_inverse=True)[1]
+    everything = np.column_stack([numbers[:, :8], near, numbers[:, 8] / 100_000])
+    same_rows(found, everything)
+    assert len(found.train) == 16_512 and len(found.test) == 4128 and found.labels == []
+    assert found.table.categories["ocean_proximity"] == tuple(np.unique(places))
+    assert np.isnan(everything).sum() == 207
+
+
+@pytest.mark.data
+def test_customers_are_those_that_another_reader_finds(home):
+    found = data.load("telco_churn")
+    path = files.in_zoo_data(ENTRIES["telco_churn"].raw) / "Telco-Customer-Churn.csv"
+    cells = np.genfromtxt(path, delimiter=",", dtype=str)
+    column = {name: cells[1:, place] for place, name in enumerate(cells[0])}
+    numbers = [np.where(column[name] == " ", "nan", column[name]).astype(np.float32) for name in found.table.numbers]
+    codes = [np.unique(column[name], return_inverse=True)[1] for name in found.table.categories]
+    for name, known in found.table.categories.items():
+        assert known == tuple(np.unique(column[name]))
+    assert {*cells[0]} == {"customerID", "Churn", *found.table.numbers, *found.table.categories}
+    same_rows(found, np.column_stack([*numbers, *codes, column["Churn"] == "Yes"]))
+    assert found.train.targets.bincount().tolist() == [4139, 1495]
+    assert found.test.targets.bincount().tolist() == [1035, 374]
+
+
+def same_rows(found: DataSet, everything: np.ndarray) -> None:
+    """Both splits together hold these rows, target last, in any order."""
+    parts = [torch.column_stack([split.inputs, split.targets]) for split in (found.train, found.test)]
+    ours = torch.cat(parts).nan_to_num(-1).numpy()
+    theirs = np.nan_to_num(everything.astype(np.float32), nan=-1)
+    assert np.array_equal(ours[np.lexsort(ours.T)], theirs[np.lexsort(theirs.T)])
 
 
 @pytest.fixture(scope="module")

@@ -64,6 +64,18 @@ def test_images_are_held_out_too():
     assert sorted(torch.cat([rest.inputs, held.inputs]).flatten().tolist()) == list(range(10))
 
 
+def test_of_numbers_as_many_are_held_out_as_of_one_class():
+    prices = Split(torch.arange(100.0).reshape(50, 2), torch.linspace(0, 1, 50))
+    rest, held = hold_out(prices, 0.2, seed=0)
+    assert (len(rest), len(held)) == (40, 10)
+    assert held.targets.dtype == torch.float32
+    assert held.targets.tolist() == sorted(held.targets.tolist())
+    assert not set(rest.targets.tolist()) & set(held.targets.tolist())
+    of_one_class = hold_out(numbered([0] * 50), 0.2, seed=0)[1].inputs
+    assert isinstance(held.inputs, torch.Tensor)
+    assert [int(row[0]) // 2 for row in held.inputs] == [int(text) for text in of_one_class]
+
+
 @pytest.mark.parametrize("fraction", [-0.1, 1.0, 5.0])
 def test_an_impossible_fraction_is_refused(fraction: float):
     with pytest.raises(ZooError, match="at least 0 and below 1"):

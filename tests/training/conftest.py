@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from zoo import data, registry
 from zoo.data import Split, fingerprint
 from zoo.data.entry import Entry
+from zoo.data.table import Columns
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -61,6 +63,25 @@ def tiny_reviews(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(data.ENTRIES, "tiny_reviews", entry)
 
 
+@pytest.fixture
+def tiny_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The data set `tiny_table`: two numbers and a category, with blanks; the sum of the numbers tells the class."""
+    draw = torch.Generator().manual_seed(0)
+
+    def split(count: int) -> Split:
+        numbers = torch.randn(count, 2, generator=draw)
+        targets = (numbers.sum(1) > 0.5).long()
+        category = torch.randint(0, 3, (count, 1), generator=draw)
+        numbers = torch.cat([numbers[:, :1], numbers[:, 1:].exp()], 1)
+        cells = torch.cat([numbers, category], 1)
+        return Split(cells.where(torch.rand(cells.shape, generator=draw) > 0.1, math.nan), targets)
+
+    train, test = split(150), split(50)
+    found, table = fingerprint.of(train, test), Columns(("age", "income"), {"town": ("a", "b", "c")})
+    entry = Entry("tiny_table", "table", ["no", "yes"], 1.0, None, lambda folder: (train, test), found, table=table)
+    monkeypatch.setitem(data.ENTRIES, "tiny_table", entry)
+
+
 MLP: dict[str, Any] = {
     "model": "mlp",
     "model_args": {"widths": [32], "dropout": 0.2},
@@ -105,8 +126,19 @@ TEXT: dict[str, Any] = {
 }
 
 
-@pytest.fixture(params=[MLP, CONV, MIXED, TEXT], ids=["mlp", "conv", "mixed", "text"])
-def recipe(request: pytest.FixtureRequest, tiny_conv: None, tiny_reviews: None) -> dict[str, Any]:
+TABLE: dict[str, Any] = {
+    "model": "churn_mlp",
+    "model_args": {"widths": [16], "frequencies": 3, "dim": 2, "blanks": 0.1},
+    "init": "kaiming_normal",
+    "data": {"name": "tiny_table", "batch_size": 16, "validation": 0.2, "table": {"log": ["income"]}},
+    "loss": {"class_weight": "balanced"},
+    "optimizer": {"name": "adamw", "lr": 0.01},
+    "train": {"epochs": 10},
+}
+
+
+@pytest.fixture(params=[MLP, CONV, MIXED, TEXT, TABLE], ids=["mlp", "conv", "mixed", "text", "table"])
+def recipe(request: pytest.FixtureRequest, tiny_conv: None, tiny_reviews: None, tiny_table: None) -> dict[str, Any]:
     """One recipe after another of those above."""
     return request.param
 
@@ -121,3 +153,9 @@ def mlp() -> dict[str, Any]:
 def text() -> dict[str, Any]:
     """The recipe of a small text classifier."""
     return TEXT
+
+
+@pytest.fixture(scope="session")
+def table() -> dict[str, Any]:
+    """The recipe of a small classifier of rows."""
+    return TABLE

@@ -165,6 +165,15 @@ def test_a_model_for_images_does_not_read_text(mlp: dict[str, Any], tiny_reviews
     )
 
 
+def test_a_table_without_the_column_and_with_augmentation(table: dict[str, Any], tiny_table: None, tmp_path: Path):
+    with pytest.raises(ZooError, match=r"^data\.table\.log: unknown number 'incomes'; did you mean income\?$"):
+        zoo.train(changed(table, data={"table": {"log": ["age", "incomes"]}}), out=tmp_path / "run", device="cpu")
+    assert "data.augment is for images" in refusal(changed(table, data={"augment": {"flip": {}}}), tmp_path / "run")
+    message = refusal(changed(table, model_args={"sigma": [1.0]}), tmp_path / "run")
+    assert "sigma has 1 values for 2 numbers; give one or one each" in message
+    assert zoo.train(table, out=tmp_path / "run", device="cpu").finished
+
+
 def test_a_text_model_that_does_not_fit(text: dict[str, Any], tiny_reviews: None, tmp_path: Path):
     run = tmp_path / "run"
     assert "has no units in " in refusal(changed(text, model_args={"attention": 0}), run)

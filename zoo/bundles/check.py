@@ -113,6 +113,23 @@ def _is_numbers(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(map(is_number, value))
 
 
+def _is_scales(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(scale, dict)
+        and isinstance(scale.get("log"), bool)
+        and is_number(scale.get("mean"))
+        and is_number(scale.get("std"))
+        and scale["std"] > 0
+        for scale in value.values()
+    )
+
+
+def _is_categories(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(known, list) and all(isinstance(category, str) for category in known) for known in value.values()
+    )
+
+
 def _are_baselines(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(b, dict) and is_number(b.get("value")) for b in value.values())
 
@@ -141,6 +158,11 @@ _INPUTS: dict[Any, dict[str, tuple[Callable[[Any], bool], str]]] = {
         "tokenizer": (lambda v: isinstance(v, str), "the name of a file"),
         "alphabet": (lambda v: isinstance(v, str), "text"),
         "max_characters": (_is_count, "a count"),
+    },
+    "table": {
+        "numbers": (_is_scales, "log, mean and std above 0 of each column"),
+        "categories": (_is_categories, "a list of text for each column"),
+        "unit": (lambda v: isinstance(v, str), "text"),
     },
 }
 """Of each kind of input: what each key must be, as a test and in words."""

@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 
 from zoo.data import fetch, files, fingerprint, imagefolder, store
+from zoo.data.california_housing import CALIFORNIA_HOUSING
 from zoo.data.cifar10 import CIFAR10
 from zoo.data.digits import DIGITS
 from zoo.data.entry import Entry
@@ -17,13 +18,28 @@ from zoo.data.idx import FASHION_MNIST, MNIST
 from zoo.data.imdb import IMDB
 from zoo.data.split import DataSet, Split, hold_out
 from zoo.data.sst2 import SST2
+from zoo.data.telco_churn import TELCO_CHURN
 from zoo.data.trec import TREC
 from zoo.data.ud_english_ewt import UD_ENGLISH_EWT
 from zoo.errors import ZooError, unknown
 
 __all__ = ["DataSet", "Split", "at_hand", "hold_out", "load", "names"]
 
-ENTRIES = {entry.name: entry for entry in (CIFAR10, DIGITS, FASHION_MNIST, IMDB, MNIST, SST2, TREC, UD_ENGLISH_EWT)}
+ENTRIES = {
+    entry.name: entry
+    for entry in (
+        CALIFORNIA_HOUSING,
+        CIFAR10,
+        DIGITS,
+        FASHION_MNIST,
+        IMDB,
+        MNIST,
+        SST2,
+        TELCO_CHURN,
+        TREC,
+        UD_ENGLISH_EWT,
+    )
+}
 
 
 def names(asked: str = "") -> list[str]:
@@ -67,6 +83,7 @@ def load_entry(entry: Entry) -> DataSet:
         fingerprint=entry.fingerprint,
         validation=next(iter(validation), None),
         note=entry.note,
+        table=entry.table,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.data.split import Split
+from zoo.data.table import Columns
 
 
 @dataclass(frozen=True)
@@ -73,3 +74,4 @@ class Entry:
     read: Callable[[Path], tuple[Split, ...]]
     fingerprint: str
     note: str = ""
+    table: Columns | None = None

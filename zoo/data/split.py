@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from zoo.data.table import Columns
 from zoo.errors import ZooError
 
 IGNORED = -100
@@ -19,8 +20,10 @@ IGNORED = -100
 class Split:
     """One split of a data set, every example in memory.
 
-    inputs: images as uint8 [N, C, H, W], or texts as a list of N str, of which sentences have tabs between their words.
-    targets: class index, int64 [N], or one a word, int64 [N, longest], with `IGNORED` behind the last.
+    inputs: images as uint8 [N, C, H, W]; texts as a list of N str, of which sentences have tabs between their words; or
+        rows of a table as float32 [N, columns], NaN where a cell is blank (`Columns` says what stands in which).
+    targets: class index, int64 [N], or one a word, int64 [N, longest], with `IGNORED` behind the last; or a number,
+        float32 [N].
     groups: int64 [N], or None. Examples of one group are near duplicates in what they tell (reviews of one film), so
         `hold_out` never parts them.
     """
@@ -46,7 +49,8 @@ class DataSet:
     kind: "image", "text" and so on, one of `zoo.training.kinds`. labels: class names by index, none where the targets
     are no classes. maximum: the value of white in an image's inputs (1.0 for others, where it has no meaning).
     fingerprint: SHA-256 of the tensors of all splits (`zoo.data.fingerprint`). validation: where the authors publish
-    such a split. note: what the card of a weight has to say of the data.
+    such a split. note: what the card of a weight has to say of the data. table: what stands in its columns, where it
+    is one.
     """
 
     name: str
@@ -58,10 +62,11 @@ class DataSet:
     fingerprint: str
     validation: Split | None = None
     note: str = ""
+    table: Columns | None = None
 
 
 def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
-    """Part `split` into (rest, held), with about `fraction` of every class held.
+    """Part `split` into (rest, held), with about `fraction` of every class held, of all where targets are numbers.
 
     Whole groups go to one side where the split has groups. Both sides keep the original order. The choice depends on
     the seed and the targets (and groups) alone: it is the same on every machine and with every version of torch.
@@ -70,7 +75,7 @@ def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
     """
     if not 0 <= fraction < 1:
         raise ZooError(f"cannot hold out {fraction} of a split; give a fraction of at least 0 and below 1")
-    targets = split.targets.tolist()
+    targets = split.targets.tolist() if not split.targets.is_floating_point() else [0] * len(split)
     groups = range(len(targets)) if split.groups is None else split.groups.tolist()
     members: dict[int, list[int]] = {}
     for i, group in enumerate(groups):

@@ -32,6 +32,8 @@ class Task:
         rows: (outputs, targets) of a batch -> the rows that metrics are taken over, so that batches can be put end to
             end: the same for most, one row a word or a step where samples differ in length.
         batch_ndim: an array or tensor of so many dimensions is a batch of raw inputs; 0 where none is.
+        unpack: the raw inputs that one thing holds, as a file holds rows; None where it is a raw input itself. The text
+            of each is what it is called in messages.
         cost: how long a raw input is. A batch takes as long as its longest member, so inputs of like cost share one.
         explain: (raw inputs, config["input"], tokenizer, attention weights) -> for each input [(part, weight), …];
             None where nothing of the input can be named.
@@ -45,6 +47,7 @@ class Task:
     answer: Callable[[Tensor, list[Any], dict[str, Any]], list[Any]]
     rows: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = lambda outputs, targets: (outputs, targets)
     batch_ndim: int = 0
+    unpack: Callable[[Any], list[Any] | None] = lambda raw: None
     cost: Callable[[Any], int] = lambda raw: 0
     explain: Callable[[list[Any], dict[str, Any], Any, Tensor], list[list[tuple[str, float]]]] | None = None
 

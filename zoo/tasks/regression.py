@@ -1,0 +1,54 @@
+"""A row of a table in, a number out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from zoo.tasks import Task
+from zoo.tasks.tables import prepare, unpack
+
+
+@dataclass(frozen=True)
+class Value:
+    """A regression's answer: so many of `unit`."""
+
+    value: float
+    unit: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; the number is called `answer` there."""
+        return {"answer": self.value, "unit": self.unit}
+
+
+def answer(outputs: Tensor, raw: list[Any], config: dict[str, Any]) -> list[Value]:
+    """Outputs (N, 1) -> N answers."""
+    return [Value(value, config["input"]["unit"]) for value in outputs.float().flatten().tolist()]
+
+
+def rmse(outputs: Tensor, targets: Tensor) -> float:
+    """The root of the mean squared error, in the targets' unit: outputs (N, 1), targets (N,)."""
+    return _errors(outputs, targets).square().mean().sqrt().item()
+
+
+def mae(outputs: Tensor, targets: Tensor) -> float:
+    """The mean absolute error, in the targets' unit: outputs (N, 1), targets (N,)."""
+    return _errors(outputs, targets).abs().mean().item()
+
+
+def _errors(outputs: Tensor, targets: Tensor) -> Tensor:
+    """In float32: not every device has more. (N, 1) beside (N,) would be broadcast to all pairs."""
+    return outputs.view_as(targets) - targets
+
+
+TASK = Task(
+    name="regression",
+    kind="table",
+    losses=("mse", "mae", "huber"),
+    metrics={"rmse": rmse, "mae": mae},
+    prepare=prepare,
+    answer=answer,
+    unpack=unpack,
+)

@@ -1,0 +1,53 @@
+"""What the tasks on tables share: how the row that a person has becomes what a model reads."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from zoo.data.table import Columns, Row, encode, normalize, read_csv
+from zoo.errors import ZooError
+
+
+def unpack(raw: Any) -> list[Row] | None:
+    """The rows of a CSV file, given by its path, whose first line names the columns; None for one row."""
+    if not isinstance(raw, (str, os.PathLike)) or _is_json(raw):
+        return None
+    path = Path(raw)
+    try:
+        return read_csv(path.read_text(encoding="utf-8-sig"), str(path))  # -sig: as spreadsheets write it
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise ZooError(f"{path} cannot be read ({why}); give the path of a CSV file or a JSON object.") from error
+
+
+def prepare(raw: list[Any], input: dict[str, Any], tokenizer: None = None) -> tuple[Tensor, Tensor]:
+    """Rows -> numbers (N, F) float32 and codes (N, C) int64, as `zoo.data.table.normalize` gives them.
+
+    A row is a mapping column -> value, or the text of a JSON object that is one. It needs every column of `input`, in
+    any order; a value that is not known is None, NaN or empty text. Columns that the model does not read, such as the
+    target, may be there too. Raises `ZooError` for what is no row, a column that is not there, a number that is none,
+    and a category that the training data do not have.
+    """
+    columns = Columns(tuple(input["numbers"]), input["categories"])
+    return normalize(encode(map(_row, raw), columns), input)
+
+
+def _row(raw: Any) -> Mapping[str, Any]:
+    if _is_json(raw):
+        try:
+            raw = json.loads(raw)
+        except (ValueError, RecursionError) as error:
+            raise ZooError(f"the row {raw[:40]!r} is no JSON object ({error}); give column and value pairs.") from error
+    if not isinstance(raw, Mapping):
+        raise ZooError(f"{type(raw).__name__} is no row; give a dict of columns, a JSON object, or a CSV file's path.")
+    return raw
+
+
+def _is_json(raw: Any) -> bool:
+    return isinstance(raw, str) and raw.lstrip().startswith("{")

@@ -1,0 +1,55 @@
+"""A row of a table in, one of several labels out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from zoo.tasks import Task
+from zoo.tasks.classification import LOSSES, accuracy, answer
+from zoo.tasks.tables import prepare, unpack
+
+
+def roc_auc(logits: Tensor, targets: Tensor) -> float:
+    """The share of pairs of rows, one of the class and one not, in which the one of it has the higher probability.
+
+    Of two classes the second is meant; of more it is the mean over the classes. NaN where a class has no row, as in a
+    small batch. Shapes: logits (N, K), targets (N,) -> 0..1.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    return _score(roc_auc_score, logits, targets)
+
+
+def average_precision(logits: Tensor, targets: Tensor) -> float:
+    """The precision among the rows that are likeliest of the class, averaged over every recall; otherwise as `roc_auc`.
+
+    With few rows of the class it tells more than `roc_auc`: guessing has their share, not 0.5.
+    """
+    from sklearn.metrics import average_precision_score
+
+    return _score(average_precision_score, logits, targets)
+
+
+def _score(function: Callable[..., Any], logits: Tensor, targets: Tensor) -> float:
+    logits, truth = logits.cpu().double(), F.one_hot(targets, logits.shape[1]).cpu()
+    if not truth.any(0).all():
+        return math.nan
+    if logits.shape[1] == 2:  # by the difference, as probabilities near 1 would become ties
+        return float(function(truth[:, 1].numpy(), (logits[:, 1] - logits[:, 0]).numpy()))
+    return float(function(truth.numpy(), logits.softmax(1).numpy()))
+
+
+TASK = Task(
+    name="tabular-classification",
+    kind="table",
+    losses=LOSSES,
+    metrics={"roc_auc": roc_auc, "average_precision": average_precision, "accuracy": accuracy},
+    prepare=prepare,
+    answer=lambda outputs, raw, config: answer(outputs, config["labels"]),
+    unpack=unpack,
+)
