@@ -185,6 +185,15 @@ def test_layer_decay_goes_down_from_the_output(name: str):
     )
 
 
+@pytest.mark.parametrize("name", registry.names())
+def test_layer_decay_leaves_the_head_of_every_model_the_whole_rate(name: str):
+    with torch.device("meta"):
+        model = registry.construct(name, {})
+    scales = {key: scale for key, (scale, _) in settings(sgd(layer_decay=0.5), model).items()}
+    last = {key for key, scale in scales.items() if scale == 1.0}
+    assert last == {key for key in scales if key.split(".")[0] == list(scales)[-1].split(".")[0]} != set(scales)
+
+
 def test_layer_decay_and_groups_multiply():
     found = settings(sgd(layer_decay=0.5, groups=[Group(match="*.bias", lr_scale=2.0, weight_decay=0.1)]))
     assert found == {
