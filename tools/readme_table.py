@@ -11,8 +11,15 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # the checkout's own, whatever is installed
+
+from zoo.bundles.card import duration, spread  # noqa: E402
+
 START, END = "<!-- weights: written by tools/readme_table.py -->\n", "<!-- /weights -->\n"
-HEAD = "| weight | on | measured | seeds | parameters | size |\n| --- | --- | --- | --- | --- | --- |\n"
+HEAD = (
+    "| weight | task | data | measured | seeds | parameters | size | training |\n"
+    "| --- | --- | --- | --- | --- | --- | --- | --- |\n"
+)
 
 
 def table() -> str:
@@ -23,16 +30,20 @@ def table() -> str:
 
 def row(folder: Path) -> str:
     config, metrics = (json.loads((folder / f"{f}.json").read_text(encoding="utf-8")) for f in ("config", "metrics"))
-    figures = []
-    for metric, figure in metrics["metrics"].items():
-        spread = f" ± {figure['std']:.2%}" if figure["n"] > 1 else ""
-        figures.append(f"{metric} {figure['mean']:.2%}{spread}")
-    seeds = max(figure["n"] for figure in metrics["metrics"].values())
+    # The recipe's metric comes first among the task's, and one figure a row can be read.
+    metric, figure = next(iter(metrics["metrics"].items()))
     size = (folder / "model.safetensors").stat().st_size / 1e6
-    return (
-        f"| [`{folder.name}`](zoo/pretrained/{folder.name}/README.md) | {config['data']}, {metrics['split']} "
-        f"| {', '.join(figures)} | {seeds} | {config['num_parameters']:,} | {size:.1f} MB |\n"
+    cells = (
+        f"[`{folder.name}`](zoo/pretrained/{folder.name}/README.md)",
+        config["task"],
+        config["data"],
+        f"{metric.replace('_', ' ')} {spread(metric, figure)}",
+        str(figure["n"]),
+        f"{config['num_parameters']:,}",
+        f"{size:.1f} MB",
+        duration(metrics["seconds"]),
     )
+    return f"| {' | '.join(cells)} |\n"
 
 
 def current(readme: str) -> str:

@@ -191,11 +191,12 @@ def publish(
     baselines: Annotated[
         str | None, typer.Option(metavar="FILE", help="JSON of plain methods measured beside it, for the card.")
     ] = None,
+    note: Annotated[list[str] | None, typer.Option(metavar="TEXT", help="A sentence for the card; repeatable.")] = None,
 ):
     """Publish a run as a weight, with mean and spread where runs of several seeds are given."""
     import zoo
 
-    print(zoo.publish(runs, to, name=name, baselines=baselines))
+    print(zoo.publish(runs, to, name=name, baselines=baselines, notes=note or []))
 
 
 @app.command()

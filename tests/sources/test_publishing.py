@@ -309,3 +309,10 @@ print(find("mlp").tensors)
         [sys.executable, "-c", script, tmp_path / "shelf"], cwd=ROOT, capture_output=True, text=True
     )
     assert process.stdout.strip() == str(tmp_path / "shelf" / "mlp.digits_v1" / "model.safetensors"), process.stderr
+
+
+def test_a_note_is_on_the_card(make_run, tmp_path: Path):
+    publish(make_run(), tmp_path / "shelf", notes=["One seed, on two cores."])
+    folder = tmp_path / "shelf" / "mlp.digits_v1"
+    assert "## Notes\n\n- One seed, on two cores.\n" in (folder / "README.md").read_text(encoding="utf-8")
+    assert json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["notes"] == ["One seed, on two cores."]

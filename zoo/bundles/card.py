@@ -76,14 +76,14 @@ def _figures(metrics: Mapping[str, Any], recipe: Mapping[str, Any] | str) -> str
     rows = ["| metric | mean ± std | seeds | these bytes |", "| --- | --- | --- | --- |"]
     for metric, figure in _all(metrics).items():
         n = figure.get("n", 1)
-        rows.append(f"| {metric} | {_spread(metric, figure)} | {n} | {_show(metric, figure.get('value'))} |")
+        rows.append(f"| {metric} | {spread(metric, figure)} | {n} | {_show(metric, figure.get('value'))} |")
     text = f"## Figures\n\nOn the {metrics.get('split', 'test')} split.\n\n" + "\n".join(rows)
     planned = _planned_seeds(recipe)
     fewest = min((figure.get("n", 1) for figure in _all(metrics).values()), default=1)
     if planned and fewest < planned:
         seeds = "1 seed was" if fewest == 1 else f"{fewest} seeds were"
-        spread = ", which says nothing of the spread" if fewest == 1 else ""
-        text += f"\n\nOnly {seeds} run where the recipe asks for {planned}{spread}."
+        said = ", which says nothing of the spread" if fewest == 1 else ""
+        text += f"\n\nOnly {seeds} run where the recipe asks for {planned}{said}."
     return text
 
 
@@ -116,7 +116,7 @@ def _provenance(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     rows = {
         "data": f"`{_data(config, metrics)}`, fingerprint `{fingerprint}`",
         "tensors": f"SHA-256 `{metrics['sha256']}`" if "sha256" in metrics else "",
-        "wall time": f"{_duration(metrics['seconds'])} for one seed" if metrics.get("seconds") else "",
+        "wall time": f"{duration(metrics['seconds'])} for one seed" if metrics.get("seconds") else "",
     }
     rows |= {key: str(value) for key, value in (metrics.get("environment") or {}).items() if value is not None}
     return "\n".join(["## How it was grown", "", "| | |", "| --- | --- |"]) + "".join(
@@ -150,7 +150,8 @@ def _all(metrics: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
     return metrics.get("metrics") or {}
 
 
-def _spread(metric: str, figure: Mapping[str, Any]) -> str:
+def spread(metric: str, figure: Mapping[str, Any]) -> str:
+    """Mean and standard deviation of a metric's figures, the mean alone where there was one seed."""
     mean = figure.get("mean", figure.get("value"))
     alone = figure.get("n", 1) < 2 or figure.get("std") is None
     return _show(metric, mean) if alone else f"{_show(metric, mean)} ± {_show(metric, figure['std'])}"
@@ -162,7 +163,8 @@ def _show(metric: str, value: float | None) -> str:
     return f"{100 * value:.2f} %" if metric in SHARES else f"{value:.4g}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds in the unit that reads best."""
     minutes = seconds / 60
     return f"{seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
 

@@ -34,6 +34,7 @@ def publish(
     *,
     name: str | None = None,
     baselines: Mapping[str, Mapping[str, Any]] | str | os.PathLike[str] | None = None,
+    notes: Sequence[str] = (),
 ) -> str:
     """Publish a run as a weight and return the weight's name.
 
@@ -50,6 +51,8 @@ def publish(
     `baselines` are plain methods measured on the same split, {NAME: {"value": …}} in the recipe's metric or a JSON file
     of that; the card shows them beside the model and says which wins.
 
+    `notes` are sentences for the card, such as what a reader must know before trusting the figure.
+
     Raises `ZooError` where a run is unfinished, was not measured on the test split, says of itself what is not so (see
     `zoo.bundles.check`), has the recipe of another model, or differs from the first in more than the seed; where a
     baseline is no finite number; where a name is needed, or holds other bytes, since those of a weight never change;
@@ -60,7 +63,7 @@ def publish(
         raise ZooError("there is nothing to publish; give a run.")
     destination = os.fspath(to)
     with tempfile.TemporaryDirectory() as scratch:
-        draft = _draft(bundles, Path(scratch), _read_baselines(baselines))
+        draft = _draft(bundles, Path(scratch), _read_baselines(baselines), list(notes))
         if destination.startswith("hf://"):
             return _to_hub(Hub.parse(destination), draft, name)
         if "://" in destination:
@@ -119,7 +122,7 @@ class _Draft:
         return {**self.files, CARD: _written(self.scratch / CARD, text)}
 
 
-def _draft(bundles: Sequence[Bundle], scratch: Path, baselines: dict[str, Any]) -> _Draft:
+def _draft(bundles: Sequence[Bundle], scratch: Path, baselines: dict[str, Any], notes: list[str]) -> _Draft:
     first = bundles[0]
     files = {file: first.path(file) for file in FILES if (first.folder / file).is_file()}
     for bundle in bundles:
@@ -129,6 +132,8 @@ def _draft(bundles: Sequence[Bundle], scratch: Path, baselines: dict[str, Any]) 
     metrics = merge_metrics(bundles)
     if baselines:
         metrics["baselines"] = baselines
+    if notes:
+        metrics["notes"] = [*metrics.get("notes", []), *notes]
     text = _json(metrics, f"{first.folder / 'metrics.json'}")
     if metrics != first.metrics:
         files["metrics.json"] = _written(scratch / "metrics.json", text)
