@@ -62,6 +62,7 @@ def check_config(bundle: Bundle) -> None:
         for key in ("mean", "std"):
             found = described[key]
             _expect(len(found) in (1, described["channels"]), where, f"input.{key}", found, "one value a channel")
+    bundle.tokenizer  # noqa: B018  raises where a file that is named is not there and whole
 
 
 def _check_metrics(bundle: Bundle) -> None:
@@ -141,6 +142,7 @@ _OPTIONAL: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 """What metrics.json may leave out, as a test and in words."""
 _KINDS = {dict: "an object", str: "text"}
+_TOKENIZER = (lambda v: v == "tokenizer.json", "'tokenizer.json'")
 _INPUTS: dict[Any, dict[str, tuple[Callable[[Any], bool], str]]] = {
     "image": {
         "channels": (_is_count, "a count"),
@@ -150,12 +152,12 @@ _INPUTS: dict[Any, dict[str, tuple[Callable[[Any], bool], str]]] = {
         "std": (lambda v: _is_numbers(v) and min(v) > 0, "a list of numbers above 0"),
     },
     "text": {
-        "tokenizer": (lambda v: isinstance(v, str), "the name of a file"),
+        "tokenizer": _TOKENIZER,
         "max_length": (_is_count, "a count"),
         "truncate": (lambda v: isinstance(v, str), "text"),
     },
     "tagged": {
-        "tokenizer": (lambda v: isinstance(v, str), "the name of a file"),
+        "tokenizer": _TOKENIZER,
         "alphabet": (lambda v: isinstance(v, str), "text"),
         "max_characters": (_is_count, "a count"),
     },
