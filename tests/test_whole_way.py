@@ -27,20 +27,22 @@ def test_from_a_recipe_to_a_weight_that_loads_through_every_door(
         return json.loads(capfd.readouterr().out)
 
     # Seed 7 is not the shipped weight's: what loads below can only come from here.
-    run = zoo.train("mlp.digits", out=tmp_path / "run", device="cpu", **{"train.seed": 7})
+    changes: dict[str, Any] = {"train.seed": 7}
+    run = zoo.train("mlp.digits", out=tmp_path / "run", device="cpu", **changes)
     assert run.metrics["accuracy"] > 0.97
     assert zoo.publish(run, tmp_path / "shelf") == NAME
     monkeypatch.setenv("ZOO_SOURCES", str(tmp_path / "shelf"))
 
     test = data.load("digits").test
     inputs, logits = test.inputs / 16.0, []  # type: ignore[operator]
-    for model in (
+    models: list[Any] = [
         zoo.create("mlp", pretrained=True),
         zoo.create(NAME),
         zoo.create("mlp", weights=tmp_path / "shelf" / NAME),
         torch.hub.load(str(ROOT), "mlp", source="local", pretrained=True),
         torch.hub.load(str(ROOT), "mlp", source="local", weights="digits_v1"),
-    ):
+    ]
+    for model in models:
         assert model.zoo.weight == NAME and not model.training
         with torch.no_grad():
             logits.append(model(inputs))

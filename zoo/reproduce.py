@@ -241,4 +241,5 @@ def _seeds(published: list[int], count: int) -> list[int]:
 
 
 def _rerun(recipe: Recipe, seed: int, folder: Path, device: torch.device | str | None) -> Run:
-    return train(recipe, out=folder, resume=folder.exists(), device=device, **{"train.seed": seed})
+    changes: dict[str, Any] = {"train.seed": seed}
+    return train(recipe, out=folder, resume=folder.exists(), device=device, **changes)
