@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,12 @@ def _bundle(folder: Path, state_dict: dict[str, Any], tokenizer: str | None = No
         metadata={"name": folder.name, "seed": 0},
     )
     return folder
+
+
+@pytest.fixture(scope="session")
+def make_bundle() -> Callable[..., Path]:
+    """Writes a bundle: (folder, state dict, tokenizer, **config.json) -> the folder; its figures are made up."""
+    return _bundle
 
 
 @pytest.fixture(scope="session")

@@ -210,6 +210,26 @@ def pull(
     print(zoo.pull(name, to))
 
 
+@app.command()
+def show(
+    name: Name,
+    out: Annotated[str, typer.Option("-o", "--out", metavar="PNG", help="The file to write.")],
+    raw: Annotated[
+        str | None, typer.Argument(metavar="[INPUT]", help="An image file or a text, for pictures of one.")
+    ] = None,
+    what: Annotated[
+        str | None,
+        typer.Option(metavar="PICTURE", help="features, attention, curves, filters, confusion or mistakes."),
+    ] = None,
+    layer: Annotated[str | None, typer.Option(metavar="NAME", help="Whose features, such as stages.0.1.conv2.")] = None,
+):
+    """Draw what a model sees in an input, how it was trained, or where it is wrong."""
+    from zoo import viz
+
+    viz.save(viz.show(name, raw, what=what, layer=layer), out)
+    print(out)
+
+
 @data.command("list")
 def data_list():
     """List the data sets and where they lie on this machine."""

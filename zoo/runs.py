@@ -103,28 +103,19 @@ def draw(comparison: Comparison, path: str | os.PathLike[str]) -> None:
 
     Raises `ZooError` where matplotlib is not installed, a run has no epoch yet, or the file cannot be written.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ZooError("a picture needs matplotlib; install it with: pip install 'reprozoo[viz]'.") from error
+    from zoo.viz.figure import new, save
+
     columns = {name: both for name, both in comparison.curves.items() if all(both)}
     if not columns:
         raise ZooError("there is no epoch that both runs have; train them further.")
-    figure = Figure(figsize=(4.5 * len(columns), 3.6), layout="constrained")
+    figure = new(4.5 * len(columns), 3.6, " and ".join(run.folder for run in comparison.runs))
     for axes, (name, both) in zip(figure.subplots(1, len(columns), squeeze=False)[0], columns.items(), strict=True):
         for run, values in zip(comparison.runs, both, strict=True):
             axes.plot(range(1, len(values) + 1), values, label=run.folder)
         axes.set(title=name.replace("_", " "), xlabel="epoch")
         axes.grid(alpha=0.3)
-    figure.axes[0].legend(fontsize="small")
-    temporary = Path(f"{path}.tmp")
-    try:
-        figure.savefig(temporary, format="png", dpi=120)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise ZooError(f"{path} cannot be written ({error.strerror}); choose another file.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    figure.axes[0].legend(fontsize=8)
+    save(figure, path)
 
 
 def _run(folder: str | os.PathLike[str]) -> Run:

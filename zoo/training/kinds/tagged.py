@@ -67,7 +67,8 @@ def encode(split: Split, config: dict[str, Any], tokenizer: Path | None) -> word
     """Every sentence of the split as ids, as the bundle's input says."""
     from tokenizers import Tokenizer
 
-    sentences = [sentence.split(words.SEPARATOR) for sentence in split.inputs]  # type: ignore[union-attr]
+    texts: list[str] = split.inputs  # type: ignore[assignment]
+    sentences = [sentence.split(words.SEPARATOR) for sentence in texts]
     settings = config["input"]
     return words.encode(
         sentences, Tokenizer.from_file(str(tokenizer)), settings["alphabet"], settings["max_characters"]

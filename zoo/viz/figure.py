@@ -1,0 +1,96 @@
+"""What all pictures share: a figure of matplotlib's without pyplot's global state, and a file that is there or not."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from zoo.errors import ZooError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DPI = 100  # pixels an inch: a letter of 9 points is 12 pixels high, so pictures are read at the size they are written
+
+
+def new(width: float, height: float, title: str) -> Figure:
+    """An empty figure, `width` by `height` inches. Raises `ZooError` where matplotlib is not installed."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ZooError(
+            "pictures need matplotlib, which is not installed; install it with `pip install 'reprozoo[viz]'`."
+        ) from error
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.06)  # type: ignore[union-attr]  inches of air around axes
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=11, parse_math=False)  # a $ is a dollar, here and wherever others' words are shown
+    return figure
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write the figure as a PNG of `DPI` pixels an inch, whole or not at all.
+
+    Raises `ZooError` for a name that does not end in .png, and where it cannot be written.
+    """
+    target = Path(path).expanduser()
+    if target.suffix.lower() != ".png":
+        raise ZooError(f"{target} is no name for a PNG; let it end in .png.")
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=DPI, metadata={"Software": None})
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content.getvalue())
+        os.replace(temporary, target)
+    except OSError as error:
+        raise ZooError(f"{target} cannot be written ({error.strerror}); choose another file.") from error
+    finally:
+        if temporary.is_file():
+            temporary.unlink()
+
+
+def bare(axes: Axes) -> Axes:
+    """Axes without ticks, for what has no scale."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    return axes
+
+
+def tiled(images: Tensor, columns: int) -> Tensor:
+    """Images (K, H, W, …) side by side in rows of `columns`, with a pixel of NaN between them."""
+    count, height, width, *rest = images.shape
+    rows = math.ceil(count / columns)
+    board = torch.full((rows * (height + 1) - 1, columns * (width + 1) - 1, *rest), math.nan)
+    for place, image in enumerate(images):
+        top, left = place // columns * (height + 1), place % columns * (width + 1)
+        board[top : top + height, left : left + width] = image
+    return board
+
+
+def scale(values: Tensor) -> dict[str, Any]:
+    """How numbers become colours, as arguments of `imshow`: white is 0, blue is below it and red above."""
+    most = float(values.abs().max()) or 1.0
+    if (values < 0).any():
+        return {"cmap": "RdBu_r", "vmin": -most, "vmax": most}
+    return {"cmap": "Reds", "vmin": 0.0, "vmax": most}
+
+
+def picture(image: Tensor, maximum: float) -> dict[str, Any]:
+    """Pixels (C, H, W) in 0..maximum, of 1 or 3 channels, as arguments of `imshow`."""
+    pixels = (image.float() / maximum).clamp(0, 1)
+    if len(pixels) == 1:
+        return {"X": pixels[0].numpy(), "cmap": "gray", "vmin": 0, "vmax": 1}
+    return {"X": pixels.permute(1, 2, 0).numpy()}
+
+
+def percent(share: float) -> str:
+    """0.98765 as 98.8 %."""
+    return f"{100 * share:.1f} %"

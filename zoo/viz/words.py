@@ -1,0 +1,66 @@
+"""Where a text model looks."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from zoo.errors import ZooError
+from zoo.viz.figure import new, percent
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+WIDTH = 92  # characters a line: what eight inches hold in a typewriter's letters of 9 points
+
+
+def attention(name: str | os.PathLike[str], raw: str) -> Figure:
+    """The text, each word on a ground the redder the more attention it gets; words that the model did not read are out.
+
+    `name` is a weight, a model (its default weight), a bundle or run folder. Raises `ZooError` where the model does not
+    attend, and for a text without words.
+    """
+    from zoo.predictor import predictor
+
+    read = predictor(name)
+    answer = read(raw)
+    if getattr(answer, "attention", None) is None:
+        raise ZooError(f"{name} has no attention to show; `zoo show {name} --what confusion` works for it.")
+    lines = _lines(answer.attention)
+    title = f"{read.model.zoo.weight}: {answer.label} ({percent(answer.probability)})"  # type: ignore[union-attr]
+    figure = new(8, 1.1 + 0.24 * len(lines), title)
+    axes = figure.subplots()
+    axes.set(xlim=(0, WIDTH), ylim=(len(lines) - 0.4, -0.6))
+    axes.set_axis_off()
+    from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    reds, most = colormaps["Reds"], max(weight for _, weight in answer.attention)
+    for row, line in enumerate(lines):
+        for column, word, weight in line:
+            ground = reds(weight / most)
+            ink = "white" if sum(ground[:3]) < 1.5 else "black"
+            axes.barh(row, len(word) + 0.4, left=column - 0.2, height=0.84, color=ground)
+            # Left out of the layout, which would make room for what it takes for wider than the axes.
+            style = {"family": "monospace", "fontsize": 9, "color": ink, "parse_math": False, "in_layout": False}
+            axes.text(column, row, word, va="center", **style)
+    scale = ScalarMappable(Normalize(0, 100 * most), reds)
+    figure.colorbar(
+        scale, ax=axes, orientation="horizontal", label="share of the attention in %", shrink=0.5, aspect=40
+    )
+    return figure
+
+
+def _lines(words: list[tuple[str, float]]) -> list[list[tuple[int, str, float]]]:
+    """Words and weights set in lines of at most `WIDTH` characters, each with the column it begins at."""
+    lines: list[list[tuple[int, str, float]]] = [[]]
+    column = 0
+    for word, weight in words:
+        word = word if len(word) <= WIDTH else f"{word[: WIDTH - 1]}…"
+        if column + len(word) > WIDTH:
+            lines.append([])
+            column = 0
+        lines[-1].append((column, word, weight))
+        column += len(word) + 1
+    return lines
