@@ -1,0 +1,85 @@
+"""What every shipped weight must do, whatever it is: answer a sample as expected, with the outputs that it had.
+
+`samples/` holds for each data set an input as a person has it and, where the answer is a label, the right one.
+`golden/` holds each weight's outputs for it: `python tests/test_every_weight.py [WEIGHT…]` writes them. The bytes of a
+weight never change, so neither do they.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import zoo
+from zoo import sources
+from zoo.environment import environment
+from zoo.predictor import Predictor
+from zoo.sources.folder import PACKAGE, Folder
+
+HERE = Path(__file__).parent
+SHIPPED = sorted(Folder(PACKAGE).read_index())
+
+
+def sample(weight: str) -> dict[str, Any]:
+    """{"input": …, "label": …} for the weight's data; the input is a path where it is the name of a file beside it."""
+    data = sources.find(PACKAGE / weight).config["data"]
+    found = json.loads((HERE / "samples" / f"{data}.json").read_text(encoding="utf-8"))
+    if isinstance(found["input"], str) and (HERE / "samples" / found["input"]).is_file():
+        found["input"] = HERE / "samples" / found["input"]
+    return found
+
+
+@torch.inference_mode()
+def outputs(predictor: Predictor, raw: Any) -> torch.Tensor:
+    return predictor.model(*predictor.task.prepare([raw], predictor.input, predictor.tokenizer))
+
+
+def platform() -> dict[str, str]:
+    return {key: value for key, value in environment().items() if key in ("platform", "cpu", "torch")}
+
+
+@pytest.mark.parametrize("weight", SHIPPED)
+def test_the_sample_gets_the_right_answer(weight: str):
+    expected, predictor = sample(weight), zoo.predictor(weight)
+    answer = predictor(expected["input"])
+    said = json.dumps(answer.to_dict())
+    assert json.loads(said)
+    if "label" in expected:
+        assert answer.label == expected["label"], said
+    assert [type(a) for a in predictor([expected["input"]] * 2)] == [type(answer)] * 2, "a list in, a list out"
+
+
+@pytest.mark.parametrize("weight", SHIPPED)
+def test_the_outputs_are_what_they_were(weight: str):
+    golden = json.loads((HERE / "golden" / f"{weight}.json").read_text(encoding="utf-8"))
+    # Another processor or torch adds in another order.
+    tolerance = 1e-5 if golden["environment"] == platform() else 1e-3
+    found = outputs(zoo.predictor(weight), sample(weight)["input"]).flatten()
+    torch.testing.assert_close(found, torch.tensor(golden["outputs"]), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("weight", SHIPPED)
+def test_a_compiled_model_gives_the_same(weight: str):
+    """Captured whole where its lengths allow it; the kernels are torch's own, and not what is tested here."""
+    predictor = zoo.predictor(weight)
+    inputs = predictor.task.prepare([sample(weight)["input"]], predictor.input, predictor.tokenizer)
+    with torch.no_grad():
+        plain = predictor.model(*inputs)
+        compiled = torch.compile(predictor.model, backend="aot_eager")(*inputs)
+    torch.testing.assert_close(compiled, plain, rtol=1e-5, atol=1e-5)
+
+
+def test_there_are_no_golden_outputs_of_weights_that_are_gone():
+    assert {path.stem for path in (HERE / "golden").glob("*.json")} == set(SHIPPED)
+
+
+if __name__ == "__main__":
+    for weight in sys.argv[1:] or SHIPPED:
+        found = outputs(zoo.predictor(weight), sample(weight)["input"]).flatten().tolist()
+        content = {"environment": platform(), "outputs": found}
+        (HERE / "golden" / f"{weight}.json").write_text(json.dumps(content) + "\n", encoding="utf-8")
