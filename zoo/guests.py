@@ -89,19 +89,19 @@ def pretrained(
 
 def file(name: str) -> Path:
     """The path of a guest's weight, fetched from the Hub where it is not in its cache, its SHA-256 checked."""
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import HfApi, try_to_load_from_cache
 
     from zoo.sources.cache import offline
+    from zoo.sources.hub import ask
 
     place = _config(name).hf_hub_id
     if not place:
         raise ZooError(f"timm has no weight of {name} on the Hub; leave pretrained out, or name another model.")
+    api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
     try:
-        path = Path(
-            hf_hub_download(
-                place, TENSORS, endpoint=os.environ.get("HF_ENDPOINT"), local_files_only=offline(), etag_timeout=5
-            )
-        )
+        if not offline() and not isinstance(try_to_load_from_cache(place, TENSORS), str):
+            ask(api, place, TENSORS)
+        path = Path(api.hf_hub_download(place, TENSORS, local_files_only=offline(), etag_timeout=5))
     except Exception as error:  # the Hub's client raises its own and its transport's
         why = " ".join(str(error).split())[:200]
         raise ZooError(f"{TENSORS} of {place} cannot be had ({why}); check the network.") from error

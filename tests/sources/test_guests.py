@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,19 @@ def test_what_there_is_not(hub: HubServer, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(ZooError, match="cannot be had"):
         zoo.create(NAME, pretrained=True)
     assert len(hub.asked) == asked
+
+
+def test_without_a_network_the_error_is_there_at_once(hub: HubServer, monkeypatch, closed_port: int, capfd):
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("it waits and tries again"))
+    endpoint = hub.url
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{closed_port}")
+    with pytest.raises(ZooError, match=rf"^model\.safetensors of {REPO} cannot be had \(.*\); check the network\.$"):
+        zoo.create(NAME, pretrained=True)
+    assert capfd.readouterr().err == ""
+    monkeypatch.setenv("HF_ENDPOINT", endpoint)
+    zoo.create(NAME, pretrained=True)
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{closed_port}")
+    assert not zoo.create(NAME, pretrained=True).training  # from the client's cache
 
 
 def test_guests_are_listed_apart():

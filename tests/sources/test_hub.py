@@ -138,7 +138,7 @@ def test_without_a_network_the_hub_is_named_at_once(make_run, monkeypatch, close
         with pytest.raises(ZooError, match=rf"^{URL} .*check the network"):
             ask()
     assert not caplog.records and capfd.readouterr().err == ""  # the error is all that is said
-    assert not home.exists()
+    assert not (home / "weights").exists()
 
 
 def test_a_bundle_on_the_hub_can_be_published_to_a_folder_under_its_name(hub: HubServer, make_run, tmp_path: Path):

@@ -82,19 +82,24 @@ class Hub:
             yield HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
 
     def _index_text(self) -> str:
-        from huggingface_hub import hf_hub_url
-
         with self._api("does not give index.json") as api:
-            # Asks once, where the download would ask for half a minute whether the Hub is back.
-            api.get_hf_file_metadata(
-                url=hf_hub_url(self.repo, "index.json", revision=self.revision, endpoint=api.endpoint)
-            )
+            ask(api, self.repo, "index.json", self.revision)
         with tempfile.TemporaryDirectory() as folder:
             return self._download("index.json", Path(folder)).read_text(encoding="utf-8", errors="replace")
 
     def _download(self, file: str, folder: Path) -> Path:
         with self._api(f"does not give {file}") as api:
             return Path(api.hf_hub_download(self.repo, file, revision=self.revision, local_dir=folder))
+
+
+def ask(api: HfApi, repo: str, file: str, revision: str | None = None) -> None:
+    """Ask the Hub once for a file's metadata, so that where it cannot be had the client raises at once.
+
+    A download by itself asks for half a minute whether the Hub is back.
+    """
+    from huggingface_hub import hf_hub_url
+
+    api.get_hf_file_metadata(url=hf_hub_url(repo, file, revision=revision, endpoint=api.endpoint))
 
 
 @contextmanager
