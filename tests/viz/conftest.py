@@ -26,24 +26,32 @@ class Conv(nn.Module):
 
 
 @pytest.fixture
-def conv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make_bundle: Callable[..., Path]) -> Callable[[int], Path]:
-    """Writes a bundle of the model `conv` for images of so many channels, 8 x 8, with values up to 16."""
+def conv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make_bundle: Callable[..., Path]) -> Callable[..., Path]:
+    """Writes a bundle of the model `conv` for images of so many channels, 8 x 8, of digits or another data set."""
     registry.names()  # what loads the zoo's own models
     model = registry.Model("conv", Conv, "image-classification", "default", "a test", "this test", (1, 8, 8))
     monkeypatch.setitem(registry._models, "conv", model)
 
-    def write(channels: int) -> Path:
+    def write(channels: int, name: str = "digits") -> Path:
         torch.manual_seed(0)
+        maximum = 16 if name == "digits" else 255
         arguments: dict[str, Any] = {"channels": channels}
         return make_bundle(
-            tmp_path / f"conv.tiny{channels}_v1",
+            tmp_path / f"{len(list(tmp_path.iterdir()))}" / "conv.tiny_v1",
             Conv(**arguments).state_dict(),
             model="conv",
             model_args=arguments,
             task="image-classification",
             labels=[str(label) for label in range(10)],
-            input={"kind": "image", "channels": channels, "size": [8, 8], "maximum": 16, "mean": [0.0], "std": [1.0]},
-            data="digits",
+            input={
+                "kind": "image",
+                "channels": channels,
+                "size": [8, 8],
+                "maximum": maximum,
+                "mean": [0.0],
+                "std": [1.0],
+            },
+            data=name,
         )
 
     return write

@@ -7,10 +7,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from PIL import Image
 
 import zoo
 from zoo import ZooError, data, viz
@@ -121,6 +123,24 @@ def test_the_worst_mistakes_are_those_that_gave_the_truth_least() -> None:
         torch.testing.assert_close(torch.as_tensor(axes.images[0].get_array()).float(), image[0] / 16)
 
 
+def test_mistaken_pictures_are_read_from_their_files(conv, tmp_path: Path) -> None:
+    images = data.load("digits").test.inputs[:20]
+    assert isinstance(images, torch.Tensor)
+    for part in ("train", "test"):
+        for place, image in enumerate(images):
+            path = tmp_path / "digits" / part / str(place % 10) / f"{place}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image[0].numpy() * 16).save(path)
+    bundle = conv(1, f"imagefolder:{tmp_path / 'digits'}")
+    found, figure = verdicts(bundle), viz.mistakes(bundle)
+    wrong = (found.probabilities.argmax(1) != found.truth).nonzero().squeeze(1).tolist()
+    first = min(wrong, key=lambda row: found.probabilities[row, found.truth[row]].item())
+    path = found.data.test.inputs[found.places[first]]
+    with Image.open(path) as picture:  # type: ignore[arg-type]
+        want = torch.tensor(np.asarray(picture)) / 255
+    torch.testing.assert_close(torch.as_tensor(figure.axes[0].images[0].get_array()).float(), want)
+
+
 def made_up(inputs: list[str], targets: torch.Tensor, **more: Any) -> Verdicts:
     """Verdicts by which every row is taken for the other of two classes, with less and less of a doubt."""
     split = Split(inputs, targets)
@@ -129,7 +149,7 @@ def made_up(inputs: list[str], targets: torch.Tensor, **more: Any) -> Verdicts:
     truth = targets.flatten()[places]
     sure = torch.linspace(0.6, 0.9, len(places))
     probabilities = torch.stack([1 - sure, sure], 1).gather(1, torch.stack([truth, 1 - truth], 1))
-    return Verdicts("tiny.made_up_v1", dataset, probabilities, truth, places)
+    return Verdicts("tiny.made_up_v1", {}, dataset, probabilities, truth, places)
 
 
 def test_mistaken_texts_are_shown_with_both_their_ends(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import io
-import math
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from zoo.errors import ZooError
 
@@ -62,33 +58,6 @@ def bare(axes: Axes) -> Axes:
     axes.set_xticks([])
     axes.set_yticks([])
     return axes
-
-
-def tiled(images: Tensor, columns: int) -> Tensor:
-    """Images (K, H, W, …) side by side in rows of `columns`, with a pixel of NaN between them."""
-    count, height, width, *rest = images.shape
-    rows = math.ceil(count / columns)
-    board = torch.full((rows * (height + 1) - 1, columns * (width + 1) - 1, *rest), math.nan)
-    for place, image in enumerate(images):
-        top, left = place // columns * (height + 1), place % columns * (width + 1)
-        board[top : top + height, left : left + width] = image
-    return board
-
-
-def scale(values: Tensor) -> dict[str, Any]:
-    """How numbers become colours, as arguments of `imshow`: white is 0, blue is below it and red above."""
-    most = float(values.abs().max()) or 1.0
-    if (values < 0).any():
-        return {"cmap": "RdBu_r", "vmin": -most, "vmax": most}
-    return {"cmap": "Reds", "vmin": 0.0, "vmax": most}
-
-
-def picture(image: Tensor, maximum: float) -> dict[str, Any]:
-    """Pixels (C, H, W) in 0..maximum, of 1 or 3 channels, as arguments of `imshow`."""
-    pixels = (image.float() / maximum).clamp(0, 1)
-    if len(pixels) == 1:
-        return {"X": pixels[0].numpy(), "cmap": "gray", "vmin": 0, "vmax": 1}
-    return {"X": pixels.permute(1, 2, 0).numpy()}
 
 
 def percent(share: float) -> str:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import ZooError, unknown
-from zoo.viz.figure import bare, new, percent, picture, scale, tiled
+from zoo.viz.figure import bare, new, percent
+from zoo.viz.images import picture, scale, seen, tiled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,7 +72,7 @@ def features(name: str | os.PathLike[str], raw: Any, layer: str | None = None) -
     unit = "channels" if values.ndim == 3 else "units"
     figure = new(8, 5.6, title)
     left, right = figure.subplots(1, 2, width_ratios=(1, 3.5))
-    bare(left).imshow(**picture(_seen(inputs[0][0], read.input), read.input["maximum"]))
+    bare(left).imshow(**picture(seen(inputs[0], read.input)[0], read.input["maximum"]))
     left.set_title("the input", fontsize=9)
     count, values = len(values), values[:MOST] if values.ndim == 3 else values
     shown = f"the first {MOST} of {count} {unit}" if len(values) < count else f"{count} {unit}"
@@ -120,12 +121,6 @@ def _first(model: nn.Module) -> str:
             if isinstance(module, kind):
                 return name
     raise ZooError("the model has neither a convolution nor a linear layer; name one of its layers with --layer.")
-
-
-def _seen(image: Tensor, input: dict[str, Any]) -> Tensor:
-    """A normalised image (C, H, W) in 0..maximum again."""
-    mean, std = (torch.tensor(input[key]).view(-1, 1, 1) for key in ("mean", "std"))
-    return (image * std + mean) * input["maximum"]
 
 
 def _square(values: Tensor) -> Tensor:

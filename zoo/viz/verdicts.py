@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,10 +18,12 @@ from zoo.errors import ZooError
 class Verdicts:
     """Probabilities (R, K), the truth (R,), and where each row stands among the test split's targets, flat (R,).
 
-    A row is an image, a text or the row of a table; or a word, where each has a target of its own.
+    A row is an image, a text or the row of a table; or a word, where each has a target of its own. `input` is the
+    bundle's input transform.
     """
 
     weight: str
+    input: dict[str, Any]
     data: DataSet
     probabilities: Tensor
     truth: Tensor
@@ -55,4 +58,4 @@ def verdicts(name: str | os.PathLike[str]) -> Verdicts:
             parts.append((rows.float().softmax(1).cpu(), of_rows.cpu()))
     probabilities, places = (torch.cat(part) for part in zip(*parts, strict=True))
     weight = bundle.name or bundle.folder.name
-    return Verdicts(weight, found, probabilities, targets.flatten()[places], places)
+    return Verdicts(weight, config["input"], found, probabilities, targets.flatten()[places], places)

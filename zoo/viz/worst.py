@@ -11,7 +11,8 @@ from torch import Tensor
 
 from zoo.data.words import SEPARATOR
 from zoo.errors import ZooError
-from zoo.viz.figure import bare, new, percent, picture
+from zoo.viz.figure import bare, new, percent
+from zoo.viz.images import picture, pixels
 from zoo.viz.verdicts import verdicts
 
 if TYPE_CHECKING:
@@ -30,27 +31,29 @@ def mistakes(name: str | os.PathLike[str]) -> Figure:
     does, for rows of a table, and where there is no mistake to show.
     """
     found = verdicts(name)
-    inputs, labels, answers = found.data.test.inputs, found.data.labels, found.probabilities.argmax(1)
-    if isinstance(inputs, Tensor) and inputs.ndim != 4:
+    test, labels, answers = found.data.test, found.data.labels, found.probabilities.argmax(1)
+    of_images = found.data.kind == "image"
+    if isinstance(test.inputs, Tensor) and not of_images:
         raise ZooError(f"there is no picture of the rows that {name} reads; choose another --what.")
     wrong = (answers != found.truth).nonzero().squeeze(1)
     if not len(wrong):
         raise ZooError(f"{name} makes no mistake on the test split of {found.data.name}; there is none to show.")
     order = found.probabilities[wrong, found.truth[wrong]].argsort(stable=True)
-    worst = wrong[order][: IMAGES if isinstance(inputs, Tensor) else TEXTS].tolist()
+    worst = wrong[order][: IMAGES if of_images else TEXTS]
     said = [
         f"{labels[found.truth[row]]}, read as {labels[answers[row]]} ({percent(float(found.probabilities[row].max()))})"
-        for row in worst
+        for row in worst.tolist()
     ]
     title = (
         f"{found.weight} on {found.data.name}'s test split: {len(worst)} of {len(wrong):,} mistakes, the worst first"
     )
-    if isinstance(inputs, Tensor):
-        return _images(title, said, [inputs[found.places[row]] for row in worst], found.data.maximum)
-    return _texts(title, said, [_excerpt(inputs, found.data.test.targets, int(found.places[row])) for row in worst])
+    places = found.places[worst]
+    if of_images:
+        return _images(title, said, pixels(test, places, found.input), found.data.maximum)
+    return _texts(title, said, [_excerpt(test.inputs, test.targets, place) for place in places.tolist()])  # type: ignore[arg-type]
 
 
-def _images(title: str, said: list[str], images: list[Tensor], maximum: float) -> Figure:
+def _images(title: str, said: list[str], images: Tensor, maximum: float) -> Figure:
     rows = math.ceil(len(images) / 5)
     figure = new(8, 0.5 + 1.9 * rows, title)
     panels = list(figure.subplots(rows, 5, squeeze=False).flat)
