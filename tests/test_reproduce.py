@@ -289,15 +289,25 @@ def test_reproduce_does_not_believe_a_doctored_figure(doctor):
     assert report.verdict == "not reproduced" and report.identical
 
 
+def test_reproduce_takes_the_spread_from_the_values_and_not_as_it_is_claimed(doctor):
+    bundle = doctor("metrics.json", lambda metrics: metrics["metrics"]["accuracy"].update(std=5.0, mean=0.2))
+    report = zoo.reproduce(bundle, device="cpu")
+    assert report.verdict == "not reproduced" and report.tolerance < 0.2
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        # A spread that is none would make any rerun a reproduction.
-        (lambda metrics: metrics["metrics"]["accuracy"].update(std=5.0), "the std of accuracy is not that of its 2"),
         (
             lambda metrics: metrics["metrics"].update(f1=metrics["metrics"].pop("accuracy")),
             "has no accuracy, the recipe",
         ),
+        (lambda metrics: metrics["metrics"]["accuracy"].pop("values"), r"accuracy\.values is None where"),
+        (
+            lambda metrics: metrics["metrics"]["accuracy"].update(seeds=["a", "b"]),
+            r"accuracy\.seeds is \['a', 'b'\] where",
+        ),
+        (lambda metrics: metrics.update(metrics="none"), "metrics is 'none' where an object"),
     ],
 )
 def test_reproduce_refuses_figures_that_are_none(doctor, change, told: str, tmp_path: Path):

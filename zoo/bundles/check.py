@@ -1,7 +1,7 @@
 """Whether what a bundle says of itself is complete, of the right types, and true of its model.
 
-`verify` reports it, publishing and reproducing insist on it; answering and measuring need config.json to be right.
-Loading does not ask.
+`verify` reports it and publishing insists on it. Answering and measuring need config.json to be right, and reproducing
+the figures to be there; loading does not ask.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import nn
@@ -23,7 +23,8 @@ from zoo.errors import ZooError
 def check_schema(bundle: Bundle) -> None:
     """Raise `ZooError`, naming the file and the key, where config.json or metrics.json is not what it has to be."""
     check_config(bundle)
-    _check_metrics(bundle)
+    check_figures(bundle)
+    _check_sums(bundle)
 
 
 def check_parameters(bundle: Bundle) -> None:
@@ -31,6 +32,11 @@ def check_parameters(bundle: Bundle) -> None:
     count, said = sum(p.numel() for p in load_model(bundle, device="cpu").parameters()), bundle.config["num_parameters"]
     if count != said:
         raise ZooError(f"the model has {count} parameters, but config.json says {said}; publish the weight anew.")
+
+
+def spread(values: Sequence[float]) -> float:
+    """The standard deviation of a sample (ddof 1); 0.0 for one value."""
+    return statistics.stdev(values) if len(values) > 1 else 0.0
 
 
 def is_number(value: Any) -> bool:
@@ -65,7 +71,8 @@ def check_config(bundle: Bundle) -> None:
     bundle.tokenizer  # noqa: B018  raises where a file that is named is not there and whole
 
 
-def _check_metrics(bundle: Bundle) -> None:
+def check_figures(bundle: Bundle) -> None:
+    """Raise `ZooError`, naming the key, where a figure in metrics.json is missing or of the wrong type."""
     content, where = bundle.metrics, f"{bundle.folder / 'metrics.json'}"
     for key, kind in {"metrics": dict, "data": dict, "environment": dict, "split": str}.items():
         _expect(isinstance(content.get(key), kind), where, key, content.get(key), _KINDS[kind])
@@ -78,23 +85,25 @@ def _check_metrics(bundle: Bundle) -> None:
             _expect(is_number(figures.get(key)), where, f"{name}.{key}", figures.get(key), "a number")
         values, seeds = figures.get("values"), figures.get("seeds")
         _expect(_is_numbers(values), where, f"{name}.values", values, "a list of numbers")
+        _expect(_is_count(figures.get("n")), where, f"{name}.n", figures.get("n"), "a count")
         _expect(
             isinstance(seeds, list) and all(type(seed) is int for seed in seeds) and len(seeds) == len(values),
             where, f"{name}.seeds", seeds, f"{len(values)} seeds",
         )  # fmt: skip
-        spread = statistics.stdev(values) if len(values) > 1 else 0.0
-        for key, right in {
-            "n": len(values),
-            "value": values[0],
-            "mean": statistics.fmean(values),
-            "std": spread,
-        }.items():
-            if not (is_number(figures.get(key)) and math.isclose(figures[key], right, abs_tol=1e-9)):
+    for key, (right, expected) in _OPTIONAL.items():
+        _expect(key not in content or right(content[key]), where, key, content.get(key), expected)
+
+
+def _check_sums(bundle: Bundle) -> None:
+    content, where = bundle.metrics, f"{bundle.folder / 'metrics.json'}"
+    for name, figures in content["metrics"].items():
+        values = figures["values"]
+        sums = {"n": len(values), "value": values[0], "mean": statistics.fmean(values), "std": spread(values)}
+        for key, right in sums.items():
+            if not math.isclose(figures[key], right, abs_tol=1e-9):
                 raise ZooError(
                     f"{where}: the {key} of {name} is not that of its {len(values)} values; publish the weight anew."
                 )
-    for key, (right, expected) in _OPTIONAL.items():
-        _expect(key not in content or right(content[key]), where, key, content.get(key), expected)
     if content.get("recipe_sha256") != hashlib.sha256(bundle.recipe.encode()).hexdigest():
         raise ZooError("recipe.yaml is not the recipe that metrics.json was measured for; publish the weight anew.")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
+from zoo.bundles.check import spread
 from zoo.bundles.format import Bundle
 from zoo.errors import ZooError
 from zoo.sources.provenance import differences, recipe_of
@@ -33,8 +34,7 @@ def merge_metrics(runs: Sequence[Bundle]) -> dict[str, Any]:
             seeds += of_run["seeds"]
         if len(set(seeds)) < len(seeds):
             raise ZooError(f"the runs have the seeds {', '.join(map(str, seeds))}; give each seed once.")
-        spread = stdev(values) if len(values) > 1 else 0.0
-        figures |= {"mean": fmean(values), "std": spread, "n": len(values), "seeds": seeds, "values": values}
+        figures |= {"mean": fmean(values), "std": spread(values), "n": len(values), "seeds": seeds, "values": values}
     return merged
 
 
