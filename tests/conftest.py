@@ -143,11 +143,14 @@ def table_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tmp_path_factory.mktemp("table") / "housing_mlp.tiny_v1",
         {
             "embeddings.0.weight": torch.tensor([[0.0], [0.0], [10.0]]),
-            "head.weight": torch.tensor([[5.0, 10.0, 1.0]]),
+            "periodic.frequencies": torch.zeros(1, 1),
+            "periodic.weight": torch.zeros(1, 2, 1),
+            "periodic.bias": torch.zeros(1, 1),
+            "head.weight": torch.tensor([[5.0, 10.0, 1.0, 0.0]]),
             "head.bias": torch.tensor([10.0]),
         },
         model="housing_mlp",
-        model_args={"numbers": 1, "categories": [2], "embedding_dim": 1, "frequencies": 0, "widths": []},
+        model_args={"numbers": 1, "categories": [2], "embedding_dim": 1, "frequencies": 1, "dim": 1, "widths": []},
         task="regression",
         labels=[],
         input={

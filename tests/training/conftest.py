@@ -128,7 +128,7 @@ TEXT: dict[str, Any] = {
 
 TABLE: dict[str, Any] = {
     "model": "churn_mlp",
-    "model_args": {"widths": [16], "frequencies": 3, "dim": 2, "blanks": 0.1},
+    "model_args": {"widths": [16], "dropout": 0.1, "blanks": 0.1},
     "init": "kaiming_normal",
     "data": {"name": "tiny_table", "batch_size": 16, "validation": 0.2, "table": {"log": ["income"]}},
     "loss": {"class_weight": "balanced"},

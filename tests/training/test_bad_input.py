@@ -169,8 +169,8 @@ def test_a_table_without_the_column_and_with_augmentation(table: dict[str, Any],
     with pytest.raises(ZooError, match=r"^data\.table\.log: unknown number 'incomes'; did you mean income\?$"):
         zoo.train(changed(table, data={"table": {"log": ["age", "incomes"]}}), out=tmp_path / "run", device="cpu")
     assert "data.augment is for images" in refusal(changed(table, data={"augment": {"flip": {}}}), tmp_path / "run")
-    message = refusal(changed(table, model_args={"sigma": [1.0]}), tmp_path / "run")
-    assert "sigma has 1 values for 2 numbers; give one or one each" in message
+    regression = changed({**table, "model": "housing_mlp", "loss": {}}, model_args={"sigma": [1.0]})
+    assert "sigma has 1 values for 2 numbers; give one or one each" in refusal(regression, tmp_path / "run")
     assert zoo.train(table, out=tmp_path / "run", device="cpu").finished
 
 

@@ -8,7 +8,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 # Shares of one, shown as percentages; anything else is shown as it is, and less of it is better.
-SHARES = {"accuracy", "top1", "top5", "f1", "macro_f1", "precision", "recall", "recall_at_1", "roc_auc"}
+SHARES = {
+    "accuracy",
+    "top1",
+    "top5",
+    "f1",
+    "macro_f1",
+    "precision",
+    "recall",
+    "recall_at_1",
+    "roc_auc",
+    "average_precision",
+}
 # The Hub's word where it is not ours.
 _PIPELINES = {"language-modelling": "text-generation", "forecasting": "time-series-forecasting"}
 _HUB_TASKS = {"image-classification", "text-classification", "token-classification", "tabular-classification"}

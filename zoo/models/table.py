@@ -52,13 +52,13 @@ class Periodic(nn.Module):
 
 
 class TableMLP(nn.Module):
-    """Numbers, their periodic embeddings and the embeddings of categories -> Linear-BatchNorm-ReLU-Dropout -> head.
+    """Numbers and the embeddings of categories -> Linear-BatchNorm-ReLU-Dropout blocks -> linear head.
 
     Args:
         numbers: columns with numbers (F).
         categories: for each column with categories (C of them) how many it has.
         embedding_dim: numbers in a category's vector.
-        frequencies, dim, sigma: of `Periodic`; without frequencies the numbers stand for themselves alone.
+        periodic: vectors of the numbers, to stand beside the numbers themselves.
         widths: units of each hidden layer.
         dropout: probability after each hidden layer.
         blanks: share of the cells that are read as blank in training, so that the model learns what a blank means in
@@ -74,9 +74,7 @@ class TableMLP(nn.Module):
         numbers: int,
         categories: Sequence[int],
         embedding_dim: int,
-        frequencies: int,
-        dim: int,
-        sigma: float | Sequence[float],
+        periodic: Periodic | None,
         widths: Sequence[int],
         dropout: float,
         blanks: float,
@@ -85,8 +83,8 @@ class TableMLP(nn.Module):
         super().__init__()
         self.blanks = blanks
         self.embeddings = nn.ModuleList(nn.Embedding(1 + known, embedding_dim) for known in categories)
-        self.periodic = Periodic(numbers, frequencies, dim, sigma) if frequencies else None
-        features = 2 * numbers + len(categories) * embedding_dim + (numbers * dim if frequencies else 0)
+        self.periodic = periodic
+        features = 2 * numbers + len(categories) * embedding_dim + (periodic.bias.numel() if periodic else 0)
         layers: list[nn.Module] = []
         for width in widths:
             layers += [nn.Linear(features, width, bias=False), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(dropout)]
@@ -117,15 +115,16 @@ def housing_mlp(
     numbers: int = 8,
     categories: Sequence[int] = (5,),
     embedding_dim: int = 4,
-    frequencies: int = 16,
-    dim: int = 8,
+    frequencies: int = 48,
+    dim: int = 16,
     sigma: float | Sequence[float] = 0.1,
     widths: Sequence[int] = (256, 256, 128),
-    dropout: float = 0.1,
+    dropout: float = 0.0,
     blanks: float = 0.0,
 ) -> TableMLP:
-    """A `TableMLP` with one output; the defaults fit the columns of California's houses."""
-    return TableMLP(numbers, categories, embedding_dim, frequencies, dim, sigma, widths, dropout, blanks, outputs=1)
+    """A `TableMLP` with `Periodic` numbers and one output; the defaults fit the columns of California's houses."""
+    periodic = Periodic(numbers, frequencies, dim, sigma)
+    return TableMLP(numbers, categories, embedding_dim, periodic, widths, dropout, blanks, outputs=1)
 
 
 @register_model(
@@ -138,16 +137,11 @@ def housing_mlp(
 def churn_mlp(
     numbers: int = 3,
     categories: Sequence[int] = (2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 2, 4),
-    embedding_dim: int = 4,
-    frequencies: int = 0,
-    dim: int = 8,
-    sigma: float | Sequence[float] = 0.1,
+    embedding_dim: int = 2,
     widths: Sequence[int] = (64, 32),
-    dropout: float = 0.3,
+    dropout: float = 0.0,
     blanks: float = 0.0,
     num_classes: int = 2,
 ) -> TableMLP:
-    """A `TableMLP` with an output for each class; the defaults fit the columns of the telephone company's customers."""
-    return TableMLP(
-        numbers, categories, embedding_dim, frequencies, dim, sigma, widths, dropout, blanks, outputs=num_classes
-    )
+    """A `TableMLP` with an output for each class; the defaults fit the columns of a telephone company's customers."""
+    return TableMLP(numbers, categories, embedding_dim, None, widths, dropout, blanks, outputs=num_classes)
