@@ -82,8 +82,8 @@ METHODS: dict[str, tuple[Callable[..., BaseEstimator], Callable[..., np.ndarray]
 def measured(model: Any, train: tuple[np.ndarray, Tensor], test: tuple[np.ndarray, Tensor], recipe: Recipe) -> float:
     """The recipe's metric on `test` of the model fitted to `train`."""
     model.fit(train[0], train[1].numpy())
-    if hasattr(model, "predict_log_proba"):
-        outputs = model.predict_log_proba(test[0])
+    if hasattr(model, "predict_proba"):
+        outputs = np.log(model.predict_proba(test[0]).clip(1e-12))
     else:
         outputs = model.predict(test[0])[:, None]
     metric = tasks.get(registry.get(recipe.model).task).metrics[recipe.evaluate.metric]
