@@ -18,9 +18,16 @@ BARS = [
     ("churn_mlp.telco_churn_v1", "roc_auc", ge, 0.840),
     ("churn_mlp.telco_churn_weighted_v1", "roc_auc", ge, 0.840),
     ("housing_mlp.california_housing_v1", "rmse", le, 0.52),
+    ("cnn_cifar.cifar10_v1", "accuracy", ge, 0.90),
+    ("cnn_fashion.fashion_mnist_v1", "accuracy", ge, 0.935),
     ("mlp.digits_v1", "accuracy", ge, 0.975),
+    ("mlp_bn.fashion_mnist_v1", "accuracy", ge, 0.90),
+    ("mnist_embed.mnist_contrastive_v1", "recall_at_1", ge, 0.985),
+    ("mnist_embed.mnist_triplet_v1", "recall_at_1", ge, 0.985),
     ("mnist_mlp.mnist_plain_v1", "accuracy", ge, 0.9860),
     ("mnist_mlp.mnist_v1", "accuracy", ge, 0.9930),
+    ("mnist_multitask.mnist_tasks_v1", "digit_accuracy", ge, 0.99),
+    ("res_mlp.fashion_mnist_v1", "accuracy", ge, 0.90),
     ("resnet18_cifar.cifar10_v1", "accuracy", ge, 0.945),
 ]
 SHIPPED = Folder(PACKAGE).read_index()

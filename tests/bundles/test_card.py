@@ -102,3 +102,12 @@ def test_a_figure_that_is_no_share_is_shown_as_it_is(content: tuple[dict, dict])
     metrics["baselines"] = {"last value": 14.0}
     text = card(config, metrics, RECIPE)
     assert "| mse | 12.5 ± 0.25 | 5 | 12.35 |" in text and "It beats last value." in text
+
+
+def test_a_baseline_in_another_metric_stands_in_a_table_of_its_own(content: tuple[dict, dict]) -> None:
+    config, metrics = content
+    metrics["metrics"]["loss"] = {"value": 0.5, "mean": 0.5, "std": 0.1, "n": 5}
+    metrics["baselines"] = {"chance": 0.1, "equal weights": {"metric": "loss", "value": 0.75}}
+    text = card(config, metrics, RECIPE)
+    assert "| | accuracy |" in text and "| chance | 10.00 % |" in text and "It beats chance." in text
+    assert "| | loss |" in text and "| equal weights | 0.75 |" in text and "It beats equal weights." in text

@@ -74,6 +74,8 @@ def test_of_numbers_as_many_are_held_out_as_of_one_class():
     of_one_class = hold_out(numbered([0] * 50), 0.2, seed=0)[1].inputs
     assert isinstance(held.inputs, torch.Tensor)
     assert [int(row[0]) // 2 for row in held.inputs] == [int(text) for text in of_one_class]
+    several = Split(prices.inputs, torch.stack([prices.targets, prices.targets], 1))  # a column a task
+    assert torch.equal(hold_out(several, 0.2, seed=0)[1].targets[:, 1], held.targets)
 
 
 @pytest.mark.parametrize("fraction", [-0.1, 1.0, 5.0])

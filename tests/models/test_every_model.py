@@ -27,10 +27,13 @@ def fresh(model: Model, seed: int = 0, **model_args: Any) -> nn.Module:
     return create(model.name, **model_args)
 
 
-def head_of(net: nn.Module) -> nn.Linear:
-    head = net.head
-    assert isinstance(head, nn.Linear), "every classifier's last layer is a linear `head`"
-    return head
+def outputs_of(net: nn.Module) -> int:
+    """How many numbers the model gives for a sample: those of its linear `head`, or of all its `heads`."""
+    several = getattr(net, "heads", None)
+    heads = list(several.children()) if isinstance(several, nn.ModuleDict) else [net.head]
+    linear = [head for head in heads if isinstance(head, nn.Linear)]
+    assert linear and linear == heads, "every model's last layer is a linear `head`"
+    return sum(head.out_features for head in linear)
 
 
 def sample(model: Model, n: int) -> tuple[Tensor, ...]:
@@ -39,7 +42,7 @@ def sample(model: Model, n: int) -> tuple[Tensor, ...]:
     Between those two stand the tokens' characters (n, T, 9) for a tagger. Of a table they are numbers and codes.
     """
     generator = torch.Generator().manual_seed(n)
-    if model.task.startswith("image"):
+    if model.task in ("image-classification", "metric-learning", "multi-task"):
         return (torch.randn(n, *model.input_shape, generator=generator),)
     if model.task.startswith(("text", "token")):
         (steps,) = model.input_shape
@@ -69,8 +72,9 @@ def test_every_parameter_gets_a_gradient(model: Model, n: int) -> None:
         if n == 1 and isinstance(layer, BATCH_NORMS):
             layer.eval()  # one sample may be one value a channel, which has no variance
     logits = net(*sample(model, n))
-    assert logits.shape[0] == n and logits.shape[-1] == head_of(net).out_features
-    logits.square().mean().backward()
+    assert logits.shape[0] == n and logits.shape[-1] == outputs_of(net)
+    # Each output counts in its own way: the length of an embedding is 1, whatever the parameters are.
+    (logits * torch.arange(1, logits.numel() + 1).view_as(logits)).square().mean().backward()
     for name, parameter in net.named_parameters():
         assert parameter.grad is not None, f"{name} has no gradient"
         assert parameter.grad.isfinite().all(), f"{name} has a gradient that is not finite"
@@ -115,13 +119,13 @@ def test_meta_gives_shapes_without_memory(model: Model) -> None:
     net = create(model.name, device="meta")
     assert all(tensor.is_meta for tensor in (*net.parameters(), *net.buffers())), "something was made elsewhere"
     logits = net(*(x.to("meta") for x in sample(model, 2)))
-    assert logits.is_meta and logits.shape[0] == 2 and logits.shape[-1] == head_of(net).out_features
+    assert logits.is_meta and logits.shape[0] == 2 and logits.shape[-1] == outputs_of(net)
 
 
-def test_the_head_has_as_many_outputs_as_asked(model: Model) -> None:
-    if not model.task.endswith("classification"):
-        pytest.skip("its outputs are no classes")
-    assert "num_classes" in inspect.signature(model.constructor).parameters
-    net = fresh(model, num_classes=17)
-    assert head_of(net).out_features == 17
-    assert list(net.state_dict())[-2:] == ["head.weight", "head.bias"], "the head is registered last"
+def test_the_head_comes_last_and_has_as_many_outputs_as_asked(model: Model) -> None:
+    classifies = model.task.endswith("classification")
+    assert classifies == ("num_classes" in inspect.signature(model.constructor).parameters)
+    net = fresh(model, num_classes=17) if classifies else fresh(model)
+    assert outputs_of(net) == 17 or not classifies
+    for name, kind in zip(list(net.state_dict())[-2:], ("weight", "bias"), strict=True):
+        assert name.startswith("head") and name.endswith(kind), "the head is registered last"

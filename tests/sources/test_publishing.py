@@ -189,10 +189,16 @@ def test_a_name_must_be_one_of_a_weight_of_the_model(make_run, tmp_path: Path, n
         ({"value": "0.9"}, "the value of 'a line' is '0.9'; give a finite number"),
         ({"value": True}, "the value of 'a line' is True; give a finite number"),
         ({"value": 0.9, "C": math.inf}, "cannot be written as JSON"),
+        (
+            {"value": 0.9, "metric": "f1"},
+            "'a line' is measured in 'f1', and the run in accuracy; give it in one of these",
+        ),
     ],
 )
 @pytest.mark.parametrize("in_a_file", [False, True])
-def test_a_baseline_is_a_finite_number(make_run, tmp_path: Path, baseline: dict, message: str, in_a_file: bool):
+def test_a_baseline_is_a_finite_number_in_a_metric_of_the_run(
+    make_run, tmp_path: Path, baseline: dict, message: str, in_a_file: bool
+):
     given = {"a line": baseline}
     (tmp_path / "baselines.json").write_text(json.dumps(given))
     with pytest.raises(ZooError, match=message):

@@ -19,6 +19,8 @@ SHARES = {
     "recall_at_1",
     "roc_auc",
     "average_precision",
+    "digit_accuracy",
+    "odd_accuracy",
 }
 # The Hub's word where it is not ours.
 _PIPELINES = {"language-modelling": "text-generation", "forecasting": "time-series-forecasting"}
@@ -102,15 +104,21 @@ def _baselines(metrics: Mapping[str, Any]) -> str:
     baselines, figures = metrics.get("baselines") or {}, _all(metrics)
     if not baselines or not figures:
         return ""
-    metric, figure = next(iter(figures.items()))
+    beside: dict[str, dict[str, float]] = {}
+    for name, given in baselines.items():
+        given = given if isinstance(given, Mapping) else {"value": given}
+        beside.setdefault(given.get("metric", next(iter(figures))), {})[name] = given["value"]
+    return "## Beside it\n\n" + "\n\n".join(_beside(metric, figures[metric], v) for metric, v in beside.items())
+
+
+def _beside(metric: str, figure: Mapping[str, Any], values: Mapping[str, float]) -> str:
     ours = figure.get("mean", figure.get("value"))
-    values = {name: value["value"] if isinstance(value, Mapping) else value for name, value in baselines.items()}
     rows = [f"| {name} | {_show(metric, value)} |" for name, value in values.items()]
     table = ["| | " + metric + " |", "| --- | --- |", f"| **this model** | {_show(metric, ours)} |", *rows]
     best = (max if metric in SHARES else min)(values, key=lambda name: values[name])
     ahead = ours - values[best] if metric in SHARES else values[best] - ours
     verdict = "It ties with" if ahead == 0 else "It beats" if ahead > 0 else "It loses to"
-    return "## Beside it\n\n" + "\n".join(table) + f"\n\n{verdict} {best}."
+    return "\n".join(table) + f"\n\n{verdict} {best}."
 
 
 def _use(name: str) -> str:

@@ -69,6 +69,9 @@ def check_config(bundle: Bundle) -> None:
             found = described[key]
             _expect(len(found) in (1, described["channels"]), where, f"input.{key}", found, "one value a channel")
     bundle.tokenizer  # noqa: B018  raises where a file that is named is not there and whole
+    if entry.task == "multi-task":
+        tasks = described.get("tasks")
+        _expect(_is_tasks(tasks), where, "input.tasks", tasks, '{NAME: {"kind": KIND, "outputs": COUNT}}')
 
 
 def check_figures(bundle: Bundle) -> None:
@@ -137,6 +140,17 @@ def _is_scales(value: Any) -> bool:
 def _is_categories(value: Any) -> bool:
     return isinstance(value, dict) and all(
         isinstance(known, list) and all(isinstance(category, str) for category in known) for known in value.values()
+    )
+
+
+def _is_tasks(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and bool(value)
+        and all(
+            isinstance(task, dict) and isinstance(task.get("kind"), str) and _is_count(task.get("outputs"))
+            for task in value.values()
+        )
     )
 
 

@@ -16,6 +16,7 @@ from zoo.data.digits import DIGITS
 from zoo.data.entry import Entry
 from zoo.data.idx import FASHION_MNIST, MNIST
 from zoo.data.imdb import IMDB
+from zoo.data.mnist_tasks import MNIST_TASKS
 from zoo.data.split import DataSet, Split, hold_out
 from zoo.data.sst2 import SST2
 from zoo.data.telco_churn import TELCO_CHURN
@@ -34,6 +35,7 @@ ENTRIES = {
         FASHION_MNIST,
         IMDB,
         MNIST,
+        MNIST_TASKS,
         SST2,
         TELCO_CHURN,
         TREC,
@@ -84,6 +86,7 @@ def load_entry(entry: Entry) -> DataSet:
         validation=next(iter(validation), None),
         note=entry.note,
         table=entry.table,
+        tasks=entry.tasks,
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from zoo.data.split import Split
 from zoo.data.table import Columns
@@ -75,3 +76,4 @@ class Entry:
     fingerprint: str
     note: str = ""
     table: Columns | None = None
+    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)

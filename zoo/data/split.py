@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,7 +24,7 @@ class Split:
     inputs: images as uint8 [N, C, H, W]; texts as a list of N str, of which sentences have tabs between their words; or
         rows of a table as float32 [N, columns], NaN where a cell is blank (`Columns` says what stands in which).
     targets: class index, int64 [N], or one a word, int64 [N, longest], with `IGNORED` behind the last; or a number,
-        float32 [N].
+        float32 [N], or one for each of several tasks, float32 [N, tasks].
     groups: int64 [N], or None. Examples of one group are near duplicates in what they tell (reviews of one film), so
         `hold_out` never parts them.
     """
@@ -50,7 +51,8 @@ class DataSet:
     are no classes. maximum: the value of white in an image's inputs (1.0 for others, where it has no meaning).
     fingerprint: SHA-256 of the tensors of all splits (`zoo.data.fingerprint`). validation: where the authors publish
     such a split. note: what the card of a weight has to say of the data. table: what stands in its columns, where it
-    is one.
+    is one. tasks: what each column of the targets is, where there are several: name -> {"kind": "classification",
+    "binary" or "regression", "outputs": numbers that a model gives for it}.
     """
 
     name: str
@@ -63,6 +65,7 @@ class DataSet:
     validation: Split | None = None
     note: str = ""
     table: Columns | None = None
+    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:

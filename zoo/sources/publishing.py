@@ -48,15 +48,16 @@ def publish(
     of one of the zoo's recipes with changed settings needs a name. What is there already with the same bytes stays as
     it is.
 
-    `baselines` are plain methods measured on the same split, {NAME: {"value": …}} in the recipe's metric or a JSON file
-    of that; the card shows them beside the model and says which wins.
+    `baselines` are plain methods measured on the same split, {NAME: {"value": …}} or a JSON file of that, in the first
+    metric of the task or the one that "metric" beside the value names; the card shows them beside the model and says
+    which wins.
 
     `notes` are sentences for the card, such as what a reader must know before trusting the figure.
 
     Raises `ZooError` where a run is unfinished, was not measured on the test split, says of itself what is not so (see
     `zoo.bundles.check`), has the recipe of another model, or differs from the first in more than the seed; where a
-    baseline is no finite number; where a name is needed, or holds other bytes, since those of a weight never change;
-    and where nothing can be written. Until all is there the index does not name it.
+    baseline is no finite number, or in no metric of the run; where a name is needed, or holds other bytes, since those
+    of a weight never change; and where nothing can be written. Until all is there the index does not name it.
     """
     bundles = [_bundle(run) for run in (runs if isinstance(runs, list | tuple) else [runs])]
     if not bundles:
@@ -130,6 +131,12 @@ def _draft(bundles: Sequence[Bundle], scratch: Path, baselines: dict[str, Any], 
         check_schema(bundle)
     check_parameters(first)
     metrics = merge_metrics(bundles)
+    for name, baseline in baselines.items():
+        if baseline.get("metric", next(iter(metrics["metrics"]))) not in metrics["metrics"]:
+            raise ZooError(
+                f"the baseline {name!r} is measured in {baseline['metric']!r}, and the run in "
+                f"{', '.join(metrics['metrics'])}; give it in one of these."
+            )
     if baselines:
         metrics["baselines"] = baselines
     if notes:

@@ -64,7 +64,8 @@ def prepare(recipe: Recipe, folder: Path) -> Setup:
         "model": recipe.model,
         "model_args": arguments,
         "task": task.name,
-        "labels": list(dataset.labels),
+        # An embedding's outputs are no classes, whatever the data are called.
+        "labels": [] if task.name in ("metric-learning", "multi-task") else list(dataset.labels),
         "input": described.input,
         "num_parameters": 0,
         "data": recipe.data.name,

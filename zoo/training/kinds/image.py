@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
+from zoo import registry
 from zoo.data import DataSet, Split
 from zoo.data.transforms import augmented, check_augment, normalize
 from zoo.errors import ZooError
@@ -29,8 +30,9 @@ def describe(recipe: Recipe, data: DataSet, train: Split, folder: Path) -> Descr
             "maximum": data.maximum,
             "mean": recipe.data.mean,
             "std": recipe.data.std,
+            **({"tasks": data.tasks} if data.tasks else {}),
         },
-        {},
+        {"heads": {name: task["outputs"] for name, task in data.tasks.items()}} if data.tasks else {},
     )
 
 
@@ -87,6 +89,12 @@ def check(recipe: Recipe, data: DataSet) -> None:
         values = getattr(recipe.data, key)
         if len(values) not in (1, channels):
             raise ZooError(f"data.{key} has {len(values)} values; give one, or one for each channel ({channels}).")
+    task = registry.get(recipe.model).task
+    if bool(data.tasks) != (task == "multi-task"):
+        has = "several targets" if data.tasks else "one target"
+        raise ZooError(f"model {recipe.model} is for {task}, but data.name {data.name} has {has} an image; change one.")
+    if recipe.data.augment.mixup and recipe.loss.name != "cross_entropy":
+        raise ZooError(f"data.augment.mixup blends classes, which loss.name {recipe.loss.name} cannot; remove it.")
 
 
 def _shape(recipe: Recipe, data: DataSet) -> tuple[int, int, int]:

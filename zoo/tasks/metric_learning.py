@@ -1,0 +1,51 @@
+"""Images in, embeddings out: points that lie near each other where the images are of one label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.tasks import Task
+from zoo.tasks.image_classification import prepare
+
+CHUNK = 1000  # rows of distances at a time, so that 10,000 images do not need 400 MB
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The embedding of one image. How near two of them are says how alike the model finds the images."""
+
+    answer: list[float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"answer": self.answer}
+
+
+def recall_at_1(embeddings: Tensor, labels: Tensor) -> float:
+    """The share of rows whose nearest other row has their label: (N, D) and (N,), two rows or more, -> 0..1.
+
+    Near is meant by Euclidean distance; every row is looked up among all others (Oh Song et al. 2016, Deep Metric
+    Learning via Lifted Structured Feature Embedding, section 6).
+    """
+    right = 0
+    for start in range(0, len(labels), CHUNK):
+        rows = embeddings[start : start + CHUNK]
+        distances = torch.cdist(rows, embeddings)
+        distances.diagonal(start).fill_(torch.inf)
+        right += int((labels[distances.argmin(1)] == labels[start : start + CHUNK]).sum())
+    return right / len(labels)
+
+
+TASK = Task(
+    name="metric-learning",
+    kind="image",
+    losses=("triplet", "contrastive"),
+    metrics={"recall_at_1": recall_at_1},
+    prepare=prepare,
+    answer=lambda outputs, raw, config: [Answer(row) for row in outputs.float().tolist()],
+    batch_ndim=4,
+)
