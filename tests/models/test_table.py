@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ def rows(n: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def small(numbers: int = 3, categories: tuple[int, ...] = (3, 4), waves: bool = True, blanks: float = 0.0) -> TableMLP:
-    periodic = Periodic(numbers, frequencies=4, dim=5, sigma=0.5) if waves else None
+    periodic = partial(Periodic, numbers, frequencies=4, dim=5, sigma=0.5) if waves else None
     return TableMLP(numbers, categories, 2, periodic, widths=(8,), dropout=0.0, blanks=blanks, outputs=1)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -58,7 +59,8 @@ class TableMLP(nn.Module):
         numbers: columns with numbers (F).
         categories: for each column with categories (C of them) how many it has.
         embedding_dim: numbers in a category's vector.
-        periodic: vectors of the numbers, to stand beside the numbers themselves.
+        periodic: makes the layer of vectors of the numbers, to stand beside the numbers themselves. Made in its turn:
+            layers draw their parameters in the order in which they are registered.
         widths: units of each hidden layer.
         dropout: probability after each hidden layer.
         blanks: share of the cells that are read as blank in training, so that the model learns what a blank means in
@@ -74,7 +76,7 @@ class TableMLP(nn.Module):
         numbers: int,
         categories: Sequence[int],
         embedding_dim: int,
-        periodic: Periodic | None,
+        periodic: Callable[[], Periodic] | None,
         widths: Sequence[int],
         dropout: float,
         blanks: float,
@@ -83,8 +85,9 @@ class TableMLP(nn.Module):
         super().__init__()
         self.blanks = blanks
         self.embeddings = nn.ModuleList(nn.Embedding(1 + known, embedding_dim) for known in categories)
-        self.periodic = periodic
-        features = 2 * numbers + len(categories) * embedding_dim + (periodic.bias.numel() if periodic else 0)
+        self.periodic = periodic() if periodic else None
+        waves = self.periodic.bias.numel() if self.periodic else 0
+        features = 2 * numbers + len(categories) * embedding_dim + waves
         layers: list[nn.Module] = []
         for width in widths:
             layers += [nn.Linear(features, width, bias=False), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(dropout)]
@@ -123,7 +126,7 @@ def housing_mlp(
     blanks: float = 0.0,
 ) -> TableMLP:
     """A `TableMLP` with `Periodic` numbers and one output; the defaults fit the columns of California's houses."""
-    periodic = Periodic(numbers, frequencies, dim, sigma)
+    periodic = partial(Periodic, numbers, frequencies, dim, sigma)
     return TableMLP(numbers, categories, embedding_dim, periodic, widths, dropout, blanks, outputs=1)
 
 
