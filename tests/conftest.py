@@ -1,4 +1,4 @@
-"""What every test shares: the rule for tests that need published data, a cache of its own, and two tiny weights."""
+"""What every test shares: the rule for tests that need published data, a cache of its own, and a few tiny weights."""
 
 from __future__ import annotations
 
@@ -160,4 +160,55 @@ def table_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "unit": "years",
         },
         data="california_housing",
+    )
+
+
+@pytest.fixture(scope="session")
+def series_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A forecaster of two rows that says the mean of the four before them."""
+    import torch
+
+    from zoo import registry
+
+    arguments: dict[str, Any] = {"context": 4, "horizon": 2, "segment": 2, "hidden": 3}
+    state = registry.construct("gru_forecast", arguments).state_dict()
+    return _bundle(
+        tmp_path_factory.mktemp("series") / "gru_forecast.tiny_v1",
+        {name: torch.zeros_like(tensor) for name, tensor in state.items()},
+        model="gru_forecast",
+        model_args=arguments,
+        task="forecasting",
+        labels=[],
+        input={
+            "kind": "series",
+            "context": 4,
+            "horizon": 2,
+            "channels": ["a", "b"],
+            "mean": [5.0, 0.0],
+            "std": [2.0, 1.0],
+        },
+        data="etth1",
+    )
+
+
+@pytest.fixture(scope="session")
+def characters_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A language model of three symbols, freshly drawn, with a head that makes more of its small states."""
+    import torch
+
+    import zoo
+
+    arguments: dict[str, Any] = {"symbols": "\nab", "embedding_dim": 4, "hidden": 6}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        state = zoo.create("charlstm", **arguments).state_dict()
+    return _bundle(
+        tmp_path_factory.mktemp("characters") / "charlstm.tiny_v1",
+        {**state, "head.weight": 20 * state["head.weight"]},
+        model="charlstm",
+        model_args=arguments,
+        task="language-modelling",
+        labels=["\n", "a", "b"],
+        input={"kind": "characters", "symbols": "\nab", "length": 8},
+        data="tinyshakespeare",
     )

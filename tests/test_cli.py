@@ -148,6 +148,24 @@ def test_predict_texts_in_order(text_bundle, here):
     assert here("predict", text_bundle, "--json", "--", "--debug").returncode == 0  # a text, not an option
 
 
+def test_predict_a_series(series_bundle, here, tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("date,a,b\n" + "".join(f"now,{a},{-a}\n" for a in (99, 1, 2, 3, 4)))
+    (answer,) = json.loads(here("predict", series_bundle, path, "--json").stdout)
+    assert answer == {"input": str(path), "answer": {"a": [2.5, 2.5], "b": [-2.5, -2.5]}}
+    assert here("predict", series_bundle, path).stdout.splitlines()[1:] == [
+        "  answer:",
+        "    a: 2.5, 2.5",
+        "    b: -2.5, -2.5",
+    ]
+
+
+def test_predict_how_a_text_goes_on(characters_bundle, here):
+    (answer,) = json.loads(here("predict", characters_bundle, "ab", "--json").stdout)
+    assert answer["input"] == "ab" and set(answer["answer"]) <= set("\nab")
+    assert answer["answer"] in here("predict", characters_bundle, "ab").stdout
+
+
 def test_the_document_stays_exact_where_others_print(image_bundle, image, tmp_path):
     plugin = tmp_path / "noisy-1.0.dist-info"
     plugin.mkdir()
@@ -206,7 +224,7 @@ def test_the_status_is_the_process_own(tmp_path):
     refused(run("info", "mnist_mpl", cwd=tmp_path), "unknown model")
 
 
-def test_bad_inputs_of_predict(image_bundle, text_bundle, image, here, tmp_path):
+def test_bad_inputs_of_predict(image_bundle, text_bundle, series_bundle, characters_bundle, image, here, tmp_path):
     (tmp_path / "fake.png").write_text("this is no image")
     for arguments, words in (
         ((image_bundle, tmp_path / "fake.png"), ["fake.png cannot be read as an image"]),
@@ -214,6 +232,8 @@ def test_bad_inputs_of_predict(image_bundle, text_bundle, image, here, tmp_path)
         ((image_bundle, image, "nowhere.png", "--json"), ["nowhere.png"]),
         ((text_bundle, ""), ["no words to classify"]),
         ((text_bundle, "a good film", "   "), ["no words to classify"]),
+        ((series_bundle, "nowhere.csv"), ["there is no file nowhere.csv"]),
+        ((characters_bundle, "abc"), ["holds 'c'", "never seen"]),
         ((image_bundle, image, "--device", "cuda:99"), ["cuda:99"]),
         ((image_bundle, image, "--device", "abacus"), ["abacus"]),
         ((tmp_path / "nothing", image), ["nothing"]),

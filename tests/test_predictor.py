@@ -82,6 +82,17 @@ def test_attention_names_the_words_that_were_read(texts):
     assert answer.to_dict()["attention"][1]["word"] == "good"
 
 
+def test_a_batch_of_series_is_a_list_of_them(series_bundle):
+    predictor = zoo.predictor(series_bundle)
+    rows = np.arange(12.0).reshape(6, 2)
+    alone = predictor(rows)
+    assert alone.channels == ["a", "b"] and alone.answer.tolist() == [[7.0, 8.0]] * 2
+    both = predictor(np.stack([rows, rows + 1]))
+    assert [one.answer[0].tolist() for one in both] == [[7.0, 8.0], [8.0, 9.0]]
+    with pytest.raises(ZooError, match="has 3 rows, and a forecast looks back at 4"):
+        predictor([rows, rows[:3]])
+
+
 @pytest.mark.parametrize("raw", ["", " \n", ["a good film", ""], 3, [None]])
 def test_what_is_no_text_is_refused(texts, raw):
     with pytest.raises(ZooError):

@@ -78,7 +78,7 @@ class Predictor:
         device = next(self.model.parameters()).device
         inputs = [tensor.to(device) for tensor in self.task.prepare(raw, self.input, self.tokenizer)]
         if self.task.explain is None or "return_attention" not in inspect.signature(self.model.forward).parameters:
-            return self.task.answer(self.model(*inputs), raw, self.config)
+            return self.task.answer(self.task.run(self.model, inputs, raw), raw, self.config)
         logits, weights = self.model(*inputs, return_attention=True)
         explained = self.task.explain(raw, self.input, self.tokenizer, weights)
         answers = self.task.answer(logits, raw, self.config)

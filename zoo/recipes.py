@@ -119,6 +119,19 @@ class Table(Strict):
     log: list[str] = []
 
 
+class Characters(Strict):
+    """Running text as windows of `length` characters."""
+
+    length: Count = 256
+
+
+class Series(Strict):
+    """Series as windows: `horizon` rows are forecast from the `context` rows before them."""
+
+    context: Count = 336
+    horizon: Count = 96
+
+
 class Data(Strict):
     """The data set, its split and its transform; `mean` and `std`: one value or one a channel, on the scale 0 to 1.
 
@@ -139,6 +152,8 @@ class Data(Strict):
     text: Text = Text()
     tagged: Tagged = Tagged()
     table: Table = Table()
+    characters: Characters = Characters()
+    series: Series = Series()
 
 
 class Average(Strict):

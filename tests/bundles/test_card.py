@@ -111,3 +111,9 @@ def test_a_baseline_in_another_metric_stands_in_a_table_of_its_own(content: tupl
     text = card(config, metrics, RECIPE)
     assert "| | accuracy |" in text and "| chance | 10.00 % |" in text and "It beats chance." in text
     assert "| | loss |" in text and "| equal weights | 0.75 |" in text and "It beats equal weights." in text
+
+
+def test_symbols_are_named_white_space_too(content: tuple[dict, dict]) -> None:
+    config, metrics = content
+    config |= {"task": "language-modelling", "labels": ["\n", " ", *"abcdefghij"]}
+    assert r"It knows 12 symbols: '\n', ' ', a, b, c, d, e, f, g, h, …." in card(config, metrics, RECIPE)

@@ -110,6 +110,35 @@ def test_what_is_not_so_of_a_table_is_named(
         check_schema(bundle)
 
 
+SERIES = {"kind": "series", "context": 8, "horizon": 4, "channels": ["a", "b"], "mean": [0.0, 1.0], "std": [1.0, 2.0]}
+
+
+CHARACTERS = {"kind": "characters", "symbols": "ab", "length": 8}
+
+
+@pytest.mark.parametrize(
+    ("right", "key", "value", "message"),
+    [
+        (SERIES, "context", 0, "a count"),
+        (SERIES, "horizon", "4", "a count"),
+        (SERIES, "channels", [], "a list of text"),
+        (SERIES, "channels", [1, 2], "a list of text"),
+        (SERIES, "mean", [0.0], "one value a channel"),
+        (SERIES, "std", [1.0, 0.0], "a list of numbers above 0"),
+        (CHARACTERS, "symbols", "", "text"),
+        (CHARACTERS, "symbols", ["a"], "text"),
+        (CHARACTERS, "length", 0, "a count"),
+    ],
+)
+def test_what_an_input_of_another_kind_lacks_is_named(
+    image_bundle: Path, tmp_path: Path, right: dict[str, Any], key: str, value: Any, message: str
+) -> None:
+    check_schema(copied(image_bundle, tmp_path / "right", "config", put("input", value=right)))
+    bundle = copied(image_bundle, tmp_path / "copy", "config", put("input", value={**right, key: value}))
+    with pytest.raises(ZooError, match=rf"config\.json: input\.{key} is .* where {message} is expected"):
+        check_schema(bundle)
+
+
 def test_another_recipe_or_number_of_parameters_is_named(image_bundle: Path, tmp_path: Path) -> None:
     bundle = copied(image_bundle, tmp_path / "count", "config", put("num_parameters", value=7))
     with pytest.raises(ZooError, match=r"the model has 650 parameters, but config\.json says 7"):

@@ -56,10 +56,10 @@ class Positions(nn.Module):
 class Tied(nn.Module):
     """An embedding that is also the output layer, the second one frozen."""
 
-    def __init__(self) -> None:
+    def __init__(self, num_classes: int = 5) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(5, 4)
-        self.output = nn.Linear(4, 5, bias=False)
+        self.embedding = nn.Embedding(num_classes, 4)
+        self.output = nn.Linear(4, num_classes, bias=False)
         self.output.weight = self.embedding.weight
         self.frozen = nn.Parameter(torch.rand(2), requires_grad=False)
 
@@ -246,6 +246,12 @@ def test_a_model_without_a_head_cannot_have_it_replaced(make: Make, register: Re
     register("tied", Tied)
     with pytest.raises(ZooError, match="no linear head to replace"):
         load_model(open_bundle(make(Tied(), "tied.x_v1", model="tied")), num_classes=3)
+
+
+def test_a_weight_without_classes_keeps_its_head(make: Make) -> None:
+    bundle = make(registry.construct("gru_forecast", {}), "gru_forecast.x_v1", model="gru_forecast", labels=[])
+    with pytest.raises(ZooError, match=r"gru_forecast\.x_v1 holds a gru_forecast, which has no num_classes; leave it"):
+        load_model(open_bundle(bundle), num_classes=3)
 
 
 def test_a_mismatch_lists_a_few_of_each(make: Make) -> None:

@@ -153,6 +153,36 @@ def same_rows(found: DataSet, everything: np.ndarray) -> None:
     assert np.array_equal(ours[np.lexsort(ours.T)], theirs[np.lexsort(theirs.T)])
 
 
+@pytest.mark.data
+def test_the_series_is_what_another_reader_reads(home):
+    entry = ENTRIES["etth1"]
+    assert entry.raw
+    path = Path(os.environ["ZOO_DATA"]) / entry.raw.folder / "ETTh1.csv"
+    rows = torch.from_numpy(np.genfromtxt(path, delimiter=",", skip_header=1, usecols=range(1, 8), dtype=np.float32))
+    assert tuple(path.read_text().partition("\n")[0].split(",")) == ("date", *entry.channels) and len(rows) == 17_420
+    found = data.load("etth1")
+    for split, begin, end in (
+        (found.train, 0, 8640),
+        (found.validation, 8640, 11520),
+        (found.test, 11520, 14400),
+    ):
+        assert split and isinstance(split.inputs, torch.Tensor)
+        assert torch.equal(split.inputs, rows[:end]) and split.targets.tolist() == list(range(begin, end))
+
+
+@pytest.mark.data
+def test_the_running_text_is_what_another_reader_reads(home):
+    entry = ENTRIES["tinyshakespeare"]
+    assert entry.raw
+    text = (Path(os.environ["ZOO_DATA"]) / entry.raw.folder / "input.txt").read_text(encoding="ascii")
+    found = data.load("tinyshakespeare")
+    assert found.labels == sorted(set(text))
+    for split, part in ((found.train, text[:1_003_854]), (found.test, text[1_003_854:])):
+        ids = split.inputs.tolist()  # type: ignore[union-attr]
+        assert "".join(found.labels[i] for i in ids) == part[:-1]
+        assert "".join(found.labels[i] for i in split.targets.tolist()) == part[1:]
+
+
 @pytest.fixture(scope="module")
 def registry() -> None:
     """The npm client and the registry it is set to; `npm view` asks for what is there and fetches nothing."""

@@ -37,9 +37,10 @@ def outputs_of(net: nn.Module) -> int:
 
 
 def sample(model: Model, n: int) -> tuple[Tensor, ...]:
-    """Inputs for n samples: images (n, C, H, W), or tokens (n, T) and lengths (n,) from T down.
+    """Inputs for n samples: images (n, C, H, W), series (n, T, C), or tokens (n, T) and lengths (n,) from T down.
 
-    Between those two stand the tokens' characters (n, T, 9) for a tagger. Of a table they are numbers and codes.
+    Between those two stand the tokens' characters (n, T, 9) for a tagger; running text is tokens alone. Of a table they
+    are numbers and codes.
     """
     generator = torch.Generator().manual_seed(n)
     if model.task in ("image-classification", "metric-learning", "multi-task"):
@@ -61,7 +62,19 @@ def sample(model: Model, n: int) -> tuple[Tensor, ...]:
         codes = [torch.randint(0, 1 + known, (n,), generator=generator) for known in arguments["categories"].default]
         assert model.input_shape == (numbers.shape[1] + len(codes),)
         return numbers, torch.stack(codes, 1)
+    if model.task == "language-modelling":
+        return (torch.randint(len(model.constructor().symbols), (n, *model.input_shape), generator=generator),)
+    if model.task == "forecasting":
+        return (torch.randn(n, *model.input_shape, generator=generator),)
     raise AssertionError(f"say here what a sample for {model.task} is")
+
+
+def shape_of_outputs(model: Model, net: nn.Module, n: int) -> tuple[int, ...]:
+    """What the model gives for n samples: a row of the head's outputs each, or one for every step or channel."""
+    width = outputs_of(net)
+    steps = dict.fromkeys(("token-classification", "language-modelling"), (n, *model.input_shape, width))
+    shapes = {"forecasting": (n, width, model.input_shape[-1]), **steps}
+    return shapes.get(model.task, (n, width))
 
 
 @pytest.mark.parametrize("n", [1, 7])
@@ -72,7 +85,7 @@ def test_every_parameter_gets_a_gradient(model: Model, n: int) -> None:
         if n == 1 and isinstance(layer, BATCH_NORMS):
             layer.eval()  # one sample may be one value a channel, which has no variance
     logits = net(*sample(model, n))
-    assert logits.shape[0] == n and logits.shape[-1] == outputs_of(net)
+    assert logits.shape == shape_of_outputs(model, net, n)
     # Each output counts in its own way: the length of an embedding is 1, whatever the parameters are.
     (logits * torch.arange(1, logits.numel() + 1).view_as(logits)).square().mean().backward()
     for name, parameter in net.named_parameters():
@@ -119,7 +132,7 @@ def test_meta_gives_shapes_without_memory(model: Model) -> None:
     net = create(model.name, device="meta")
     assert all(tensor.is_meta for tensor in (*net.parameters(), *net.buffers())), "something was made elsewhere"
     logits = net(*(x.to("meta") for x in sample(model, 2)))
-    assert logits.is_meta and logits.shape[0] == 2 and logits.shape[-1] == outputs_of(net)
+    assert logits.is_meta and logits.shape == shape_of_outputs(model, net, 2)
 
 
 def test_the_head_comes_last_and_has_as_many_outputs_as_asked(model: Model) -> None:

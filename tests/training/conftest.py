@@ -82,6 +82,35 @@ def tiny_table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(data.ENTRIES, "tiny_table", entry)
 
 
+@pytest.fixture
+def tiny_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The data set `tiny_series`: two waves on levels of their own, 200 rows to train on and 60 to test on."""
+    time = torch.arange(260.0).unsqueeze(1)
+    rows = torch.sin(time / torch.tensor([3.0, 5.0])) * torch.tensor([1.0, 10.0]) + torch.tensor([5.0, -40.0])
+    train, test = Split(rows[:200].clone(), torch.arange(200)), Split(rows, torch.arange(200, 260))
+    found = fingerprint.of(train, test)
+    entry = Entry(
+        "tiny_series", "series", [], 1.0, None, lambda folder: (train, test), found, channels=("small", "large")
+    )
+    monkeypatch.setitem(data.ENTRIES, "tiny_series", entry)
+
+
+@pytest.fixture
+def tiny_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The data set `tiny_text`: running text of four symbols, in which words repeat."""
+    draw, symbols = random.Random(0), "\nabc"
+
+    def split(words: int) -> Split:
+        text = "\n".join(draw.choices(["abc", "cab", "b", "aacc"], k=words))
+        ids = torch.tensor([symbols.index(character) for character in text])
+        return Split(ids[:-1].to(torch.uint8), ids[1:].clone())
+
+    train, test = split(900), split(60)
+    found = fingerprint.of(train, test)
+    entry = Entry("tiny_text", "characters", list(symbols), 1.0, None, lambda folder: (train, test), found)
+    monkeypatch.setitem(data.ENTRIES, "tiny_text", entry)
+
+
 MLP: dict[str, Any] = {
     "model": "mlp",
     "model_args": {"widths": [32], "dropout": 0.2},
@@ -125,6 +154,15 @@ TEXT: dict[str, Any] = {
     "train": {"epochs": 6, "clip": 1.0, "adversarial": {"match": ["embedding.weight"], "epsilon": 1.0}},
 }
 
+SERIES: dict[str, Any] = {
+    "model": "gru_forecast",
+    "model_args": {"segment": 4, "hidden": 6, "dropout": 0.2},
+    "init": "recurrent",
+    "data": {"name": "tiny_series", "batch_size": 8, "series": {"context": 8, "horizon": 4}},
+    "loss": {"name": "huber"},
+    "optimizer": {"name": "adamw", "lr": 0.01},
+    "train": {"epochs": 3, "average": {"decay": 0.9}},
+}
 
 TABLE: dict[str, Any] = {
     "model": "churn_mlp",
@@ -136,9 +174,34 @@ TABLE: dict[str, Any] = {
     "train": {"epochs": 10},
 }
 
+CHARACTERS: dict[str, Any] = {
+    "model": "charlstm",
+    "model_args": {"embedding_dim": 4, "hidden": 8, "dropout": 0.1},
+    "init": "recurrent",
+    "data": {"name": "tiny_text", "batch_size": 8, "characters": {"length": 12}},
+    "optimizer": {"name": "adamw", "lr": 0.02},
+    "train": {"epochs": 2, "clip": 1.0, "average": {"decay": 0.9}},
+}
+RECIPES = {
+    "mlp": MLP,
+    "conv": CONV,
+    "mixed": MIXED,
+    "text": TEXT,
+    "series": SERIES,
+    "characters": CHARACTERS,
+    "table": TABLE,
+}
 
-@pytest.fixture(params=[MLP, CONV, MIXED, TEXT, TABLE], ids=["mlp", "conv", "mixed", "text", "table"])
-def recipe(request: pytest.FixtureRequest, tiny_conv: None, tiny_reviews: None, tiny_table: None) -> dict[str, Any]:
+
+@pytest.fixture(params=RECIPES.values(), ids=RECIPES.keys())
+def recipe(
+    request: pytest.FixtureRequest,
+    tiny_conv: None,
+    tiny_reviews: None,
+    tiny_series: None,
+    tiny_text: None,
+    tiny_table: None,
+) -> dict[str, Any]:
     """One recipe after another of those above."""
     return request.param
 
@@ -159,3 +222,15 @@ def text() -> dict[str, Any]:
 def table() -> dict[str, Any]:
     """The recipe of a small classifier of rows."""
     return TABLE
+
+
+@pytest.fixture(scope="session")
+def series() -> dict[str, Any]:
+    """The recipe of a small forecaster."""
+    return SERIES
+
+
+@pytest.fixture(scope="session")
+def characters() -> dict[str, Any]:
+    """The recipe of a small language model."""
+    return CHARACTERS

@@ -81,7 +81,8 @@ def _front_matter(name: str, config: Mapping[str, Any], metrics: Mapping[str, An
 def _summary(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     labels = config["labels"]
     size = f", {config['num_parameters']:,} parameters" if "num_parameters" in config else ""
-    answers = f" It tells {len(labels)} classes apart: {_some(labels)}." if labels else ""
+    what = "knows {} symbols" if config["task"] == "language-modelling" else "tells {} classes apart"
+    answers = f" It {what.format(len(labels))}: {_some(labels)}." if labels else ""
     return f"`{config['model']}` for {config['task']}{size}, trained on `{_data(config, metrics)}`.{answers}"
 
 
@@ -189,7 +190,8 @@ def duration(seconds: float) -> str:
 
 
 def _some(labels: list[Any]) -> str:
-    return ", ".join(str(label) for label in labels[:10]) + (", …" if len(labels) > 10 else "")
+    shown = (str(label) if str(label).strip() else repr(label) for label in labels[:10])  # a character may be a space
+    return ", ".join(shown) + (", …" if len(labels) > 10 else "")
 
 
 def _cell(value: str) -> str:

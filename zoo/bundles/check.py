@@ -64,10 +64,11 @@ def check_config(bundle: Bundle) -> None:
     _expect(isinstance(kind, str) and kind in _INPUTS, where, "input.kind", kind, f"one of {', '.join(_INPUTS)}")
     for key, (right, expected) in _INPUTS[kind].items():
         _expect(right(described.get(key)), where, f"input.{key}", described.get(key), expected)
-    if kind == "image":
+    if kind in ("image", "series"):
+        counts = (1, described["channels"]) if kind == "image" else (len(described["channels"]),)
         for key in ("mean", "std"):
             found = described[key]
-            _expect(len(found) in (1, described["channels"]), where, f"input.{key}", found, "one value a channel")
+            _expect(len(found) in counts, where, f"input.{key}", found, "one value a channel")
     bundle.tokenizer  # noqa: B018  raises where a file that is named is not there and whole
     if entry.task == "multi-task":
         tasks = described.get("tasks")
@@ -154,6 +155,10 @@ def _is_tasks(value: Any) -> bool:
     )
 
 
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(name, str) for name in value)
+
+
 def _are_baselines(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(b, dict) and is_number(b.get("value")) for b in value.values())
 
@@ -188,6 +193,17 @@ _INPUTS: dict[Any, dict[str, tuple[Callable[[Any], bool], str]]] = {
         "numbers": (_is_scales, "log, mean and std above 0 of each column"),
         "categories": (_is_categories, "a list of text for each column"),
         "unit": (lambda v: isinstance(v, str), "text"),
+    },
+    "characters": {
+        "symbols": (lambda v: isinstance(v, str) and bool(v), "text"),
+        "length": (_is_count, "a count"),
+    },
+    "series": {
+        "context": (_is_count, "a count"),
+        "horizon": (_is_count, "a count"),
+        "channels": (_is_names, "a list of text"),
+        "mean": (_is_numbers, "a list of numbers"),
+        "std": (lambda v: _is_numbers(v) and min(v) > 0, "a list of numbers above 0"),
     },
 }
 """Of each kind of input: what each key must be, as a test and in words."""

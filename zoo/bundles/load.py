@@ -54,6 +54,8 @@ def load_model(
     check_options(dtype, num_classes)
     config, name = bundle.config, bundle.name or bundle.folder.name
     entry = registry.get(config["model"])
+    if num_classes is not None and "num_classes" not in inspect.signature(entry.constructor).parameters:
+        raise ZooError(f"{name} holds a {entry.name}, which has no num_classes; leave it out.")
     arguments = {**config["model_args"], **(model_args or {})}
     check_arguments(entry, arguments)
     tensors = _read(bundle.tensors, device, dtype)

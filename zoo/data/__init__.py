@@ -14,12 +14,14 @@ from zoo.data.california_housing import CALIFORNIA_HOUSING
 from zoo.data.cifar10 import CIFAR10
 from zoo.data.digits import DIGITS
 from zoo.data.entry import Entry
+from zoo.data.etth1 import ETTH1
 from zoo.data.idx import FASHION_MNIST, MNIST
 from zoo.data.imdb import IMDB
 from zoo.data.mnist_tasks import MNIST_TASKS
 from zoo.data.split import DataSet, Split, hold_out
 from zoo.data.sst2 import SST2
 from zoo.data.telco_churn import TELCO_CHURN
+from zoo.data.tinyshakespeare import TINYSHAKESPEARE
 from zoo.data.trec import TREC
 from zoo.data.ud_english_ewt import UD_ENGLISH_EWT
 from zoo.errors import ZooError, unknown
@@ -32,12 +34,14 @@ ENTRIES = {
         CALIFORNIA_HOUSING,
         CIFAR10,
         DIGITS,
+        ETTH1,
         FASHION_MNIST,
         IMDB,
         MNIST,
         MNIST_TASKS,
         SST2,
         TELCO_CHURN,
+        TINYSHAKESPEARE,
         TREC,
         UD_ENGLISH_EWT,
     )
@@ -84,6 +88,7 @@ def load_entry(entry: Entry) -> DataSet:
         maximum=entry.maximum,
         fingerprint=entry.fingerprint,
         validation=next(iter(validation), None),
+        channels=entry.channels,
         note=entry.note,
         table=entry.table,
         tasks=entry.tasks,

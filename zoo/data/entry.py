@@ -74,6 +74,7 @@ class Entry:
     raw: Raw | None
     read: Callable[[Path], tuple[Split, ...]]
     fingerprint: str
+    channels: tuple[str, ...] = ()
     note: str = ""
     table: Columns | None = None
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)

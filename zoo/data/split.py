@@ -21,10 +21,13 @@ IGNORED = -100
 class Split:
     """One split of a data set, every example in memory.
 
-    inputs: images as uint8 [N, C, H, W]; texts as a list of N str, of which sentences have tabs between their words; or
-        rows of a table as float32 [N, columns], NaN where a cell is blank (`Columns` says what stands in which).
-    targets: class index, int64 [N], or one a word, int64 [N, longest], with `IGNORED` behind the last; or a number,
-        float32 [N], or one for each of several tasks, float32 [N, tasks].
+    inputs: images as uint8 [N, C, H, W]; texts as a list of N str, of which sentences have tabs between their words;
+        running text as the ids of its characters, uint8 [N]; a series as float32 [T, C], all rows from its beginning to
+        the split's end, so that a forecast may look at those before the split; or rows of a table as float32
+        [N, columns], NaN where a cell is blank (`Columns` says what stands in which).
+    targets: class index, int64 [N], or one a word, int64 [N, longest], with `IGNORED` behind the last; a number,
+        float32 [N], or one for each of several tasks, float32 [N, tasks]; of running text the id of the next character;
+        of a series the rows of the split, at each of which a forecast may begin.
     groups: int64 [N], or None. Examples of one group are near duplicates in what they tell (reviews of one film), so
         `hold_out` never parts them.
     """
@@ -50,9 +53,10 @@ class DataSet:
     kind: "image", "text" and so on, one of `zoo.training.kinds`. labels: class names by index, none where the targets
     are no classes. maximum: the value of white in an image's inputs (1.0 for others, where it has no meaning).
     fingerprint: SHA-256 of the tensors of all splits (`zoo.data.fingerprint`). validation: where the authors publish
-    such a split. note: what the card of a weight has to say of the data. table: what stands in its columns, where it
-    is one. tasks: what each column of the targets is, where there are several: name -> {"kind": "classification",
-    "binary" or "regression", "outputs": numbers that a model gives for it}.
+    such a split. channels: what the numbers in a row of a series are called. note: what the card of a weight has to say
+    of the data. table: what stands in its columns, where it is one. tasks: what each column of the targets is, where
+    there are several: name -> {"kind": "classification", "binary" or "regression", "outputs": numbers that a model
+    gives for it}.
     """
 
     name: str
@@ -63,6 +67,7 @@ class DataSet:
     maximum: float
     fingerprint: str
     validation: Split | None = None
+    channels: tuple[str, ...] = ()
     note: str = ""
     table: Columns | None = None
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -6,12 +6,12 @@ One file a task, named like it; its `TASK` is all that the rest of the zoo knows
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo.errors import unknown
 
@@ -28,7 +28,9 @@ class Task:
             is what a recipe is measured by if it names none.
         prepare: (raw inputs, config["input"] of the bundle, tokenizer or None) -> what the model's `forward` takes,
             one batch on the CPU. Raises `ZooError` for an input that is not what the task reads.
-        answer: (outputs of a batch, raw inputs, config.json) -> one answer for each row, with `to_dict()`.
+        run: (model, what `prepare` gave, raw inputs) -> what `answer` is made from: the outputs of `forward`, unless an
+            answer takes many of them.
+        answer: (what `run` gave, raw inputs, config.json) -> one answer for each raw input, with `to_dict()`.
         rows: (outputs, targets) of a batch -> the rows that metrics are taken over, so that batches can be put end to
             end: the same for most, one row a word or a step where samples differ in length.
         batch_ndim: an array or tensor of so many dimensions is a batch of raw inputs; 0 where none is.
@@ -44,8 +46,9 @@ class Task:
     losses: tuple[str, ...]
     metrics: Mapping[str, Callable[[Tensor, Tensor], float]]
     prepare: Callable[[list[Any], dict[str, Any], Any], tuple[Tensor, ...]]
-    answer: Callable[[Tensor, list[Any], dict[str, Any]], list[Any]]
+    answer: Callable[[Any, list[Any], dict[str, Any]], list[Any]]
     rows: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = lambda outputs, targets: (outputs, targets)
+    run: Callable[[nn.Module, Sequence[Tensor], list[Any]], Any] = lambda model, inputs, raw: model(*inputs)
     batch_ndim: int = 0
     unpack: Callable[[Any], list[Any] | None] = lambda raw: None
     cost: Callable[[Any], int] = lambda raw: 0

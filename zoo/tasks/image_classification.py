@@ -13,6 +13,7 @@ from torch import Tensor
 from zoo.data.transforms import normalize
 from zoo.errors import ZooError
 from zoo.tasks import Task
+from zoo.tasks.arrays import line, read_npy, to_tensor
 from zoo.tasks.classification import LOSSES, accuracy, answer
 
 if TYPE_CHECKING:
@@ -58,12 +59,7 @@ def _read(path: Path, maximum: float) -> Tensor:
     if not os.path.isfile(path):  # Path.is_file raises where a name is too long for a file
         raise ZooError(f"there is no file {path}; give the path of an image.")
     if path.suffix == ".npy":
-        import numpy as np
-
-        try:
-            array = np.load(path, allow_pickle=False)
-        except (ValueError, OSError, EOFError, MemoryError) as error:
-            raise ZooError(f"{path} is not a readable .npy array of numbers: {_line(error)}") from error
+        array = read_npy(path)
         return _from_array(array, maximum, f"{path} of shape {array.shape}")
     from PIL import Image
 
@@ -73,7 +69,7 @@ def _read(path: Path, maximum: float) -> Tensor:
     except ZooError:
         raise
     except Exception as error:  # Pillow's decoders raise whatever a broken file makes them stumble over
-        raise ZooError(f"{path} cannot be read as an image: {_line(error)}") from error
+        raise ZooError(f"{path} cannot be read as an image: {line(error)}") from error
 
 
 def _from_pillow(image: Image.Image, maximum: float) -> Tensor:
@@ -92,13 +88,7 @@ def _from_pillow(image: Image.Image, maximum: float) -> Tensor:
 
 def _from_array(array: Any, maximum: float, name: str) -> Tensor:
     """HxW, HxWxC or CxHxW in its own range -> (C, H, W) float32 in 0..maximum."""
-    import numpy as np
-
-    try:
-        # Copied, because torch takes neither reversed nor read-only arrays.
-        image = array.detach().cpu() if isinstance(array, Tensor) else torch.from_numpy(np.array(array))
-    except (TypeError, ValueError) as error:
-        raise ZooError(f"{name} holds no numbers that torch reads: {_line(error)}") from error
+    image = to_tensor(array, name)
     if image.ndim == 2:
         image = image[None]
     elif image.ndim == 3 and image.shape[0] not in (1, 3) and image.shape[2] in (1, 3):
@@ -124,11 +114,6 @@ def channels_of(image: Tensor, channels: int) -> Tensor:
     if channels == 3:
         return image.expand(3, -1, -1)
     return (image * image.new_tensor(LUMA).view(3, 1, 1)).sum(0, keepdim=True)
-
-
-def _line(error: BaseException) -> str:
-    """A foreign message as the end of our sentence."""
-    return " ".join(str(error).split()).rstrip(".") + "."
 
 
 TASK = Task(

@@ -1,0 +1,87 @@
+"""Networks that continue a series."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoo.registry import register_model
+
+EPSILON = 1e-5  # added to a window's variance: a channel may stand still in it
+
+
+class Autoregression(nn.Module):
+    """Each of `horizon` values as a weighted sum of the `context` values before them: (…, context) -> (…, horizon).
+
+    It starts at zero, where `nn.Linear` starts at random: neighbouring hours are so alike that a random start is
+    unlearnt in a few directions alone, and the rest stays in every forecast as noise.
+    """
+
+    def __init__(self, context: int, horizon: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(horizon, context))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        nn.init.zeros_(self.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight)
+
+
+@register_model(
+    task="forecasting",
+    init="recurrent",
+    description="GRU over segments of a window, all steps of the forecast at once, beside a linear autoregression",
+    source="Lin et al. 2023, SegRNN, section 3; Kim et al. 2022, Reversible Instance Normalization, section 3",
+    input_shape=(336, 7),
+)
+class gru_forecast(nn.Module):
+    """Reversible normalisation -> GRU encoder -> head for the whole horizon, plus a linear autoregression.
+
+    Every channel is forecast from its own past alone, by the same weights (Nie et al. 2023, PatchTST, section 3.1):
+    with few series and a year to learn from, what channels tell of each other is learnt by heart rather than learnt.
+    Each window is brought to mean 0 and variance 1 and its forecast back (Kim et al. 2022, without their learned
+    scale), so that a level never seen in training is no obstacle.
+
+    Args:
+        context: rows of the window.
+        horizon: rows of the forecast, which the head gives at once (SegRNN, section 3.2: what is fed back step by step
+            adds up its errors).
+        segment: rows that make one step of the GRU (SegRNN, section 3.1); it divides the context. A day or so: with a
+            step an hour the path would be hundreds of steps long, which gradients hardly survive, and as much slower.
+        hidden: units of the GRU, and numbers that a segment is embedded into.
+        dropout: share of the GRU's last state dropped in training mode.
+
+    The autoregression (Lai et al. 2018, LSTNet, section 3.6) sees the window that the GRU sees. What is linear in the
+    past, which is most of it, need not pass the GRU's bottleneck; the GRU adds the rest.
+
+    Shapes: x (N, context, C) -> (N, horizon, C) in the units of x, any number of channels C.
+    Raises `ValueError` where `segment` does not divide `context`.
+    """
+
+    def __init__(
+        self, context: int = 336, horizon: int = 96, segment: int = 24, hidden: int = 128, dropout: float = 0.3
+    ) -> None:
+        super().__init__()
+        if context % segment:
+            raise ValueError(f"segment {segment} does not divide context {context}; choose one that does.")
+        self.segment, self.dropout = segment, dropout
+        self.autoregression = Autoregression(context, horizon)
+        self.embed = nn.Sequential(nn.Linear(segment, hidden), nn.ReLU())
+        self.encoder = nn.GRU(hidden, hidden, batch_first=True)
+        self.head = nn.Linear(hidden, horizon)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean = x.mean(1, keepdim=True)
+        std = (x.var(1, correction=0, keepdim=True) + EPSILON).sqrt()
+        past = ((x - mean) / std).transpose(1, 2)  # (N, C, context)
+        state = self.encode(past.flatten(0, 1)).unflatten(0, past.shape[:2])
+        future = self.head(F.dropout(state, self.dropout, self.training)) + self.autoregression(past)
+        return future.transpose(1, 2) * std + mean
+
+    def encode(self, past: Tensor) -> Tensor:
+        """The GRU's last state (N, hidden) after windows (N, context) of one channel."""
+        states, _ = self.encoder(self.embed(past.unflatten(1, (-1, self.segment))))
+        return states[:, -1]

@@ -1,0 +1,67 @@
+"""A text's beginning in, how it goes on out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from zoo.data.split import IGNORED
+from zoo.errors import ZooError
+from zoo.models.charlm import encode
+from zoo.tasks import Task
+
+LENGTH, TEMPERATURE = 300, 0.8
+"""Of an answer: a paragraph, and where text is still varied but seldom misspelt."""
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """How a text may go on, drawn at random but always the same; the model's `generate` gives others."""
+
+    answer: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def prepare(raw: list[Any], input: dict[str, Any], tokenizer: None = None) -> tuple[Tensor]:
+    """Prompts -> ids (N, T) int64, 0 behind each end, where a model that reads forwards takes no notice of it.
+
+    Raises `ZooError` for what is not a `str`, an empty one, and one with characters that the model has never seen.
+    """
+    for text in raw:
+        if not isinstance(text, str):
+            raise ZooError(f"{type(text).__name__} is no text; give a str, or a list of them.")
+    return (pad_sequence([encode(text, input["symbols"]) for text in raw], batch_first=True),)
+
+
+def run(model: nn.Module, inputs: Sequence[Tensor], raw: list[str]) -> list[str]:
+    return ["".join(model.generate(text, LENGTH, temperature=TEMPERATURE)) for text in raw]  # type: ignore[operator]
+
+
+def rows(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits (N, T, K) and targets (N, T) -> a row for each character that counts, (M, K) and (M,)."""
+    counts = targets != IGNORED
+    return outputs[counts], targets[counts]
+
+
+def nats(logits: Tensor, targets: Tensor) -> float:
+    """The mean of -ln p over the characters: logits (M, K), targets (M,)."""
+    return float(F.cross_entropy(logits, targets))
+
+
+TASK = Task(
+    name="language-modelling",
+    kind="characters",
+    losses=("cross_entropy",),
+    metrics={"nats": nats},
+    prepare=prepare,
+    run=run,
+    answer=lambda texts, raw, config: [Continuation(text) for text in texts],
+    rows=rows,
+)
