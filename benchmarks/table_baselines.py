@@ -53,8 +53,8 @@ def boosting(data: DataSet, leaves: int, trees: int) -> BaseEstimator:
         learning_rate=0.05,
         max_leaf_nodes=leaves,
         max_iter=trees,
-        early_stopping=False,
-        categorical_features=[*range(first, first + count)],
+        early_stopping=False,  # type: ignore
+        categorical_features=[*range(first, first + count)],  # type: ignore
     )
 
 

@@ -28,7 +28,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two finished runs, one of them with a validation part, and one that was stopped."""
     folder = tmp_path_factory.mktemp("runs")
     zoo.train(RECIPE, out=folder / "a", device="cpu", track="tensorboard")
-    zoo.train(RECIPE, out=folder / "b", device="cpu", **{"optimizer.lr": 0.01, "data.validation": 0.2})
+    zoo.train(RECIPE, out=folder / "b", device="cpu", **{"optimizer.lr": 0.01, "data.validation": 0.2})  # type: ignore
     zoo.train(RECIPE, out=folder / "deep" / "c", device="cpu")
     for file in ("model.safetensors", "metrics.json"):
         (folder / "deep" / "c" / file).unlink()

@@ -193,6 +193,6 @@ def test_grey_images_are_shown_in_three_channels_where_the_recipe_says_so(tmp_pa
     digits["data"] = {"name": "digits", "batch_size": 256, "channels": 3}
     run = zoo.train({**digits, "train": {"steps": 1}}, out=tmp_path / "run", device="cpu")
     config = json.loads((run.folder / "config.json").read_text())
-    assert config["input"]["channels"] == 3 and zoo.create(run.folder).zoo.input["channels"] == 3
+    assert config["input"]["channels"] == 3 and zoo.create(run.folder).zoo.input["channels"] == 3  # type: ignore
     grey = torch.randint(256, (2, 1, 4, 4), dtype=torch.uint8)
     assert torch.equal(image.in_channels(grey, 3), grey.expand(-1, 3, -1, -1))

@@ -92,7 +92,7 @@ def test_questions_equal_those_that_another_reader_finds(home):
     for split, name, count in ((found.train, "train_5500.label", 5452), (found.test, "TREC_10.label", 500)):
         rows = [re.match(rb"([A-Z]+):(\w+) (.*)", line) for line in (folder / name).read_bytes().splitlines()]
         assert len(split) == len(rows) == count and None not in rows
-        assert [letters(text) for text in split.inputs] == [letters(row[3].decode("latin-1")) for row in rows if row]
+        assert [letters(text) for text in split.inputs] == [letters(row[3].decode("latin-1")) for row in rows if row]  # type: ignore
         classes = ["ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM"]
         assert [classes[target] for target in split.targets] == [row[1].decode() for row in rows if row]
     assert len(set(found.train.inputs) & set(found.test.inputs)) == 10
@@ -105,12 +105,12 @@ def test_phrases_equal_those_that_another_reader_finds(home):
         with open(folder / name, encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
         assert len(split) == len(rows) == count
-        assert [letters(text) for text in split.inputs] == [letters(row["sentence"]) for row in rows]
+        assert [letters(text) for text in split.inputs] == [letters(row["sentence"]) for row in rows]  # type: ignore
         assert split.targets.tolist() == [int(row["label"]) for row in rows]
     rest, held = hold_out(found.train, 0.1, seed=0)
     assert rest.groups is not None and held.groups is not None
     assert not set(rest.groups.tolist()) & set(held.groups.tolist())
-    seen, long = "\n".join(rest.inputs), [text for text in held.inputs if len(text.split()) > 15]
+    seen, long = "\n".join(rest.inputs), [text for text in held.inputs if len(text.split()) > 15]  # type: ignore
     assert len(long) > 800 and not any(text in seen for text in long[:200])
 
 

@@ -46,7 +46,7 @@ def test_a_fresh_guest_is_timms_own_and_a_seed_fixes_it():
     guest = zoo.create(NAME, num_classes=7)
     torch.manual_seed(3)
     own = timm.create_model("test_resnet", num_classes=7)
-    assert guest.training and guest.zoo.name == NAME and guest.zoo.weight is None
+    assert guest.training and guest.zoo.name == NAME and guest.zoo.weight is None  # type: ignore
     assert all(torch.equal(a, b) for a, b in zip(guest.state_dict().values(), own.state_dict().values(), strict=True))
 
 
@@ -58,7 +58,7 @@ def test_a_pretrained_guest_answers_as_timms_and_brings_its_transform(hub: HubSe
     own = timm.create_model("test_resnet").eval()
     with torch.no_grad():
         assert torch.equal(guest(pictures()), own(pictures()))
-    assert guest.zoo.input == {
+    assert guest.zoo.input == {  # type: ignore
         "kind": "image",
         "channels": 3,
         "size": [160, 160],
@@ -178,4 +178,4 @@ def test_a_guest_is_fine_tuned_from_its_own_weight(hub: HubServer, tmp_path: Pat
     recipe = {**RECIPE, "model": NAME, "model_args": {}, "init": "constructor", "init_from": NAME}
     run = zoo.train({**recipe, "data": {"name": "dots", "batch_size": 4}}, out=tmp_path / "run")
     model = zoo.create(run.folder)
-    assert model.zoo.name == NAME and model(torch.rand(1, 3, 32, 32)).shape == (1, 2)
+    assert model.zoo.name == NAME and model(torch.rand(1, 3, 32, 32)).shape == (1, 2)  # type: ignore

@@ -193,7 +193,7 @@ RECIPES = {
 }
 
 
-@pytest.fixture(params=RECIPES.values(), ids=RECIPES.keys())
+@pytest.fixture(params=RECIPES.values(), ids=RECIPES.keys())  # type: ignore
 def recipe(
     request: pytest.FixtureRequest,
     tiny_conv: None,

@@ -57,7 +57,7 @@ def load(name: str) -> DataSet:
     else:
         labels, everything = _pictures(root)
         train, held = hold_out(everything, 0.2, seed=0)
-    fingerprint = _checked(root, [*train.inputs, *held.inputs])
+    fingerprint = _checked(root, [*train.inputs, *held.inputs])  # type: ignore
     return DataSet(name, "image", labels, train, held, 255.0, fingerprint)
 
 
