@@ -51,9 +51,23 @@ def test_no_word_stands_on_another_or_beyond_the_edge() -> None:
         assert next_one.x0 >= one.x1 or next_one.y1 <= one.y0
 
 
-def test_a_model_without_attention_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ZooError, match=r"^mlp\.digits_v1 has no attention to show"):
-        viz.attention("mlp.digits_v1", data.load("digits").test.inputs[0])  # type: ignore[arg-type]
+def test_a_model_that_does_not_attend_says_so(text_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    forward = zoo.models.rnn.bilstm_attn.forward  # type: ignore[attr-defined]
+    monkeypatch.setattr(zoo.models.rnn.bilstm_attn, "forward", lambda self, *inputs: forward(self, *inputs))  # type: ignore[attr-defined]
+    with pytest.raises(ZooError, match="does not attend; choose another --what"):
+        viz.attention(text_bundle, "a good film")
+
+
+@pytest.mark.parametrize("draw", [viz.attention])
+def test_every_function_refuses_a_task_that_has_no_such_picture(draw: Any) -> None:
+    with pytest.raises(ZooError, match=r"is for image-classification, which has no .*; choose features"):
+        draw("mlp.digits_v1", torch.zeros(8, 8))
+
+
+@pytest.mark.parametrize("draw", [viz.features, viz.filters])
+def test_a_text_has_no_features(draw: Any) -> None:
+    with pytest.raises(ZooError, match="is for text-classification, which has no"):
+        draw("bilstm_attn.imdb_v1", *(["A film."] if draw is viz.features else []))
 
 
 def test_curves_are_those_of_the_log_beside_the_published_spread() -> None:
@@ -84,7 +98,7 @@ def test_curves_of_a_run_that_goes_on_or_has_not_begun(tmp_path: Path) -> None:
 
 
 def test_verdicts_stand_beside_the_truth_of_their_own_sample() -> None:
-    found = verdicts("mlp.digits_v1")
+    found = verdicts("mlp.digits_v1", "confusion")
     test = data.load("digits").test
     assert found.truth.tolist() == test.targets[found.places].tolist()
     answers = zoo.predictor("mlp.digits_v1")(test.inputs[found.places[:5]])
@@ -96,7 +110,7 @@ def test_verdicts_stand_beside_the_truth_of_their_own_sample() -> None:
 def test_the_confusion_matrix_counts_every_sample_and_colours_mistakes_alone() -> None:
     figure = viz.confusion("mlp.digits_v1")
     axes, bar = figure.axes
-    found = verdicts("mlp.digits_v1")
+    found = verdicts("mlp.digits_v1", "confusion")
     counts = torch.zeros(10, 10)
     for truth, answer in zip(found.truth.tolist(), found.probabilities.argmax(1).tolist(), strict=True):
         counts[truth, answer] += 1
@@ -110,7 +124,7 @@ def test_the_confusion_matrix_counts_every_sample_and_colours_mistakes_alone() -
 
 def test_the_worst_mistakes_are_those_that_gave_the_truth_least() -> None:
     figure = viz.mistakes("mlp.digits_v1")
-    found = verdicts("mlp.digits_v1")
+    found = verdicts("mlp.digits_v1", "confusion")
     wrong = (found.probabilities.argmax(1) != found.truth).nonzero().squeeze(1).tolist()
     order = sorted(wrong, key=lambda row: found.probabilities[row, found.truth[row]].item())
     panels = [axes for axes in figure.axes if axes.images]
@@ -132,7 +146,7 @@ def test_mistaken_pictures_are_read_from_their_files(conv, tmp_path: Path) -> No
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image[0].numpy() * 16).save(path)
     bundle = conv(1, f"imagefolder:{tmp_path / 'digits'}")
-    found, figure = verdicts(bundle), viz.mistakes(bundle)
+    found, figure = verdicts(bundle, "mistakes"), viz.mistakes(bundle)
     wrong = (found.probabilities.argmax(1) != found.truth).nonzero().squeeze(1).tolist()
     first = min(wrong, key=lambda row: found.probabilities[row, found.truth[row]].item())
     path = found.data.test.inputs[found.places[first]]
@@ -154,7 +168,7 @@ def made_up(inputs: list[str], targets: torch.Tensor, **more: Any) -> Verdicts:
 
 def test_mistaken_texts_are_shown_with_both_their_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = ["short  one", "begin " + "word " * 200 + "end"]
-    monkeypatch.setattr(worst, "verdicts", lambda name: made_up(inputs, torch.tensor([0, 1])))
+    monkeypatch.setattr(worst, "verdicts", lambda *_: made_up(inputs, torch.tensor([0, 1])))
     first, *lines, last = texts(viz.mistakes("tiny.made_up_v1"))
     assert first == "good, read as $bad (90.0 %)" and last == "short one"
     assert lines[0].startswith("begin word") and " … " in " ".join(lines) and lines[-2].endswith("end")
@@ -165,7 +179,7 @@ def test_mistaken_words_are_shown_in_their_sentence(monkeypatch: pytest.MonkeyPa
     sentences = [words.SEPARATOR.join(["a", "$", "c"]), words.SEPARATOR.join(map(str, range(30)))]
     targets = torch.full((2, 30), -100)
     targets[0, 1], targets[1, 20] = 1, 0
-    monkeypatch.setattr(worst, "verdicts", lambda name: made_up(sentences, targets))
+    monkeypatch.setattr(worst, "verdicts", lambda *_: made_up(sentences, targets))
     shown = texts(viz.mistakes("tiny.made_up_v1"))
     assert shown[1] == " ".join(map(str, range(11, 20))) + " [20] " + " ".join(map(str, range(21, 30)))
     assert shown[2:] == ["good, read as $bad (60.0 %)", "a [$] c"]
@@ -174,6 +188,6 @@ def test_mistaken_words_are_shown_in_their_sentence(monkeypatch: pytest.MonkeyPa
 def test_who_makes_no_mistake_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = made_up(["a"], torch.tensor([0]))
     right = replace(wrong, probabilities=wrong.probabilities.flip(1))
-    monkeypatch.setattr(worst, "verdicts", lambda name: right)
+    monkeypatch.setattr(worst, "verdicts", lambda *_: right)
     with pytest.raises(ZooError, match=r"^tiny makes no mistake on the test split of made_up"):
         viz.mistakes("tiny")

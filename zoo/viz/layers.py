@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from zoo.errors import ZooError, unknown
 from zoo.viz.figure import bare, new, percent
+from zoo.viz.having import check
 from zoo.viz.images import picture, scale, seen, tiled
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def features(name: str | os.PathLike[str], raw: Any, layer: str | None = None) -
     from zoo.predictor import predictor
 
     read = predictor(name)
+    check(name, read.task.name, "features")
     layer = layer or _first(read.model)
     inputs = read.task.prepare([raw], read.input, None)
     maps, outputs = activations(read.model, inputs, layer)
@@ -93,6 +95,7 @@ def filters(name: str | os.PathLike[str]) -> Figure:
     from zoo.predictor import predictor
 
     read = predictor(name)
+    check(name, read.task.name, "filters")
     layer, channels = _first(read.model), read.input["channels"]
     weight = read.model.get_parameter(f"{layer}.weight").detach()
     if weight.ndim == 2 and weight.shape[1] == channels * math.prod(read.input["size"]):

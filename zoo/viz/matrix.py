@@ -22,7 +22,7 @@ def confusion(name: str | os.PathLike[str]) -> Figure:
     What is right has no colour, so that the mistakes of a good model are seen. `name` is a weight, a model (its default
     weight), a bundle or run folder. Raises `ZooError` as `verdicts` does.
     """
-    found = verdicts(name)
+    found = verdicts(name, "confusion")
     labels, answers = found.data.labels, found.probabilities.argmax(1)
     size = len(labels)
     counts = torch.bincount(found.truth * size + answers, minlength=size * size).view(size, size)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zoo.data import DataSet, Split
 from zoo.data.split import IGNORED
-from zoo.errors import ZooError
+from zoo.viz.having import check
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Verdicts:
     places: Tensor
 
 
-def verdicts(name: str | os.PathLike[str]) -> Verdicts:
+def verdicts(name: str | os.PathLike[str], what: str) -> Verdicts:
     """Classify the test split of a weight's or a run's recipe; the data set is fetched where it is not at hand.
 
-    Raises `ZooError` for a weight that is no classifier's.
+    Raises `ZooError` for a weight whose task does not have the picture `what`.
     """
     from zoo import data, sources, tasks
     from zoo.bundles.load import load_model
@@ -42,8 +42,7 @@ def verdicts(name: str | os.PathLike[str]) -> Verdicts:
 
     bundle = sources.find(name)
     config, task = bundle.config, tasks.get(bundle.config["task"])
-    if not task.name.endswith("-classification"):
-        raise ZooError(f"{name} is for {task.name} and tells no classes apart; choose another --what.")
+    check(name, task.name, what)
     recipe, model, kind = load_recipe(bundle.path("recipe.yaml")), load_model(bundle), kinds.get(task.kind)
     found = data.load(recipe.data.name)
     # Each target's own place goes the way of the targets, in whatever order they are evaluated.

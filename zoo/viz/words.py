@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from zoo.errors import ZooError
 from zoo.viz.figure import new, percent
+from zoo.viz.having import check
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,9 +24,10 @@ def attention(name: str | os.PathLike[str], raw: str) -> Figure:
     from zoo.predictor import predictor
 
     read = predictor(name)
+    check(name, read.task.name, "attention")
     answer = read(raw)
-    if getattr(answer, "attention", None) is None:
-        raise ZooError(f"{name} has no attention to show; `zoo show {name} --what confusion` works for it.")
+    if answer.attention is None:
+        raise ZooError(f"the model of {name} does not attend; choose another --what, such as confusion.")
     lines = _lines(answer.attention)
     title = f"{read.model.zoo.weight}: {answer.label} ({percent(answer.probability)})"  # type: ignore[union-attr]
     figure = new(8, 1.1 + 0.24 * len(lines), title)

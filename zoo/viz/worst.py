@@ -28,13 +28,11 @@ def mistakes(name: str | os.PathLike[str]) -> Figure:
 
     Images with what they are and what they were taken for; of texts the beginning and the end, of words those around
     them. `name` is a weight, a model (its default weight), a bundle or run folder. Raises `ZooError` as `verdicts`
-    does, for rows of a table, and where there is no mistake to show.
+    does, and where there is no mistake to show.
     """
-    found = verdicts(name)
+    found = verdicts(name, "mistakes")
     test, labels, answers = found.data.test, found.data.labels, found.probabilities.argmax(1)
     of_images = found.data.kind == "image"
-    if isinstance(test.inputs, Tensor) and not of_images:
-        raise ZooError(f"there is no picture of the rows that {name} reads; choose another --what.")
     wrong = (answers != found.truth).nonzero().squeeze(1)
     if not len(wrong):
         raise ZooError(f"{name} makes no mistake on the test split of {found.data.name}; there is none to show.")
