@@ -25,7 +25,7 @@ from sklearn.svm import LinearSVC
 from zoo.data import Split, load
 from zoo.data.words import SEPARATOR
 
-CHOICES = (0.03, 0.1, 0.3)
+CHOICES = (0.1, 0.3, 1.0, 3.0)
 
 
 def sentences(split: Split) -> list[list[str]]:
