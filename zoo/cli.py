@@ -215,11 +215,13 @@ def show(
     name: Name,
     out: Annotated[str, typer.Option("-o", "--out", metavar="PNG", help="The file to write.")],
     raw: Annotated[
-        str | None, typer.Argument(metavar="[INPUT]", help="An image file or a text, for pictures of one.")
+        str | None, typer.Argument(metavar="[INPUT]", help="A file or a text, as the task asks, for pictures of one.")
     ] = None,
     what: Annotated[
         str | None,
-        typer.Option(metavar="PICTURE", help="features, attention, curves, filters, confusion or mistakes."),
+        typer.Option(
+            metavar="PICTURE", help="features, attention, curves, filters, confusion, mistakes, forecast or neighbours."
+        ),
     ] = None,
     layer: Annotated[str | None, typer.Option(metavar="NAME", help="Whose features, such as stages.0.1.conv2.")] = None,
 ):

@@ -58,7 +58,7 @@ def test_a_model_that_does_not_attend_says_so(text_bundle: Path, monkeypatch: py
         viz.attention(text_bundle, "a good film")
 
 
-@pytest.mark.parametrize("draw", [viz.attention])
+@pytest.mark.parametrize("draw", [viz.attention, viz.forecast, viz.neighbours])
 def test_every_function_refuses_a_task_that_has_no_such_picture(draw: Any) -> None:
     with pytest.raises(ZooError, match=r"is for image-classification, which has no .*; choose features"):
         draw("mlp.digits_v1", torch.zeros(8, 8))

@@ -43,15 +43,8 @@ def prepare(raw: list[Any], input: dict[str, Any], tokenizer: None = None) -> tu
 
 def _rows(raw: Any, input: dict[str, Any]) -> Tensor:
     """Any raw series -> its last rows (context, C), float32."""
-    channels, context = input["channels"], input["context"]
-    if isinstance(raw, (str, os.PathLike)):
-        name, rows = str(raw), _read(Path(raw), channels)
-    elif hasattr(raw, "shape"):
-        name, rows = f"the array of shape {tuple(raw.shape)}", to_tensor(raw, "the array")
-    else:
-        raise ZooError(f"{type(raw).__name__} is no series; give a path, a numpy array or a tensor.")
-    if rows.ndim != 2 or rows.shape[1] != len(channels) or rows.is_complex():
-        raise ZooError(f"{name} is no series; give rows of {len(channels)} numbers: {', '.join(channels)}.")
+    name, rows = read(raw, input["channels"])
+    context = input["context"]
     if len(rows) < context:
         raise ZooError(f"{name} has {len(rows)} rows, and a forecast looks back at {context}; give at least as many.")
     rows = rows[-context:].float()
@@ -60,7 +53,20 @@ def _rows(raw: Any, input: dict[str, Any]) -> Tensor:
     return rows
 
 
-def _read(path: Path, channels: list[str]) -> Tensor:
+def read(raw: Any, channels: list[str]) -> tuple[str, Tensor]:
+    """What messages call a raw series, and all of its rows (T, C). Raises `ZooError` for what is no series."""
+    if isinstance(raw, (str, os.PathLike)):
+        name, rows = str(raw), _from_file(Path(raw), channels)
+    elif hasattr(raw, "shape"):
+        name, rows = f"the array of shape {tuple(raw.shape)}", to_tensor(raw, "the array")
+    else:
+        raise ZooError(f"{type(raw).__name__} is no series; give a path, a numpy array or a tensor.")
+    if rows.ndim != 2 or rows.shape[1] != len(channels) or rows.is_complex():
+        raise ZooError(f"{name} is no series; give rows of {len(channels)} numbers: {', '.join(channels)}.")
+    return name, rows
+
+
+def _from_file(path: Path, channels: list[str]) -> Tensor:
     if not path.is_file():
         raise ZooError(f"there is no file {path}; give the path of a series.")
     if path.suffix == ".npy":

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.errors import ZooError, unknown
+from zoo.viz.ahead import forecast
 from zoo.viz.figure import save
 from zoo.viz.having import check, pictures
 from zoo.viz.layers import activations, features, filters
 from zoo.viz.log import curves
 from zoo.viz.matrix import confusion
+from zoo.viz.near import neighbours
 from zoo.viz.words import attention
 from zoo.viz.worst import mistakes
 
@@ -30,7 +32,9 @@ __all__ = [
     "curves",
     "features",
     "filters",
+    "forecast",
     "mistakes",
+    "neighbours",
     "save",
     "show",
 ]
@@ -38,6 +42,8 @@ __all__ = [
 
 # How each is drawn, and whether an input goes into it.
 _DRAWN: dict[str, tuple[Callable[..., Figure], Literal["needed", "optional", "none"]]] = {
+    "forecast": (forecast, "optional"),
+    "neighbours": (neighbours, "optional"),
     "features": (features, "needed"),
     "attention": (attention, "needed"),
     "curves": (curves, "none"),
@@ -53,8 +59,9 @@ def show(name: str | os.PathLike[str], raw: Any = None, *, what: str | None = No
     Args:
         name: a weight, a model (its default weight), a bundle or run folder.
         raw: the input, for pictures of one: as `zoo.predictor` takes it.
-        what: features, filters, attention, curves, confusion or mistakes; by default what the task has for an input
-            (features or attention), and without one the training curves.
+        what: features, filters, attention, curves, confusion, mistakes, forecast or neighbours. By default it is what
+            the task has of an input: a forecast, neighbours, features or attention; without an input the training
+            curves, where it is neither of the first two.
         layer: for features, whose.
 
     Raises `ZooError` for a picture that there is not, that the task does not have, that needs an input or takes none.

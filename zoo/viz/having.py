@@ -9,6 +9,8 @@ from zoo.errors import ZooError
 _IMAGES = ("image-classification", "metric-learning", "multi-task")
 _CLASSIFIERS = ("image-classification", "text-classification", "token-classification", "tabular-classification")
 TASKS: dict[str, tuple[str, ...]] = {
+    "forecast": ("forecasting",),
+    "neighbours": ("metric-learning",),
     "features": _IMAGES,
     "attention": ("text-classification",),
     "curves": (),

@@ -1,0 +1,69 @@
+"""The nearest neighbours of an image, where near is plain: the embedding is the pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from zoo import data, registry, viz
+
+
+class Pixels(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scale * x.flatten(1)
+
+
+@pytest.fixture
+def bundle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make_bundle: Callable[..., Path]) -> Path:
+    registry.names()  # what loads the zoo's own models
+    model = registry.Model("pixels", Pixels, "metric-learning", "default", "a test", "this test", (1, 8, 8))
+    monkeypatch.setitem(registry._models, "pixels", model)
+    return make_bundle(
+        tmp_path / "pixels.tiny_v1",
+        Pixels().state_dict(),
+        model="pixels",
+        model_args={},
+        task="metric-learning",
+        labels=[],
+        input={"kind": "image", "channels": 1, "size": [8, 8], "maximum": 16, "mean": [0.5], "std": [0.25]},
+        data="digits",
+    )
+
+
+def images() -> Tensor:
+    found = data.load("digits").test.inputs
+    assert isinstance(found, Tensor)
+    return found.flatten(1).float() / 16 / 0.25
+
+
+def test_the_neighbours_are_the_nearest_others_and_have_their_own_labels(bundle: Path) -> None:
+    figure = viz.neighbours(bundle)
+    test, pixels = data.load("digits").test, images()
+    panels = [figure.axes[start : start + 8] for start in range(0, 40, 8)]
+    assert len(figure.axes) == 40 and "of 359 images of digits's test split" in figure.get_suptitle()
+    for label, (query, *near) in enumerate(panels):
+        assert query.get_title() == f"query, {label}"
+        place = test.targets.tolist().index(label)
+        distances = (pixels - pixels[place]).norm(dim=1)
+        nearest = [other for other in distances.argsort().tolist() if other != place][:7]
+        want = [f"{int(test.targets[other])}, at {distances[other]:.2f}" for other in nearest]
+        assert [axes.get_title() for axes in near] == want
+        shown = torch.as_tensor(near[0].images[0].get_array()).float()
+        torch.testing.assert_close(shown.flatten(), pixels[nearest[0]] * 0.25)
+
+
+def test_an_image_of_ones_own_is_looked_up_among_all(bundle: Path) -> None:
+    raw = data.load("digits").test.inputs[5]
+    figure = viz.neighbours(bundle, raw)
+    query, first, *_ = figure.axes
+    assert len(figure.axes) == 8 and query.get_title() == "query" and first.get_title().endswith(", at 0.00")
+    shown = torch.as_tensor(query.images[0].get_array()).float()
+    torch.testing.assert_close(shown.flatten(), images()[5] * 0.25)
