@@ -1,4 +1,4 @@
-"""A bidirectional LSTM that honours lengths: `zoo.nn.BiLSTM` on padded batches beside `nn.LSTM` on packed ones.
+"""A bidirectional LSTM that honours lengths: `zoo.nn.Recurrent` on padded batches beside `nn.LSTM` on packed ones.
 
     python benchmarks/recurrent.py [--rounds N] [--processor]
 
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from zoo.data.text import buckets
-from zoo.nn import BiLSTM
+from zoo.nn import Recurrent
 
 ROWS, FEATURES, HIDDEN = 64, 132, 128
 
@@ -38,7 +38,7 @@ Pass = Callable[[Tensor, Tensor], Tensor]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="BiLSTM on padded batches beside nn.LSTM on packed ones.")
+    parser = argparse.ArgumentParser(description="A bidirectional LSTM on padded and on packed batches.")
     parser.add_argument("--rounds", type=int, default=5, help="times that each pass is timed")
     parser.add_argument("--processor", action="store_true", help="compare processor seconds, not those on the clock")
     arguments = parser.parse_args()
@@ -78,7 +78,7 @@ def compared(
 
 def pair() -> tuple[Pass, Pass]:
     """The two ways from x (N, T, F) and lengths (N,) to states (N, T, 2 H), with the same weights."""
-    padded = BiLSTM(FEATURES, HIDDEN)
+    padded = Recurrent("lstm", FEATURES, HIDDEN, bidirectional=True)
     lstm = nn.LSTM(FEATURES, HIDDEN, batch_first=True, bidirectional=True)
     twin = {
         f"{name}{end}": value

@@ -92,19 +92,21 @@ def file(name: str) -> Path:
     from huggingface_hub import HfApi, try_to_load_from_cache
 
     from zoo.sources.cache import offline
-    from zoo.sources.hub import ask
+    from zoo.sources.hub import ask, hub_errors
 
     place = _config(name).hf_hub_id
     if not place:
         raise ZooError(f"timm has no weight of {name} on the Hub; leave pretrained out, or name another model.")
     api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
-    try:
-        if not offline() and not isinstance(try_to_load_from_cache(place, TENSORS), str):
+    cached = isinstance(try_to_load_from_cache(place, TENSORS), str)
+    if offline() and not cached:
+        raise ZooError(
+            f"{TENSORS} of {place}: ZOO_OFFLINE forbids the network, and the Hub's cache lacks it; unset it."
+        )
+    with hub_errors(f"{TENSORS} of {place}"):
+        if not cached:
             ask(api, place, TENSORS)
         path = Path(api.hf_hub_download(place, TENSORS, local_files_only=offline(), etag_timeout=5))
-    except Exception as error:  # the Hub's client raises its own and its transport's
-        why = " ".join(str(error).split())[:200]
-        raise ZooError(f"{TENSORS} of {place} cannot be had ({why}); check the network.") from error
     blob = path.resolve()  # which the Hub's cache names by the file's SHA-256
     if len(blob.name) != 64:
         raise ZooError(f"the Hub gives no SHA-256 for {TENSORS} of {place}, so nothing vouches for it.")

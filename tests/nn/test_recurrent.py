@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from zoo.errors import ZooError
-from zoo.nn import BiLSTM, Recurrent, length_mask, reverse_within
+from zoo.nn import Recurrent, length_mask, reverse_within
 from zoo.nn.recurrent import CELLS, time_dropout
 
 LENGTHS = torch.tensor([9, 1, 4, 7, 2])
@@ -107,7 +107,7 @@ def test_empty_rows_and_no_steps_at_all(cell: str, bidirectional: bool) -> None:
 
 
 def test_a_bilstm_keeps_the_names_that_shipped_weights_have() -> None:
-    ours = BiLSTM(5, 8, layers=2)
+    ours = Recurrent("lstm", 5, 8, layers=2, bidirectional=True)
     assert list(ours.state_dict()) == [
         f"{half}.{i}.{name}_l0"
         for half in ("ahead", "back")

@@ -91,11 +91,13 @@ def test_what_there_is_not(hub: HubServer, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(ZooError, match=r"unknown model 'timm/test_resnett'; did you mean timm/test_resnet"):
         zoo.create("timm/test_resnett")
     hub.repositories.clear()
-    with pytest.raises(ZooError, match=rf"model\.safetensors of {REPO} cannot be had .*; check the network\.$"):
+    with pytest.raises(
+        ZooError, match=rf"^model\.safetensors of {REPO}: there is no such repository, or it is private; "
+    ):
         zoo.create(NAME, pretrained=True)
     monkeypatch.setenv("ZOO_OFFLINE", "1")
     asked = len(hub.asked)
-    with pytest.raises(ZooError, match="cannot be had"):
+    with pytest.raises(ZooError, match=rf"^model\.safetensors of {REPO}: ZOO_OFFLINE forbids the network"):
         zoo.create(NAME, pretrained=True)
     assert len(hub.asked) == asked
 
@@ -104,7 +106,7 @@ def test_without_a_network_the_error_is_there_at_once(hub: HubServer, monkeypatc
     monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("it waits and tries again"))
     endpoint = hub.url
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{closed_port}")
-    with pytest.raises(ZooError, match=rf"^model\.safetensors of {REPO} cannot be had \(.*\); check the network\.$"):
+    with pytest.raises(ZooError, match=rf"^model\.safetensors of {REPO}.*check the network"):
         zoo.create(NAME, pretrained=True)
     assert capfd.readouterr().err == ""
     monkeypatch.setenv("HF_ENDPOINT", endpoint)
@@ -179,3 +181,17 @@ def test_a_guest_is_fine_tuned_from_its_own_weight(hub: HubServer, tmp_path: Pat
     run = zoo.train({**recipe, "data": {"name": "dots", "batch_size": 4}}, out=tmp_path / "run")
     model = zoo.create(run.folder)
     assert model.zoo.name == NAME and model(torch.rand(1, 3, 32, 32)).shape == (1, 2)  # type: ignore
+
+
+def test_a_data_set_that_the_hub_does_not_give(hub: HubServer, closed_port: int, monkeypatch: pytest.MonkeyPatch):
+    from zoo import data
+
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("it waits and tries again"))
+    with pytest.raises(ZooError, match=r"^data\.name hf:someone/pictures.*check the name"):
+        data.load("hf:someone/pictures")
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{closed_port}")
+    with pytest.raises(ZooError, match=r"^data\.name hf:someone/pictures.*check the network"):
+        data.load("hf:someone/pictures")
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    with pytest.raises(ZooError, match=r"^data\.name hf:someone/pictures: ZOO_OFFLINE forbids the network"):
+        data.load("hf:someone/pictures")

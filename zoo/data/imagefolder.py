@@ -129,24 +129,24 @@ def _look(path: str) -> tuple[str, str]:
 
 def _hub(place: str) -> Path:
     """The folder of a data set on the Hub, OWNER/NAME or OWNER/NAME@REVISION, in the Hub's own cache."""
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
     from zoo.sources.cache import offline
+    from zoo.sources.hub import hub_errors
 
     name, _, revision = place.partition("@")
-    try:
-        folder = snapshot_download(
-            name,
-            repo_type="dataset",
-            revision=revision or None,
-            endpoint=os.environ.get("HF_ENDPOINT"),
-            local_files_only=offline(),
-            etag_timeout=5,
-        )
-    except Exception as error:  # the Hub's client raises its own and its transport's
-        why = " ".join(str(error).split())[:200]
-        raise ZooError(f"data.name: the data set {name} cannot be had from the Hub ({why}); check the name.") from error
-    return Path(folder)
+    api, wanted = HfApi(endpoint=os.environ.get("HF_ENDPOINT")), {"repo_type": "dataset", "revision": revision or None}
+    if offline():
+        try:
+            return Path(api.snapshot_download(name, local_files_only=True, **wanted))
+        except LocalEntryNotFoundError as error:
+            raise ZooError(
+                f"data.name hf:{place}: ZOO_OFFLINE forbids the network, and the Hub's cache lacks it; unset it."
+            ) from error
+    with hub_errors(f"data.name hf:{place}"):
+        api.dataset_info(name, revision=revision or None)  # a download by itself would ask again and again
+        return Path(api.snapshot_download(name, etag_timeout=5, **wanted))
 
 
 def _some(names: list[str]) -> str:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoo.nn import AttentionPooling, BiLSTM, length_mask
+from zoo.nn import AttentionPooling, Recurrent, length_mask
 from zoo.nn.recurrent import time_dropout
 from zoo.nn.words import PAD, WordVectors, embed
 from zoo.registry import register_model
@@ -69,7 +69,7 @@ class bilstm_attn(nn.Module):
         self.embedding = WordVectors(vocab_size, embedding_dim, padding_idx=PAD)
         self.bigrams = WordVectors(bigrams, bigram_dim) if bigrams else None
         features = embedding_dim + (bigram_dim if bigrams else 0)
-        self.encoder = BiLSTM(features, hidden, layers, dropout)
+        self.encoder = Recurrent("lstm", features, hidden, layers, bidirectional=True, dropout=dropout)
         self.skip = skip
         width = 2 * hidden + (features if skip else 0)
         self.pool = AttentionPooling(width, attention)

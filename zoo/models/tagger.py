@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from zoo.nn import BiLSTM
+from zoo.nn import Recurrent
 from zoo.nn.recurrent import time_dropout
 from zoo.nn.words import PAD, UNKNOWN, WordVectors
 from zoo.registry import register_model
@@ -60,8 +60,9 @@ class bilstm_tagger(nn.Module):
         super().__init__()
         self.embedding = WordVectors(vocab_size, embedding_dim, padding_idx=PAD)
         self.characters = WordVectors(characters, character_dim, padding_idx=PAD)
-        self.speller = BiLSTM(character_dim, spelling)
-        self.encoder = BiLSTM(embedding_dim + 2 * spelling, hidden, layers, dropout)
+        self.speller = Recurrent("lstm", character_dim, spelling, bidirectional=True)
+        width = embedding_dim + 2 * spelling
+        self.encoder = Recurrent("lstm", width, hidden, layers, bidirectional=True, dropout=dropout)
         self.head = nn.Linear(2 * hidden, num_classes)
         self.word_dropout, self.dropout = word_dropout, dropout
 

@@ -5,11 +5,10 @@ from zoo.nn.embedding_losses import ContrastiveLoss, TripletLoss
 from zoo.nn.focal import FocalLoss
 from zoo.nn.functions import bias_relu, sigmoid
 from zoo.nn.multi_task import MultiTaskLoss
-from zoo.nn.recurrent import BiLSTM, Recurrent, length_mask, reverse_within
+from zoo.nn.recurrent import Recurrent, length_mask, reverse_within
 
 __all__ = [
     "AttentionPooling",
-    "BiLSTM",
     "ContrastiveLoss",
     "FocalLoss",
     "MultiTaskLoss",

@@ -94,10 +94,3 @@ class Recurrent(nn.Module):
         last = (lengths - 1).clamp(min=0).view(-1, 1, 1)  # an empty row's first state is zero
         forward = states[..., : self.hidden].gather(1, last.expand(-1, 1, self.hidden)).squeeze(1)
         return torch.cat([forward, states[:, 0, self.hidden :]], -1)
-
-
-class BiLSTM(Recurrent):
-    """A bidirectional LSTM (Graves & Schmidhuber 2005): `Recurrent` with these two choices made."""
-
-    def __init__(self, features: int, hidden: int, layers: int = 1, dropout: float = 0.0) -> None:
-        super().__init__("lstm", features, hidden, layers, bidirectional=True, dropout=dropout)
