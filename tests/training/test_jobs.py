@@ -63,7 +63,8 @@ def test_a_run_that_fails_is_named_and_the_others_are_kept(cluster: str | None, 
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_every_job_with_its_checkpoint(tmp_path: Path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_every_job_with_its_checkpoint(number: signal.Signals, tmp_path: Path):
     long = {**RECIPE, "train": {"epochs": 5000}}
     recipe = tmp_path / "long.yaml"
     recipe.write_text(yaml.safe_dump(long), encoding="utf-8")
@@ -75,9 +76,10 @@ def test_ctrl_c_ends_every_job_with_its_checkpoint(tmp_path: Path):
     deadline = time.monotonic() + 120
     while len(list(tmp_path.glob("*/log.csv"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
-    parent.send_signal(signal.SIGINT)
+    parent.send_signal(number)
     _, err = parent.communicate(timeout=60)
-    assert parent.returncode != 0 and "KeyboardInterrupt" in err
+    assert parent.returncode == 143 if number == signal.SIGTERM else "KeyboardInterrupt" in err
+    assert parent.returncode != 0
     assert all(list((tmp_path / seed).glob("checkpoints/*.safetensors")) for seed in "01")
     assert not (tmp_path / "2").exists(), "what waits is not begun"
 

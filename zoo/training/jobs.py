@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -13,10 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ZooError
+from zoo.training import signals
 from zoo.training.run import Run
 
 LONGEST = 24 * 60
 """Minutes that a cluster is asked for a run: more than any recipe here takes."""
+
+LOOK = 0.2
+"""Seconds between looks whether somebody wants to leave."""
 
 
 def train_all(
@@ -25,8 +28,9 @@ def train_all(
     """Train `recipe` (a file or folder) once for each seed of `folders`, into its folder, at most `jobs` at a time.
 
     Each is a process of its own, `zoo train … --resume` where the folder is there already, with its share of the
-    machine's threads unless OMP_NUM_THREADS says otherwise. With `cluster` they are submitit's jobs: "slurm", or
-    "local" for processes that it starts here. What fails is not started again.
+    machine's threads unless OMP_NUM_THREADS says otherwise. SIGINT and SIGTERM end them all, each with its checkpoint.
+    With `cluster` they are submitit's jobs: "slurm", or "local" for processes that it starts here. What fails is not
+    started again.
 
     Raises `ZooError` with the seeds that failed and the last that each said, once the others are done.
     """
@@ -51,42 +55,50 @@ def _here(commands: Mapping[int, list[str]], jobs: int) -> dict[int, str]:
     """Seed -> the last line of each process that failed."""
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
     environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads)}
-    places, failed = threading.Semaphore(jobs), {}
-    running: list[subprocess.Popen[str]] = []
-    leaving = threading.Event()
+    places, failed, leaving = threading.Semaphore(jobs), {}, threading.Event()
 
     def work(seed: int, tell: Callable[[int, str], None]) -> None:
         with places:
             if leaving.is_set():
                 return
             process = subprocess.Popen(
-                commands[seed], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+                commands[seed],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=environment,
+                start_new_session=True,  # a terminal's Ctrl-C is for this process, which passes it on once
             )
-            running.append(process)
+            passing_on = threading.Thread(target=_end, args=(process, leaving))
+            passing_on.start()
             last = ""
             for line in process.stderr or ():
                 last = line.strip() or last
                 tell(seed, last)
             if process.wait():
                 failed[seed] = last.removeprefix("error: ") or f"exit status {process.returncode}"
+            passing_on.join()
 
-    with _lines(commands) as tell:
+    with _lines(commands) as tell, signals.noted() as received:
         workers = [threading.Thread(target=work, args=(seed, tell)) for seed in commands]
-        try:
-            for worker in workers:
-                worker.start()
-            for worker in workers:
-                worker.join()
-        except BaseException:  # Ctrl-C above all: each run is to write its checkpoint before all end
-            leaving.set()
-            for process in running:
-                if process.poll() is None:
-                    process.send_signal(signal.SIGINT)
-            for worker in workers:
-                if worker.ident:
-                    worker.join()
-            raise
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            while worker.is_alive():
+                if received:
+                    leaving.set()
+                worker.join(LOOK)
+        if received:
+            signals.leave(received[0])
     return failed
+
+
+def _end(process: subprocess.Popen[str], leaving: threading.Event) -> None:
+    """Let a run write its checkpoint and end as soon as all are to leave."""
+    while process.poll() is None:
+        if leaving.wait(LOOK):
+            process.terminate()
+            process.wait()
 
 
 @contextmanager
