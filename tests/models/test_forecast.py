@@ -14,7 +14,7 @@ from zoo.models.forecast import EPSILON, gru_forecast
 def model() -> gru_forecast:
     torch.manual_seed(0)
     model = gru_forecast(context=12, horizon=5, segment=4, hidden=8)
-    init.apply(model, "recurrent")
+    init.apply(model, "trunc_normal")
     nn.init.normal_(model.autoregression.weight, std=0.1)  # it starts at zero
     return model.eval()
 
@@ -58,7 +58,7 @@ def test_it_computes_what_its_formula_says(model, window):
 def test_before_training_the_autoregression_says_nothing():
     torch.manual_seed(0)
     model = gru_forecast()
-    init.apply(model, "recurrent")
+    init.apply(model, "trunc_normal")
     assert not model.autoregression.weight.any() and model.head.weight.any()
 
 
