@@ -46,9 +46,10 @@ class charlstm(nn.Module):
         embedding_dim: numbers in a character's vector.
         hidden: LSTM units of each layer.
         layers: LSTM layers.
-        dropout: share of channels dropped in training mode before each layer and before the head, one mask a row for
-            all time steps (Gal & Ghahramani 2016, section 4). It is not left to `nn.LSTM(dropout=)`, which draws a
-            fresh mask at every step and which cuDNN does not repeat exactly.
+        dropout: share of channels dropped in training mode from what each layer gives, one mask a row for all time
+            steps (Gal & Ghahramani 2016, section 4). It is not left to `nn.LSTM(dropout=)`, which draws a fresh mask at
+            every step and which cuDNN does not repeat exactly. A character's vector is spared: it is short, and all
+            that is known of the character.
 
     Shapes: ids (N, T) int64 -> logits (N, T, symbols); those at t tell what follows the first t + 1 characters.
     """
@@ -75,9 +76,10 @@ class charlstm(nn.Module):
         """(logits, memory behind the last character) of ids that follow those of `memory`, [] for none."""
         x, after = self.embedding(ids), []
         for i, layer in enumerate(self.layers):
-            x, state = layer(time_dropout(x, self.dropout, self.training), memory[i] if memory else None)
+            x, state = layer(x, memory[i] if memory else None)
+            x = time_dropout(x, self.dropout, self.training)
             after.append(state)
-        return self.head(time_dropout(x, self.dropout, self.training)), after
+        return self.head(x), after
 
     def generate(
         self, prompt: str, length: int = 500, *, temperature: float = 1.0, top_k: int | None = None, seed: int = 0
