@@ -11,6 +11,7 @@ import torch
 from torch.optim import lr_scheduler
 
 from zoo.recipes import Curve, MultiStep, Plateau, Schedule, Step, parse
+from zoo.schema.schedules import Restart
 from zoo.training.schedule import factor, watched
 
 TOTAL = 40
@@ -59,6 +60,19 @@ def test_every_step_of_a_curve(name: Any, warmup: int):
     assert rates[max(0, warmup - 1)] == 1, "the peak is the recipe's own rate"
     after = rates[warmup:]
     assert after == sorted(after, reverse=True)
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_a_warm_restart_lets_the_curve_end_and_fall_once_more(name: Any):
+    rates = factors(Curve(name=name, warmup=0.25, restart=Restart(at=0.4, lr_scale=0.5)))
+    first = [factor(Curve(name=name, warmup=0.25), step, 16, 0, []) for step in range(16)]
+    again = [factor(Curve(name=name), step, 24, 0, []) / 2 for step in range(24)]
+    assert rates == pytest.approx([*first, *again], rel=1e-12)
+
+
+def test_restarts_of_a_cosine_are_pytorchs():
+    rates = factors(Curve(name="cosine", restart=Restart(at=0.5)))
+    assert rates == pytest.approx(theirs(lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, TOTAL // 2)), abs=1e-12)
 
 
 @pytest.mark.parametrize("warmup", [0, 2, 8])

@@ -12,11 +12,19 @@ from zoo.schema.base import Count, Fraction, NotNegative, Strict
 Shrink = Annotated[float, Field(gt=0, lt=1)]
 
 
+class Restart(Strict):
+    """A warm restart: the curve ends at the part `at` of the run and falls once more, from `lr_scale` of the rate."""
+
+    at: Shrink
+    lr_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
 class Curve(Strict):
-    """A curve over the whole run, after a warm-up for the part `warmup` of it."""
+    """A curve over the whole run, or to its restart, after a warm-up for the part `warmup` of that."""
 
     name: Literal["constant", "linear", "cosine", "one_cycle"]
     warmup: Fraction = 0.0
+    restart: Restart | None = None
 
 
 class Step(Strict):

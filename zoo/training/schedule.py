@@ -20,11 +20,17 @@ def factor(schedule: Schedule, step: int, total: int, epoch: int, history: Seque
 
     The warm-up rises linearly over the first `warmup * total` steps and reaches 1 in its last one; `one_cycle` rises
     from 1/25, the others from 0. Then `constant` stays, `linear` falls to 0, `cosine` falls to 0 along half a cosine,
-    and `one_cycle` falls likewise to 1e-4.
+    and `one_cycle` falls likewise to 1e-4. With `restart` they do so within its first part, and fall once more from
+    `lr_scale` over the rest (Loshchilov & Hutter 2017, SGDR, section 3).
 
     `step`, `multi_step` and `plateau` count their epochs from the start of the run, and the warm-up multiplies them
     (Goyal et al. 2017, Accurate, Large Minibatch SGD, section 2.2).
     """
+    if isinstance(schedule, Curve) and schedule.restart:
+        first = round(schedule.restart.at * total)
+        if step >= first:
+            return schedule.restart.lr_scale * _curve(schedule, 1 - (step - first) / (total - first))
+        total = first
     rise = round(schedule.warmup * total)
     start = START if schedule.name == "one_cycle" else 0.0
     warm = start + (1 - start) * (step + 1) / rise if step < rise else 1.0
