@@ -142,6 +142,23 @@ def test_the_forget_gate_starts_at_one_counted_once(layer: nn.LSTM | nn.LSTMCell
         assert total.view(4, 9).tolist() == [[0] * 9, [1] * 9, [0] * 9, [0] * 9]
 
 
+@pytest.mark.parametrize("layer", [nn.LSTM(7, 2000, 2), nn.LSTMCell(7, 2000), nn.GRU(7, 2000), nn.GRUCell(7, 2000)])
+def test_chrono_lets_units_remember_for_two_to_two_hundred_steps(layer: nn.Module) -> None:
+    init.apply(layer, "chrono")
+    for name in [name for name, _ in layer.named_parameters() if name.startswith("bias_ih")]:
+        gates = layer.get_parameter(name).detach().split(2000)
+        kept = torch.sigmoid(gates[1])  # of the state, a step; it is gone to 1/e after about 1 / (1 - kept) steps
+        steps = 1 / (1 - kept)
+        assert (
+            2 <= steps.min() < 3 and 198 < steps.max() <= 200.1 and steps.mean().item() == pytest.approx(101, rel=0.05)
+        )
+        if isinstance(layer, (nn.LSTM, nn.LSTMCell)):
+            assert torch.equal(gates[0], -gates[1]), "what is forgotten makes room for as much"
+        for gate in gates[2:]:
+            assert gate.count_nonzero() == 0
+        assert layer.get_parameter(name.replace("_ih", "_hh")).count_nonzero() == 0
+
+
 @pytest.mark.parametrize("layer", [nn.GRU(7, 9), nn.GRUCell(7, 9), nn.RNN(7, 9), nn.LSTM(7, 9, proj_size=5)])
 def test_other_recurrent_layers(layer: nn.Module) -> None:
     spoil(layer)

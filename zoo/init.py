@@ -253,6 +253,26 @@ def recurrent(layer: nn.Module, gain: float) -> None:
                 parameter.chunk(4)[1].fill_(1)  # PyTorch orders the gates input, forget, cell, output
 
 
+@register_init("chrono")
+def chrono(layer: nn.Module, gain: float) -> None:
+    """`recurrent`, but that the gates of an LSTM or a GRU start out remembering for 2 to 200 steps, each unit its own.
+
+    The forget gate's bias is ln u with u from U(1, 199), the input gate's its negative; a GRU's update gate, which
+    keeps, has ln u (Tallec & Ollivier 2018, Can Recurrent Neural Networks Warp Time?, equation 16). For networks that
+    answer from their last state: with a forget bias of 1 it knows the last few words alone, and training is slow to
+    mend that. 200 is about the length of a review.
+    """
+    recurrent(layer, gain)
+    if not isinstance(layer, (nn.LSTM, nn.LSTMCell, nn.GRU, nn.GRUCell)):
+        return
+    for name, parameter in layer.named_parameters(recurse=False):
+        if name.startswith("bias_ih"):
+            gates = parameter.chunk(4 if isinstance(layer, (nn.LSTM, nn.LSTMCell)) else 3)
+            gates[1].uniform_(1, 199).log_()  # PyTorch orders a GRU's gates reset, update, new
+            if len(gates) == 4:
+                gates[0].copy_(-gates[1])
+
+
 def _fan(weight: Tensor, mode: str) -> int:
     receptive = math.prod(weight.shape[2:])
     return receptive * weight.shape[1 if mode == "fan_in" else 0]
