@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from zoo import data, registry
 from zoo.data import Split, fingerprint
 from zoo.data.entry import Entry
 from zoo.data.table import Columns
+from zoo.training import loop
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -23,6 +25,21 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """interrupt(N): send SIGINT to this process in its N-th step from now on."""
+    real, left = loop.set_rate, [0]
+
+    def set_rate(*arguments: Any) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            signal.raise_signal(signal.SIGINT)
+        real(*arguments)
+
+    monkeypatch.setattr(loop, "set_rate", set_rate)
+    return lambda steps: left.__setitem__(0, steps)
 
 
 class TinyConv(nn.Module):

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,21 +36,6 @@ def test_two_runs_give_the_same_bits_and_another_seed_others(recipe: dict[str, A
     other = zoo.train(recipe, out=tmp_path / "other", device="cpu")
     assert result(first) == result(second)
     assert result(first)[0] != result(other)[0]
-
-
-@pytest.fixture
-def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """interrupt(N): send SIGINT to this process in its N-th step from now on."""
-    real, left = loop.set_rate, [0]
-
-    def set_rate(*arguments: Any) -> None:
-        left[0] -= 1
-        if left[0] == 0:
-            signal.raise_signal(signal.SIGINT)
-        real(*arguments)
-
-    monkeypatch.setattr(loop, "set_rate", set_rate)
-    return lambda steps: left.__setitem__(0, steps)
 
 
 def test_interrupted_at_any_step_and_resumed_equals_uninterrupted(recipe, interrupt, tmp_path: Path):

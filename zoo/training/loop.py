@@ -19,7 +19,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from zoo import tasks
 from zoo.errors import ZooError
 from zoo.recipes import Recipe
-from zoo.training import checkpoint, kinds, losses, processes, selection, signals
+from zoo.training import checkpoint, kinds, losses, memory, processes, selection, signals
 from zoo.training.adversarial import perturbed, tables
 from zoo.training.feed import Inputs, mix
 from zoo.training.measure import measure
@@ -138,6 +138,12 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
         values = selection.measured(rows, recipe.evaluate.metric)
         return selection.is_exhausted(values, stop.patience, stop.min_delta)
 
+    def too_large() -> str:
+        return (
+            f"out of memory on {device} with data.batch_size {recipe.data.batch_size}, in step {place.step + 1} of "
+            f"{total}; {_left(folder)}: lower data.batch_size, or set train.accumulate={2 * recipe.train.accumulate}."
+        )
+
     def look() -> None:
         """Read the losses since the last look."""
         values = torch.stack(pending).tolist() if pending else []
@@ -183,12 +189,12 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
                 set_rate(optimizer, rate, place.epoch)
                 _seed(device, mix(recipe.train.seed, 1 + 2 * processes.rank(), place.step))
                 generator.manual_seed(mix(recipe.train.seed, 2, place.step))
-                inputs, targets = feed.load(batches[place.position], generator, place.step / total)
-                if recipe.train.channels_last:
-                    inputs = tuple(
-                        x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x for x in inputs
-                    )
-                try:
+                with memory.enough(too_large):
+                    inputs, targets = feed.load(batches[place.position], generator, place.step / total)
+                    if recipe.train.channels_last:
+                        inputs = tuple(
+                            x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x for x in inputs
+                        )
                     outputs, loss = add_gradient(inputs, targets)
                     if recipe.train.adversarial is not None:
                         with perturbed(moved, recipe.train.adversarial.epsilon):
@@ -197,13 +203,8 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
                         accelerator.clip_grad_norm_(parameters, recipe.train.clip)
                     stepper.step()
                     stepper.zero_grad()
-                except torch.OutOfMemoryError as error:
-                    raise ZooError(
-                        f"out of memory with data.batch_size {recipe.data.batch_size} on {device}; lower it, "
-                        f"or set train.accumulate={2 * recipe.train.accumulate}."
-                    ) from error
-                if averaged is not None:
-                    averaged.update_parameters(raw)
+                    if averaged is not None:
+                        averaged.update_parameters(raw)
                 pending.append(loss)
                 place.position += 1
                 place.step += 1
@@ -273,9 +274,14 @@ def _write(folder: Path, step: int, parts: dict[str, dict[str, Tensor]], state: 
 
 
 def _diverged(what: str, total: int, folder: Path) -> ZooError:
+    return ZooError(f"{what} of {total}; {_left(folder)}: lower optimizer.lr, or set train.clip.")
+
+
+def _left(folder: Path) -> str:
+    """What a run that fails leaves behind."""
     kept = checkpoint.saved(folder / "checkpoints")
     left = f"the last good checkpoint, of step {int(kept[-1].stem)}, is kept" if kept else "there is no checkpoint yet"
-    return ZooError(f"{what} of {total}; {left} in {folder}: lower optimizer.lr, or set train.clip.")
+    return f"{left} in {folder}"
 
 
 def _restore(

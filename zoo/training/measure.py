@@ -10,7 +10,7 @@ from torch import nn
 
 from zoo import tasks
 from zoo.data import Split
-from zoo.training import kinds
+from zoo.training import kinds, memory
 
 
 def measure(
@@ -19,12 +19,14 @@ def measure(
     """The task's metrics of `model`, which is put into eval mode, over the whole of `split`.
 
     `config` is a bundle's config.json: its input transform and task are what counts. Metric -> value.
+    Raises `ZooError` where memory runs out.
     """
     device = next(model.parameters()).device
     task, kind = tasks.get(config["task"]), kinds.get(config["input"]["kind"])
     model.eval()
     outputs, targets = [], []
-    with torch.inference_mode():
+    told = f"out of memory on {device} with evaluate.batch_size {batch_size}; lower it."
+    with memory.enough(lambda: told), torch.inference_mode():
         for inputs, truth in kind.evaluation(split, config, tokenizer, batch_size, device):
             rows, of_rows = task.rows(model(*inputs), truth)
             outputs.append(rows.float().cpu())

@@ -1,0 +1,107 @@
+"""A batch for which there is no memory, in processes that are given little of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+import zoo
+from zoo import ZooError
+from zoo.training import Run, memory
+
+SPARE = 500_000_000
+"""Bytes that a process may take once it has imported what training imports."""
+
+RECIPE: dict[str, Any] = {
+    "model": "mlp",
+    "model_args": {"widths": [100_000]},  # 575 MB for what the layer gives to a batch, 26 MB for its weights
+    "init": "kaiming_normal",
+    "data": {"name": "digits", "batch_size": 1437},
+    "optimizer": {"name": "sgd", "lr": 0.001},
+    "train": {"epochs": 2},
+    "evaluate": {"batch_size": 50},
+}
+
+LIMITED = """
+import resource, sys
+import accelerate, sklearn.datasets, timm, torchvision
+import zoo.training
+from zoo.cli import main
+
+pages = int(open("/proc/self/statm").read().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, 2 * [pages * resource.getpagesize() + int(sys.argv.pop(1))])
+sys.exit(main())
+"""
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recipe") / "wide.yaml"
+    path.write_text(yaml.safe_dump(RECIPE), encoding="utf-8")
+    return path
+
+
+def limited(recipe: Path, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """`zoo train` with `SPARE` bytes of memory."""
+    command = [sys.executable, "-c", LIMITED, str(SPARE), "train", str(recipe), "--out", str(out), "--device", "cpu"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run([*command, *more], capture_output=True, text=True, env=environment, timeout=300)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the memory of a process as Linux does")
+def test_a_batch_that_does_not_fit_says_its_size_and_the_advice_helps(recipe: Path, tmp_path: Path):
+    run = tmp_path / "run"
+    refused = limited(recipe, run)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == (
+        "error: out of memory on cpu with data.batch_size 1437, in step 1 of 2; there is no checkpoint yet in "
+        f"{run}: lower data.batch_size, or set train.accumulate=2.\n"
+    )
+    assert not run.exists(), "a run that never took a step leaves nothing"
+    assert limited(recipe, run, "train.accumulate=16", "train.epochs=1").returncode == 0
+    assert Run(run).finished
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the memory of a process as Linux does")
+def test_a_resumed_run_that_does_not_fit_keeps_its_checkpoint_and_goes_on_where_there_is_room(
+    recipe: Path, interrupt, tmp_path: Path
+):
+    run = tmp_path / "run"
+    interrupt(1)
+    with pytest.raises(KeyboardInterrupt):
+        zoo.train(recipe, out=run, device="cpu")
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    refused = limited(recipe, run, "--resume")
+    assert refused.returncode == 2 and refused.stderr == (
+        "error: out of memory on cpu with data.batch_size 1437, in step 2 of 2; the last good checkpoint, of step 1, "
+        f"is kept in {run}: lower data.batch_size, or set train.accumulate=2.\n"
+    )
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    assert [row["step"] for row in zoo.train(recipe, out=run, device="cpu", resume=True).log] == ["1", "2"]
+
+
+def test_measuring_says_its_own_batch(mlp: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    run = zoo.train({**mlp, "train": {"epochs": 1}}, out=tmp_path / "run", device="cpu")
+    monkeypatch.setattr("zoo.models.mlp.MLP.forward", lambda self, x: torch.empty(2**48))
+    with pytest.raises(ZooError, match=r"^out of memory on cpu with evaluate\.batch_size 500; lower it\.$"):
+        zoo.evaluate(run.folder, device="cpu")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_too_small():
+    with pytest.raises(ZooError, match=r"^too large\.$"), memory.enough(lambda: "too large."):
+        torch.empty(2**48, device="cuda")
+
+
+def test_other_errors_go_through():
+    with pytest.raises(RuntimeError, match="size of tensor"), memory.enough(lambda: "too large."):
+        torch.ones(2) + torch.ones(3)
