@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import zoo
-from zoo import ZooError, data
+from zoo import ZooError, data, registry
+from zoo.cli import main
 from zoo.data import fingerprint
 from zoo.data.entry import Entry
-from zoo.training import checkpoint, loop
+from zoo.training import Run, checkpoint, loop
 from zoo.training.losses import build as build_loss
 
 
@@ -89,6 +90,48 @@ def test_a_loss_that_turns_nan_names_its_step_and_keeps_the_last_good_checkpoint
         zoo.train(mlp, out=tmp_path / "whole", device="cpu"),
     )
     assert (resumed.folder / "model.safetensors").read_bytes() == (whole.folder / "model.safetensors").read_bytes()
+
+
+class Breaks(nn.Module):
+    """Images (N, 1, 8, 8) -> logits (N, 10), which are no numbers from the training step `at` on."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.at = at
+        self.head = nn.Linear(64, 10)
+        self.register_buffer("steps", torch.tensor(0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.steps += 1
+        return self.head(x.flatten(1)) * (1.0 if self.steps < self.at else math.nan)
+
+
+@pytest.mark.parametrize(("at", "good"), [(1, None), (1000, 28 * 35)])
+def test_the_command_names_the_step_keeps_the_last_good_checkpoint_and_ends_with_2(
+    at: int, good: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    registry.names()  # what loads the zoo's own models
+    model = registry.Model("breaks", Breaks, "image-classification", "default", "a test", "this test", (1, 8, 8))
+    monkeypatch.setitem(registry._models, "breaks", model)
+    monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
+    recipe, run = tmp_path / "breaks.yaml", tmp_path / "run"
+    recipe.write_text(
+        f"{{model: breaks, model_args: {{at: {at}}}, init: default, data: {{name: digits, batch_size: 50}}, "
+        "optimizer: {name: sgd, lr: 0.1}, train: {epochs: 40}}"
+    )
+    for more in ((), ("--resume",)) if good else ((),):  # resumed it stumbles over the same step
+        assert main(["train", str(recipe), "--out", str(run), "--device", "cpu", *more]) == 2
+        left = f"the last good checkpoint, of step {good}, is kept" if good else "there is no checkpoint yet"
+        assert capfd.readouterr().err.splitlines()[-1] == (
+            f"error: the loss is nan in step {at} of 1120; {left} in {run}: lower optimizer.lr, or set train.clip."
+        )
+        assert run.exists() == bool(good) and not (run / "model.safetensors").exists()
+    if good:
+        parts, state = checkpoint.newest(run / "checkpoints") or ({}, {})
+        assert state["step"] == good and parts["model"]["steps"] == good
+        assert all(bool(tensor.isfinite().all()) for part in parts.values() for tensor in part.values())
+        assert [int(row["step"]) for row in Run(run).log] == list(range(28, good + 1, 28))
 
 
 def test_a_learning_rate_that_is_far_too_high(mlp: dict[str, Any], tmp_path: Path):
