@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,12 +77,14 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_and_version_need_no_torch_and_are_there_at_once():
     times = []
     for arguments in (["--version"], ["--help"], ["-h"], []):
-        started = time.perf_counter()
+        before = os.times()
         result = run(*arguments)
-        times.append(time.perf_counter() - started)
+        after = os.times()
+        times.append(after.children_user + after.children_system - before.children_user - before.children_system)
         assert result.returncode == 0 and result.stderr == "", result
-    # The promise is 0.3 s; the margin is for a machine that trains next door. torch alone takes more than a second.
-    assert min(times) < 0.6
+    # Seconds of the processor (none on Windows), which a machine that trains next door does not stretch as it does the
+    # clock's. torch alone takes more than one.
+    assert min(times) < 0.3
     listing = run("--help", PYTHONPROFILEIMPORTTIME="1")
     imported = {line.rpartition("|")[2].strip() for line in listing.stderr.splitlines()}
     assert "zoo.cli" in imported

@@ -1,0 +1,108 @@
+"""The commands; no logic of their own. Each imports what it needs, so that `zoo --help` waits for nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import redirect_stdout
+from typing import Annotated
+
+import typer
+
+from zoo.cli import machine, models, reproducing, sharing, training
+from zoo.cli.options import BAD_INPUT, DONE, INTERRUPTED
+
+app = typer.Typer(
+    name="zoo",
+    help="A PyTorch model zoo in which every pretrained weight can be grown again from its recipe.",
+    epilog="Exit status: 0 done, 1 the check failed, 2 bad input or usage, 130 interrupted. "
+    "--debug, anywhere, shows where an error came from.",
+    add_completion=False,
+    rich_markup_mode=None,  # plain help: rich would take a third of the time in which it has to be there
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for part in (models, training, reproducing, sharing, machine):
+    app.add_typer(part.app)
+
+
+@app.callback(invoke_without_command=True)
+def zoo_(context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False):
+    # --version is here for the help alone: `_run` answers it, because typer needs pydantic to parse it.
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    debug = "--debug" in options
+    if debug:
+        arguments.remove("--debug")  # the first one, which stands before any "--"
+    # OpenMP's threads spin while they wait for each other, and beside other work on the machine they wait long: on two
+    # busy cores `zoo train mlp.digits` took 11 s with sleeping threads and minutes with spinning ones. Read by torch's
+    # import.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    if sys.stderr is None:  # closed by whoever started us
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  it stays open to the end
+    try:
+        if sys.stdout is None:
+            raise OSError("standard output is closed")
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        if "--json" not in options:
+            status = _run(arguments)
+        else:
+            with redirect_stdout(sys.stderr):  # whoever else prints, a plug-in perhaps, must not spoil the document
+                status = _run(arguments)
+        sys.stdout.flush()
+        return status
+    except (BrokenPipeError, SystemExit) as leaving:
+        if isinstance(leaving, SystemExit) and not isinstance(leaving.__context__, BrokenPipeError):
+            raise  # as training does on SIGTERM
+        # Whoever read us has had enough, which typer makes a SystemExit of.
+        _drop_output()
+        return DONE
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except Exception as error:
+        if debug:
+            import traceback
+
+            traceback.print_exc()
+        print(f"error: {_sentence(error)}", file=sys.stderr)
+        try:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except OSError:  # a full disk, which Python would complain of once more on its way out
+            _drop_output()
+        return BAD_INPUT
+
+
+def _drop_output() -> None:
+    """Send what is left of standard output nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments[:1] == ["--version"]:
+        import zoo
+
+        print(f"zoo {zoo.__version__}")
+        return DONE
+    return app(args=arguments, prog_name="zoo", standalone_mode=False) or DONE
+
+
+def _sentence(error: Exception) -> str:
+    """What to tell the user, on one line."""
+    from zoo.errors import ZooError
+
+    if hasattr(error, "format_message"):  # a usage error of typer's, whose classes have moved between its versions
+        text = error.format_message()  # type: ignore[attr-defined]
+        context = getattr(error, "ctx", None)
+        text = f"{text.rstrip('.')}; see {context.command_path if context else 'zoo'} --help."
+    elif isinstance(error, (ZooError, OSError)):
+        text = str(error)
+    else:
+        text = f"unexpected {type(error).__name__}: {error}; run again with --debug and report what it shows."
+    return " ".join(text.split())

@@ -1,0 +1,89 @@
+"""What there is, and what it says to an input: `zoo list`, `info`, `predict`, `show`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from zoo.cli.options import Device, Json, Name
+from zoo.cli.output import document, facts, table
+
+app = typer.Typer()
+
+
+@app.command("list")
+def list_(
+    pattern: Annotated[str, typer.Argument(metavar="[PATTERN]", help="A glob, such as 'resnet*'.")] = "*",
+    as_json: Json = False,
+):
+    """List models and their weights."""
+    import zoo
+    from zoo.registry import get
+
+    weights = zoo.list_weights()
+    rows = []
+    for model in map(get, zoo.list_models(pattern)):
+        mine = [weight for weight in weights if weight.startswith(f"{model.name}.")]
+        rows.append({"name": model.name, "task": model.task, "description": model.description, "weights": mine})
+    if as_json:
+        return document(rows)
+    table(
+        ("model", "task", "weights", "description"),
+        [(row["name"], row["task"], "\n".join(row["weights"]), row["description"]) for row in rows],
+    )
+
+
+@app.command()
+def info(name: Name, as_json: Json = False):
+    """Show all that is known of a model or a weight."""
+    import zoo
+
+    found = zoo.info(name).to_dict()
+    document(found) if as_json else facts(found)
+
+
+@app.command()
+def predict(
+    name: Name,
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Files, texts or JSON, as the task asks.")],
+    device: Device = None,
+    as_json: Json = False,
+):
+    """Answer for each input: labels with their probabilities, or a number."""
+    import zoo
+
+    predictor = zoo.predictor(name, device=device)
+    raws = predictor.unpack(inputs)
+    answers = predictor(raws)
+    if as_json:
+        return document([{"input": str(raw), **answer.to_dict()} for raw, answer in zip(raws, answers, strict=True)])
+    for raw, answer in zip(raws, answers, strict=True):
+        print(raw)
+        if not hasattr(answer, "top"):
+            facts(answer.to_dict(), "  ")
+            continue
+        for top in answer.top:
+            print(f"  {top.probability:7.2%}  {top.label}")
+
+
+@app.command()
+def show(
+    name: Name,
+    out: Annotated[str, typer.Option("-o", "--out", metavar="PNG", help="The file to write.")],
+    raw: Annotated[
+        str | None, typer.Argument(metavar="[INPUT]", help="A file or a text, as the task asks, for pictures of one.")
+    ] = None,
+    what: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PICTURE", help="features, attention, curves, filters, confusion, mistakes, forecast or neighbours."
+        ),
+    ] = None,
+    layer: Annotated[str | None, typer.Option(metavar="NAME", help="Whose features, such as stages.0.1.conv2.")] = None,
+):
+    """Draw what a model sees in an input, how it was trained, or where it is wrong."""
+    from zoo import viz
+
+    viz.save(viz.show(name, raw, what=what, layer=layer), out)
+    print(out)

@@ -1,0 +1,13 @@
+"""What several commands take, and the statuses with which they end."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A weight, a model, a bundle folder, or a source URL.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+Device = Annotated[str | None, typer.Option(metavar="DEVICE", help="Where to compute: cpu, cuda, cuda:1, mps.")]

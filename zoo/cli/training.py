@@ -1,0 +1,90 @@
+"""Growing: `zoo train`, and the runs that it leaves, `zoo runs`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from zoo.cli.options import Device, Json
+from zoo.cli.output import document, facts, table
+
+app = typer.Typer()
+runs = typer.Typer(help="Show the runs in a folder, or compare two.", rich_markup_mode=None)
+app.add_typer(runs, name="runs")
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's name, a YAML file, or a run to repeat.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[key.path=value]...", help="Changes, such as train.epochs=3.")
+    ] = None,
+    out: Annotated[str | None, typer.Option(metavar="DIR", help="The run's folder.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in DIR stopped.")] = False,
+    track: Annotated[str | None, typer.Option(metavar="NAME", help="Write curves for it too: tensorboard.")] = None,
+    device: Device = None,
+):
+    """Train a model by its recipe; the run's folder can be used and published as a weight."""
+    import zoo
+    from zoo.training import processes
+
+    changes = {}
+    for text in overrides or []:
+        key, equals, value = text.partition("=")
+        if not (key and equals):
+            raise zoo.ZooError(f"{text!r} is no override; write key.path=value, such as train.epochs=3.")
+        changes[key] = value
+    try:
+        # Not as keywords of `train`: of `device=cpu` the schema says that it is no key.
+        run = zoo.train(zoo.load_recipe(recipe, changes), out=out, resume=resume, device=device, track=track)
+    except KeyboardInterrupt:
+        print("interrupted; the same command with --resume goes on from the checkpoint.", file=sys.stderr)
+        raise
+    if processes.is_main():
+        facts({"run": str(run.folder), **run.metrics})
+
+
+@runs.callback(invoke_without_command=True)
+def runs_show(
+    context: typer.Context,
+    root: Annotated[str, typer.Option("--in", metavar="DIR", help="The folder that holds them.")] = "runs",
+    as_json: Json = False,
+):
+    if context.invoked_subcommand is None:
+        from zoo.runs import list_runs
+
+        found = list_runs(root)
+        if as_json:
+            return document([run.to_dict() for run in found])
+        head = ("run", "recipe", "state", "epochs", "metric", "value", "seconds")
+        rows = []
+        for run in found:
+            value = "" if run.value is None else f"{run.value:.4f}"
+            what = f"{run.metric}, {run.split}"
+            rows.append((run.folder, run.recipe, run.state, str(run.epochs), what, value, f"{run.seconds:.0f}"))
+        table(head, rows)
+
+
+@runs.command("compare")
+def runs_compare(
+    first: Annotated[str, typer.Argument(metavar="RUN")],
+    second: Annotated[str, typer.Argument(metavar="RUN")],
+    picture: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="PNG", help="Draw the curves of both there.")
+    ] = None,
+    as_json: Json = False,
+):
+    """Show what differs between two runs: recipe, environment, curves."""
+    from zoo import runs
+
+    found = runs.compare(first, second)
+    if picture is not None:
+        runs.draw(found, picture)
+    if as_json:
+        return document(found.to_dict())
+    one, other = found.runs
+    rows = [(key, str(a), str(b)) for key, (a, b) in {**found.recipe, **found.environment}.items()]
+    ends = [(f"last {key}", f"{a[-1]:.4g}", f"{b[-1]:.4g}") for key, (a, b) in found.curves.items() if a and b]
+    table(("", one.folder, other.folder), [*rows, *ends])
