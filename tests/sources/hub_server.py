@@ -61,12 +61,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _get(self) -> None:
         path = self._path()
-        if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/([^/]+))?", path):
+        if match := re.fullmatch(r"/api/(?:models|datasets)/([^/]+/[^/]+)(?:/revision/([^/]+))?", path):
             found = self._find(match[1], match[2] or "main")
             if found:
                 siblings = [{"rfilename": file} for file in found[1]]
                 self._json({"id": match[1], "sha": found[0], "private": False, "tags": [], "siblings": siblings})
-        elif match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
+        elif match := re.fullmatch(r"(?:/datasets)?/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             found = self._find(match[1], match[2])
             if found and match[3] not in found[1]:
                 self._json({"error": "Entry not found"}, 404, {"X-Error-Code": "EntryNotFound"})

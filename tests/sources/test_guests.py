@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from pathlib import Path
@@ -11,10 +12,12 @@ import pytest
 import timm
 import torch
 from hub_server import HubServer, Repository
+from PIL import Image
 from safetensors.torch import load_file, save
 
 import zoo
 from zoo import ZooError
+from zoo.cli import main
 
 NAME = "timm/test_resnet"
 REPO = "timm/test_resnet.r160_in1k"
@@ -142,6 +145,15 @@ def test_a_run_begins_from_a_bundle_with_its_head_where_the_labels_are_the_same(
     assert said["name"] == str(first.folder) and len(said["sha256"]) == 64
 
 
+def test_a_run_begins_from_a_weight_named_on_the_command_line(tmp_path: Path):
+    first = zoo.train(
+        {**RECIPE, "optimizer": {"name": "adamw", "lr": 0.01}, "train": {"epochs": 3}}, out=tmp_path / "a"
+    )
+    still = ["train.epochs=1", "optimizer.lr=1e-12", "model_args.widths=[16]", f"init_from={first.folder}"]
+    assert main(["train", "mlp.digits", *still, "--out", str(tmp_path / "b"), "--device", "cpu"]) == 0
+    assert zoo.evaluate(tmp_path / "b") == pytest.approx(zoo.evaluate(first.folder), abs=0.01)
+
+
 def test_a_file_gives_all_but_the_head(tmp_path: Path):
     first = zoo.train({**RECIPE, "optimizer": {"name": "adamw", "lr": 0.01}}, out=tmp_path / "a")
     file = first.folder / "model.safetensors"
@@ -181,6 +193,27 @@ def test_a_guest_is_fine_tuned_from_its_own_weight(hub: HubServer, tmp_path: Pat
     run = zoo.train({**recipe, "data": {"name": "dots", "batch_size": 4}}, out=tmp_path / "run")
     model = zoo.create(run.folder)
     assert model.zoo.name == NAME and model(torch.rand(1, 3, 32, 32)).shape == (1, 2)  # type: ignore
+
+
+def test_a_data_set_of_the_hub_is_named_in_a_recipe(hub: HubServer, tmp_path: Path):
+    def picture(brightness: int) -> bytes:
+        content = io.BytesIO()
+        Image.new("RGB", (8, 8), (brightness,) * 3).save(content, "png")
+        return content.getvalue()
+
+    files = {
+        f"{part}/{label}/{number}.png": picture(brightness + number)
+        for part in ("train", "test")
+        for label, brightness in (("bright", 200), ("dark", 30))
+        for number in range(8)
+    }
+    hub.repositories["someone/pictures"] = Repository()
+    hub.repositories["someone/pictures"].commit("pictures", files)
+    model = {"model_args": {"in_features": 192, "widths": []}, "optimizer": {"name": "adamw", "lr": 0.01}}
+    where = {"name": "hf:someone/pictures", "size": [8, 8], "batch_size": 4, "mean": [0.5], "std": [0.25]}
+    run = zoo.train({**RECIPE, **model, "data": where, "train": {"epochs": 10}}, out=tmp_path / "run", device="cpu")
+    assert run.metrics["accuracy"] == 1.0
+    assert json.loads((run.folder / "config.json").read_text())["labels"] == ["bright", "dark"]
 
 
 def test_a_data_set_that_the_hub_does_not_give(hub: HubServer, closed_port: int, monkeypatch: pytest.MonkeyPatch):

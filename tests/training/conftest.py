@@ -6,15 +6,20 @@ import math
 import random
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import yaml
 from torch import Tensor, nn
 
 from zoo import data, registry
-from zoo.data import Split, fingerprint
+from zoo.data import DataSet, Split, fingerprint
 from zoo.data.entry import Entry
+from zoo.data.mnist_tasks import TASKS
+from zoo.data.split import IGNORED
 from zoo.data.table import Columns
 from zoo.training import loop
 
@@ -128,126 +133,99 @@ def tiny_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(data.ENTRIES, "tiny_text", entry)
 
 
-MLP: dict[str, Any] = {
-    "model": "mlp",
-    "model_args": {"widths": [32], "dropout": 0.2},
-    "init": "kaiming_normal",
-    "data": {"name": "digits", "batch_size": 64, "validation": 0.2, "augment": {"affine": {"degrees": 10.0}}},
-    "loss": {"label_smoothing": 0.05},
-    "optimizer": {"name": "adamw", "lr": 0.003, "weight_decay": 0.01},
-    "schedule": {"name": "one_cycle", "warmup": 0.2},
-    "train": {"epochs": 4, "clip": 1.0, "average": {"decay": 0.9}},
-}
-CONV: dict[str, Any] = {
-    "model": "tiny_conv",
-    "init": "default",
-    "data": {
-        "name": "digits",
-        "batch_size": 64,
-        "augment": {"crop": {"padding": 1}, "cutout": {"size": 2}, "progressive": {"size": 6, "step": 1}},
-    },
-    "optimizer": {"name": "sgd", "lr": 0.1, "weight_decay": 5e-4},
-    "schedule": {"name": "linear", "warmup": 0.2},
-    "train": {
-        "steps": 80,
-        "channels_last": True,
-        "precision": "bf16",
-        "save_precision": "fp16",
-        "average": {"decay": 0.9},
-    },
-}
-MIXED: dict[str, Any] = {
-    **CONV,
-    "data": {"name": "digits", "batch_size": 100, "augment": {"mixup": {"alpha": 0.2}, "elastic": {"alpha": 1.0}}},
-    "train": {"epochs": 4},
-}
-TEXT: dict[str, Any] = {
-    "model": "bilstm_attn",
-    "model_args": {"embedding_dim": 8, "hidden": 6, "attention": 4, "dropout": 0.2, "word_dropout": 0.1},
-    "init": "recurrent",
-    "data": {"name": "tiny_reviews", "batch_size": 16, "text": {"vocab_size": 20, "max_length": 12}},
-    "optimizer": {"name": "adam", "lr": 0.01},
-    "schedule": {"name": "cosine"},
-    "train": {"epochs": 6, "clip": 1.0, "adversarial": {"match": ["embedding.weight"], "epsilon": 1.0}},
-}
-
-SERIES: dict[str, Any] = {
-    "model": "gru_forecast",
-    "model_args": {"segment": 4, "hidden": 6, "dropout": 0.2},
-    "init": "recurrent",
-    "data": {"name": "tiny_series", "batch_size": 8, "series": {"context": 8, "horizon": 4}},
-    "loss": {"name": "huber"},
-    "optimizer": {"name": "adamw", "lr": 0.01},
-    "train": {"epochs": 3, "average": {"decay": 0.9}},
-}
-
-TABLE: dict[str, Any] = {
-    "model": "churn_mlp",
-    "model_args": {"widths": [16], "dropout": 0.1, "blanks": 0.1},
-    "init": "kaiming_normal",
-    "data": {"name": "tiny_table", "batch_size": 16, "validation": 0.2, "table": {"log": ["income"]}},
-    "loss": {"class_weight": "balanced"},
-    "optimizer": {"name": "adamw", "lr": 0.01},
-    "train": {"epochs": 10},
-}
-
-CHARACTERS: dict[str, Any] = {
-    "model": "charlstm",
-    "model_args": {"embedding_dim": 4, "hidden": 8, "dropout": 0.1},
-    "init": "recurrent",
-    "data": {"name": "tiny_text", "batch_size": 8, "characters": {"length": 12}},
-    "optimizer": {"name": "adamw", "lr": 0.02},
-    "train": {"epochs": 2, "clip": 1.0, "average": {"decay": 0.9}},
-}
-RECIPES = {
-    "mlp": MLP,
-    "conv": CONV,
-    "mixed": MIXED,
-    "text": TEXT,
-    "series": SERIES,
-    "characters": CHARACTERS,
-    "table": TABLE,
-}
+@pytest.fixture
+def tiny_prices(tiny_table: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The data set `tiny_prices`: the rows of `tiny_table`, each with a price between 0 and 1."""
+    whole = data.load_entry(data.ENTRIES["tiny_table"])
+    draw = torch.Generator().manual_seed(1)
+    train, test = (
+        replace(split, targets=torch.rand(len(split), generator=draw)) for split in (whole.train, whole.test)
+    )
+    found, table = fingerprint.of(train, test), replace(whole.table, unit="coins")
+    entry = Entry("tiny_prices", "table", [], 1.0, None, lambda folder: (train, test), found, table=table)
+    monkeypatch.setitem(data.ENTRIES, "tiny_prices", entry)
 
 
-@pytest.fixture(params=RECIPES.values(), ids=RECIPES.keys())  # type: ignore
+@pytest.fixture
+def tiny_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The data set `tiny_tasks`: bars of 1 to 3 rows from the second to the fifth row of 8 x 8 images."""
+    draw = torch.Generator().manual_seed(0)
+
+    def split(count: int) -> Split:
+        digit, rows = (torch.randint(low, high, (count,), generator=draw) for low, high in ((0, 4), (1, 4)))
+        row = torch.arange(8)[None, :, None]
+        bars = (row > digit[:, None, None]) & (row <= (digit + rows)[:, None, None])
+        images = (bars.expand(count, 8, 8) * 255).to(torch.uint8).unsqueeze(1).contiguous()
+        return Split(images, torch.stack([digit, digit % 2, rows], 1).float())
+
+    train, test = split(200), split(50)
+    found = fingerprint.of(train, test)
+    entry = Entry("tiny_tasks", "image", [], 255.0, None, lambda folder: (train, test), found, tasks=TASKS)
+    monkeypatch.setitem(data.ENTRIES, "tiny_tasks", entry)
+
+
+@pytest.fixture
+def tiny_sentences(monkeypatch: pytest.MonkeyPatch) -> DataSet:
+    """Sentences of 1 to 9 words, of which those that end in -ly are adverbs; the words differ from split to split."""
+    draw = random.Random(0)
+
+    def split(count: int) -> Split:
+        stems = ["".join(draw.choices("abcdefgh", k=4)) for _ in range(count)]
+        rows = [[draw.choice(stems) + draw.choice(["", "ly"]) for _ in range(1 + i % 9)] for i in range(count)]
+        targets = torch.full((count, 9), IGNORED)
+        for target, row in zip(targets, rows, strict=True):
+            target[: len(row)] = torch.tensor([int(word.endswith("ly")) for word in row])
+        return Split(["\t".join(row) for row in rows], targets)
+
+    splits = split(150), split(20), split(30)
+    entry = Entry("tiny_sentences", "tagged", ["NOUN", "ADV"], 1.0, None, lambda _: splits, fingerprint.of(*splits))
+    monkeypatch.setitem(data.ENTRIES, "tiny_sentences", entry)
+    return data.load_entry(entry)
+
+
+RECIPES: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("recipes.yaml").read_text("utf-8"))
+
+
+@pytest.fixture(params=RECIPES.values(), ids=RECIPES.keys())
 def recipe(
     request: pytest.FixtureRequest,
     tiny_conv: None,
     tiny_reviews: None,
+    tiny_sentences: None,
     tiny_series: None,
     tiny_text: None,
-    tiny_table: None,
+    tiny_prices: None,
+    tiny_tasks: None,
 ) -> dict[str, Any]:
-    """One recipe after another of those above."""
+    """One recipe after another of those in recipes.yaml."""
     return request.param
 
 
 @pytest.fixture(scope="session")
 def mlp() -> dict[str, Any]:
     """The recipe of a small perceptron: dropout, augmentation, averaging, clipping, a held-out part."""
-    return MLP
+    return RECIPES["mlp"]
 
 
 @pytest.fixture(scope="session")
 def text() -> dict[str, Any]:
     """The recipe of a small text classifier."""
-    return TEXT
+    return RECIPES["text"]
 
 
 @pytest.fixture(scope="session")
 def table() -> dict[str, Any]:
     """The recipe of a small classifier of rows."""
-    return TABLE
+    return RECIPES["table"]
 
 
 @pytest.fixture(scope="session")
 def series() -> dict[str, Any]:
     """The recipe of a small forecaster."""
-    return SERIES
+    return RECIPES["series"]
 
 
 @pytest.fixture(scope="session")
 def characters() -> dict[str, Any]:
     """The recipe of a small language model."""
-    return CHARACTERS
+    return RECIPES["characters"]

@@ -17,7 +17,7 @@ import torch
 import yaml
 
 import zoo
-from zoo import data
+from zoo import data, registry
 from zoo.bundles.integrity import sha256
 from zoo.training import Run, checkpoint, loop
 
@@ -28,6 +28,12 @@ def result(run: Run) -> tuple[str, list[dict[str, str]], dict[str, float]]:
     return sha256(run.folder / "model.safetensors"), log, run.metrics
 
 
+def test_there_is_a_recipe_of_every_task():
+    recipes = yaml.safe_load(Path(__file__).with_name("recipes.yaml").read_text("utf-8")).values()
+    models = [recipe["model"] for recipe in recipes if recipe["model"] != "tiny_conv"]
+    assert {registry.get(model).task for model in models} == set(registry.TASKS)
+
+
 def test_two_runs_give_the_same_bits_and_another_seed_others(recipe: dict[str, Any], tmp_path: Path):
     first = zoo.train(recipe, out=tmp_path / "first", device="cpu")
     torch.manual_seed(1234)  # what happened before in the process does not matter
@@ -36,6 +42,13 @@ def test_two_runs_give_the_same_bits_and_another_seed_others(recipe: dict[str, A
     other = zoo.train(recipe, out=tmp_path / "other", device="cpu")
     assert result(first) == result(second)
     assert result(first)[0] != result(other)[0]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_two_runs_on_a_gpu_give_the_same_bits_where_the_recipe_asks_for_it(recipe: dict[str, Any], tmp_path: Path):
+    recipe = {**recipe, "train": {**recipe["train"], "deterministic": True}}
+    first, second = (zoo.train(recipe, out=tmp_path / name, device="cuda") for name in ("first", "second"))
+    assert result(first) == result(second)
 
 
 def test_interrupted_at_any_step_and_resumed_equals_uninterrupted(recipe, interrupt, tmp_path: Path):

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
-import signal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from safetensors.torch import load_file
 
 import zoo
-from zoo import ZooError, data
+from zoo import ZooError
 from zoo.bundles.check import check_parameters, check_schema
 from zoo.bundles.format import open_bundle
 from zoo.cli import main
-from zoo.data import Split, fingerprint
-from zoo.data.entry import Entry
 from zoo.data.mnist_tasks import TASKS
-from zoo.training import Run, loop
+from zoo.training import Run
 
 EMBED: dict[str, Any] = {
     "model": "mnist_embed",
@@ -39,22 +35,7 @@ SEVERAL: dict[str, Any] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def tiny_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The data set `tiny_tasks`: bars of 1 to 3 rows from the second to the fifth row of 8 x 8 images."""
-    draw = torch.Generator().manual_seed(0)
-
-    def split(count: int) -> Split:
-        digit, rows = (torch.randint(low, high, (count,), generator=draw) for low, high in ((0, 4), (1, 4)))
-        row = torch.arange(8)[None, :, None]
-        bars = (row > digit[:, None, None]) & (row <= (digit + rows)[:, None, None])
-        images = (bars.expand(count, 8, 8) * 255).to(torch.uint8).unsqueeze(1).contiguous()
-        return Split(images, torch.stack([digit, digit % 2, rows], 1).float())
-
-    train, test = split(200), split(50)
-    found = fingerprint.of(train, test)
-    entry = Entry("tiny_tasks", "image", [], 255.0, None, lambda folder: (train, test), found, tasks=TASKS)
-    monkeypatch.setitem(data.ENTRIES, "tiny_tasks", entry)
+pytestmark = pytest.mark.usefixtures("tiny_tasks")
 
 
 @pytest.fixture
@@ -97,21 +78,13 @@ def test_several_tasks_are_trained_measured_and_answered(weighting: str, tmp_pat
     assert answer["answer"].keys() == TASKS.keys() and answer["probability"].keys() == {"digit", "odd"}
 
 
-def test_learned_weights_move_and_a_resumed_run_goes_on_from_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_learned_weights_move_and_a_resumed_run_goes_on_from_them(interrupt, tmp_path: Path):
     whole = zoo.train(SEVERAL, out=tmp_path / "whole", device="cpu")
     saved = sorted((tmp_path / "whole" / "checkpoints").glob("*.safetensors"))[-1]
     moved = [tensor for name, tensor in load_file(saved).items() if name.endswith("log_variances")]
     assert moved and all(tensor.abs().min() > 0.01 for tensor in moved)
 
-    real, left = loop.set_rate, [10]
-
-    def set_rate(*arguments: Any) -> None:
-        left[0] -= 1
-        if left[0] == 0:
-            signal.raise_signal(signal.SIGINT)
-        real(*arguments)
-
-    monkeypatch.setattr(loop, "set_rate", set_rate)
+    interrupt(10)
     with pytest.raises(KeyboardInterrupt):
         zoo.train(SEVERAL, out=tmp_path / "run", device="cpu")
     assert not Run(tmp_path / "run").finished

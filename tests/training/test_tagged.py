@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,9 @@ import pytest
 import torch
 
 import zoo
-from zoo import data, recipes
+from zoo import recipes
 from zoo.cli import main
-from zoo.data import DataSet, Split, fingerprint
-from zoo.data.entry import Entry
+from zoo.data import DataSet
 from zoo.data.split import IGNORED
 from zoo.training.feed import Feed
 from zoo.training.kinds import tagged
@@ -30,23 +28,7 @@ RECIPE: dict[str, Any] = {
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(autouse=True)
-def tiny_sentences(monkeypatch: pytest.MonkeyPatch) -> DataSet:
-    """Sentences of 1 to 9 words, of which those that end in -ly are adverbs; the words differ from split to split."""
-    draw = random.Random(0)
-
-    def split(count: int) -> Split:
-        stems = ["".join(draw.choices("abcdefgh", k=4)) for _ in range(count)]
-        rows = [[draw.choice(stems) + draw.choice(["", "ly"]) for _ in range(1 + i % 9)] for i in range(count)]
-        targets = torch.full((count, 9), IGNORED)
-        for target, row in zip(targets, rows, strict=True):
-            target[: len(row)] = torch.tensor([int(word.endswith("ly")) for word in row])
-        return Split(["\t".join(row) for row in rows], targets)
-
-    splits = split(150), split(20), split(30)
-    entry = Entry("tiny_sentences", "tagged", ["NOUN", "ADV"], 1.0, None, lambda _: splits, fingerprint.of(*splits))
-    monkeypatch.setitem(data.ENTRIES, "tiny_sentences", entry)
-    return data.load_entry(entry)
+pytestmark = pytest.mark.usefixtures("tiny_sentences")
 
 
 @pytest.fixture
