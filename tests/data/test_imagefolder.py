@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 import zoo
 from zoo import ZooError, data
+from zoo.cli import main
 from zoo.training.kinds import image
 
 CPU = torch.device("cpu")
@@ -96,6 +98,45 @@ def test_every_broken_picture_is_reported_at_once(folder: Path):
     assert "3 of 53 pictures cannot be used" in said and said.endswith("mend or remove them.") and "\n" not in said
     for part in ("train/dark/1.jpg", "test/bright/0.png", "train/dark/huge.png", "too many"):
         assert part in said, part
+
+
+def shorten(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def inflate(path: Path) -> None:
+    Image.new("1", (20_000, 20_000)).save(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "said"),
+    [
+        (lambda root: (root / "train" / "dark" / "notes.txt").write_text("not a picture"), 0, "no pictures: notes.txt"),
+        (
+            lambda root: shorten(root / "train" / "dark" / "1.jpg"),
+            2,
+            "cannot be used: train/dark/1.jpg (",
+        ),
+        (lambda root: inflate(root / "train" / "dark" / "huge.png"), 2, "huge.png (too many pixels); mend or remove"),
+        (lambda root: (root / "train" / "none").mkdir(), 2, "Found no valid file for the classes none"),
+    ],
+    ids=["text", "truncated", "huge", "empty"],
+)
+def test_the_command_ends_with_one_sentence_and_leaves_nothing(
+    change: Any, status: int, said: str, folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    change(folder)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    (tmp_path / "pictures.yaml").write_text(yaml.safe_dump({**recipe(folder), "train": {"epochs": 1}}))
+    command = ["train", str(tmp_path / "pictures.yaml"), "--out", str(tmp_path / "run"), "--device", "cpu"]
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        assert main(command) == status
+    err = capfd.readouterr().err
+    assert said in (str(warned[0].message) if status == 0 else err)
+    assert status == 0 or (err.startswith("error: ") and err.count("\n") == 1)
+    assert (tmp_path / "run").exists() == (status == 0)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize(

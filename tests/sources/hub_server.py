@@ -66,6 +66,15 @@ class _Handler(BaseHTTPRequestHandler):
             if found:
                 siblings = [{"rfilename": file} for file in found[1]]
                 self._json({"id": match[1], "sha": found[0], "private": False, "tags": [], "siblings": siblings})
+        elif match := re.fullmatch(r"/api/(?:models|datasets)/([^/]+/[^/]+)/tree/([^/]+)", path):
+            found = self._find(match[1], match[2])
+            if found:
+                self._json(
+                    [
+                        {"type": "file", "path": file, "size": len(body), "oid": hashlib.sha1(body).hexdigest()}
+                        for file, body in found[1].items()
+                    ]
+                )
         elif match := re.fullmatch(r"(?:/datasets)?/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             found = self._find(match[1], match[2])
             if found and match[3] not in found[1]:

@@ -164,6 +164,8 @@ def test_devices_that_cannot_be(mlp: dict[str, Any], tmp_path: Path):
         assert "cuda" in refusal(mlp, tmp_path / "run", device="cuda")
     message = refusal(changed(mlp, train={"precision": "fp16"}), tmp_path / "run")
     assert message == "train.precision fp16 needs a GPU, and this run is on the CPU; take bf16 or fp32."
+    message = refusal(changed(mlp, train={"sync_batch_norm": True}), tmp_path / "run")
+    assert message == "train.sync_batch_norm needs GPUs, and this run is on cpu; set it to false."
     assert not (tmp_path / "run").exists(), "nothing is begun on a device that is not there"
 
 

@@ -50,10 +50,11 @@ def start(*launcher: str, recipe: Path, out: Path, more: tuple[str, ...] = ()) -
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
-def finished(process: subprocess.Popen[str]) -> str:
+def finished(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What it said on standard output, and on standard error."""
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
-    return out
+    return out, err
 
 
 def same(run: Run, other: Run) -> None:
@@ -79,8 +80,8 @@ def same(run: Run, other: Run) -> None:
     ids=["torchrun 2", "torchrun 3", "accelerate"],
 )
 def test_the_curve_is_that_of_one_process(launcher: list[str], recipe: Path, alone: Run, tmp_path: Path):
-    said = finished(start(*launcher, recipe=recipe, out=tmp_path / "run"))
-    assert said.count("accuracy") == 1, "one process speaks"
+    out, err = finished(start(*launcher, recipe=recipe, out=tmp_path / "run"))
+    assert out.count("accuracy") == err.count("epoch 2") == 1, "one process speaks"
     same(Run(tmp_path / "run"), alone)
     assert not list((tmp_path / "run").rglob("*.tmp"))
 
