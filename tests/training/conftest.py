@@ -137,6 +137,7 @@ def tiny_text(monkeypatch: pytest.MonkeyPatch) -> None:
 def tiny_prices(tiny_table: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The data set `tiny_prices`: the rows of `tiny_table`, each with a price between 0 and 1."""
     whole = data.load_entry(data.ENTRIES["tiny_table"])
+    assert whole.table is not None
     draw = torch.Generator().manual_seed(1)
     train, test = (
         replace(split, targets=torch.rand(len(split), generator=draw)) for split in (whole.train, whole.test)
@@ -186,7 +187,7 @@ def tiny_sentences(monkeypatch: pytest.MonkeyPatch) -> DataSet:
 RECIPES: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("recipes.yaml").read_text("utf-8"))
 
 
-@pytest.fixture(params=RECIPES.values(), ids=RECIPES.keys())
+@pytest.fixture(params=RECIPES.values(), ids=list(RECIPES))
 def recipe(
     request: pytest.FixtureRequest,
     tiny_conv: None,
