@@ -1,20 +1,18 @@
-"""A training epoch of `mnist_mlp` on the 60,000 digits of MNIST, by the zoo's engine and by its peers.
+"""Training steps by the zoo's engine and by its peers: images or tokens a second.
 
-    python benchmarks/train.py [--rounds N] [--processor]
+    python benchmarks/train.py [MODEL] [--rounds N] [--processor]
 
-Needs torchvision, lightning (the extra `bench`) and MNIST in ZOO_DATA. All train the same model from the same numbers
-with the same fused AdamW at the same rate, batch 256, the last and smaller batch dropped, float32, nothing augmented:
+MODEL is mnist_mlp (the default), cnn_cifar, resnet18_cifar or lstm_text. Needs torchvision, timm, lightning (the extra
+`bench`) and the model's data set in ZOO_DATA. The contenders are those of `peers.py`: the engine (**zoo**), a **bare**
+loop over its batches, **torchvision**'s reference pipeline, **Lightning**'s Trainer and **timm**'s loader. They do the
+same arithmetic; where something follows a name's comma, that one trains with these other switches of the recipe.
 
-- **zoo**: `zoo.train`, as a caller calls it; its epochs end where it prints their lines.
-- **bare**: the loop one would write by hand around the same tensors. It keeps no log and no checkpoint.
-- **torchvision**: `datasets.MNIST`, `ToTensor`, `Normalize`, and a `DataLoader` with two workers, as in its references.
-- **Lightning**: its `Trainer` over a `DataLoader` of a `TensorDataset` of floats, without logger, bar or checkpoint.
-
-A round runs each for three epochs. The first one pays for what is made once (imports, data, model, optimizer) and is
-not counted; the engine's second includes writing a checkpoint. Every other round goes through them backwards. A ratio
-is the median of the rounds' ratios, because a machine's speed drifts by more than the few per cent that are looked for;
-times are medians over all rounds. The accuracies show that nobody left out the work. Prints a Markdown table; exits 1
-where a target is missed.
+A round runs each for three epochs, of all training samples for `mnist_mlp` and of a fixed number of steps, on as many
+samples from all over the training split, for the others. The first epoch pays for what is made once (imports, model,
+optimizer) and is not counted; the engine's second includes writing a checkpoint. Every other round goes through the
+contenders backwards. A ratio is the median of the rounds' ratios, because a machine's speed drifts by more than the few
+per cent that are looked for; the other figures are medians over all rounds. The accuracies, on some of the test
+samples, show that nobody left out the work. Prints a Markdown table; exits 1 where a target is missed.
 
 `--processor` compares the processor seconds of a contender and its workers in place of those on the clock. On a machine
 that others use too they are what can be compared; they credit a peer with nothing for working on two cores at once.
@@ -23,214 +21,180 @@ that others use too they are what can be compared; they credit a peer with nothi
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
-import os
+import copy
 import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-import torch
-import torch.nn.functional as F
+import peers
 from load import Row, report
-from torch import Tensor, nn
+from peers import Job, Laps
 
-import zoo
-from zoo.data import DataSet, files, load
-from zoo.data.idx import MNIST
-from zoo.data.transforms import normalize
+from zoo.data import Split
+from zoo.recipes import Recipe, override, parse
+from zoo.training.kinds import text
+from zoo.training.measure import measure
+from zoo.training.setup import Setup, prepare
 
 EPOCHS = 3
-BATCH = 256
-RATE = 1e-3
-INPUT = {"mean": [0.1307], "std": [0.3081], "maximum": 255.0}
-RECIPE = {
-    "model": "mnist_mlp",
-    "init": "kaiming_normal",
-    "data": {"name": "mnist", "batch_size": BATCH, "mean": INPUT["mean"], "std": INPUT["std"]},
-    "optimizer": {"name": "adamw", "lr": RATE, "weight_decay": 0.01},
-    "train": {"epochs": EPOCHS},
+FLOAT32 = {"train.precision": "fp32", "train.channels_last": False, "train.matmul_conv": False}
+BFLOAT16 = {"train.precision": "bf16"}
+CONTENDERS = {
+    "zoo": (peers.zoo, {}),
+    "zoo, bfloat16": (peers.zoo, BFLOAT16),
+    "bare": (peers.bare, {}),
+    "torchvision": (peers.torchvision, {}),
+    "torchvision, float32": (peers.torchvision, FLOAT32),
+    "Lightning": (peers.lightning, {}),
+    "timm": (peers.timm, {}),
+}
+CIFAR10 = {
+    "name": "cifar10",
+    "mean": [0.4914, 0.4822, 0.4465],
+    "std": [0.2470, 0.2435, 0.2616],
+    "augment": {"crop": {"padding": 4, "mode": "reflect"}, "flip": {}},
 }
 
 
-@dataclass
-class Laps:
-    """When epochs ended: seconds on the clock and of the processor, the latter with those of workers that are done."""
+@dataclass(frozen=True)
+class Case:
+    """A row of the benchmark.
 
-    ends: list[tuple[float, float]] = field(default_factory=list)
+    `targets`: (slower, faster, how many times at the least). `steps` an epoch, None for all training samples; `tested`
+    of the test samples give the accuracy.
+    """
 
-    def end(self) -> None:
-        self.ends.append((time.perf_counter(), sum(os.times()[:4])))
+    recipe: dict[str, Any]
+    targets: tuple[tuple[str, str, int], ...]
+    steps: int | None
+    tested: int
 
-    def seconds(self, processor: bool) -> list[float]:
-        """What each epoch after the first took."""
-        times = [end[processor] for end in self.ends]
-        return [after - before for before, after in pairwise(times)]
+
+CASES = {
+    "mnist_mlp": Case(
+        {
+            "init": "kaiming_normal",
+            "data": {"name": "mnist", "batch_size": 256, "mean": [0.1307], "std": [0.3081]},
+            "optimizer": {"name": "adamw", "lr": 1e-3, "weight_decay": 0.01},
+        },
+        (
+            ("torchvision", "zoo", 8),
+            ("Lightning", "zoo", 2),
+            ("torchvision", "zoo, bfloat16", 8),
+            ("Lightning", "zoo, bfloat16", 2),
+        ),
+        steps=None,
+        tested=10_000,
+    ),
+    "cnn_cifar": Case(
+        {
+            "init": "kaiming_normal",
+            "data": {**CIFAR10, "batch_size": 256},
+            "optimizer": {"name": "adamw", "lr": 1e-3, "weight_decay": 0.05},
+            "train": {"precision": "bf16", "channels_last": True},
+        },
+        (("torchvision", "zoo", 3), ("torchvision, float32", "zoo", 3), ("Lightning", "zoo", 1), ("timm", "zoo", 1)),
+        steps=24,
+        tested=1000,
+    ),
+    "resnet18_cifar": Case(
+        {
+            "init": "kaiming_normal",
+            "data": {**CIFAR10, "batch_size": 128},
+            "optimizer": {"name": "sgd", "lr": 0.02, "weight_decay": 5e-4},
+            "train": {"precision": "bf16", "channels_last": True, "matmul_conv": True},
+        },
+        (("torchvision", "zoo", 1), ("torchvision, float32", "zoo", 1), ("Lightning", "zoo", 1), ("timm", "zoo", 1)),
+        steps=12,
+        tested=500,
+    ),
+    "lstm_text": Case(
+        {
+            "init": "recurrent",
+            "data": {"name": "imdb", "batch_size": 64},
+            "optimizer": {"name": "adamw", "lr": 2e-3, "weight_decay": 0.05},
+        },
+        (("Lightning", "zoo", 1),),
+        steps=30,
+        tested=500,
+    ),
+}
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="A training epoch of mnist_mlp by the zoo's engine and by its peers.")
+    parser = argparse.ArgumentParser(description="Training steps by the zoo's engine and by its peers.")
+    parser.add_argument("model", nargs="?", default="mnist_mlp", choices=list(CASES))
     parser.add_argument("--rounds", type=int, default=6, help="times that each contender trains")
     parser.add_argument("--processor", action="store_true", help="compare processor seconds, not those on the clock")
     arguments = parser.parse_args()
-    data = load("mnist")
-    taken: dict[str, list[float]] = {}  # name -> seconds an epoch, one number a round
+    case = CASES[arguments.model]
+    names = list(dict.fromkeys(["zoo", "bare", *(name for slow, fast, _ in case.targets for name in (slow, fast))]))
+    taken: dict[str, list[float]] = {name: [] for name in names}  # seconds an epoch, one number a round
     accuracies: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
-        contenders = contenders_of(data, Path(folder))
+        setup = setup_of(arguments.model, case, Path(folder))
+        size, unit = work(setup)
         for turn in range(arguments.rounds):
-            for name in list(contenders)[:: -1 if turn % 2 else 1]:
+            for name in names[:: -1 if turn % 2 else 1]:
+                contend, switches = CONTENDERS[name]
                 laps = Laps()
-                accuracies[name] = contenders[name](laps)
-                taken.setdefault(name, []).append(statistics.mean(laps.seconds(arguments.processor)))
-    rows = compared(taken, accuracies)
-    print(f"Seconds {'of the processor' if arguments.processor else 'on the clock'}, an epoch.")
+                model = contend(Job(recipe_of(arguments.model, case, switches), setup), laps)
+                taken[name].append(statistics.mean(laps.seconds(arguments.processor)))
+                measured = measure(model, setup.held, setup.config, tokenizer=setup.tokenizer, batch_size=100)
+                accuracies[name] = measured["accuracy"]
+    rows = []
+    for name, times in taken.items():
+        seconds = statistics.median(times)
+        figure = f"{size / seconds:,.0f} {unit} a second, {seconds:.3f} s an epoch"
+        rows.append(Row(name, f"{figure} (accuracy {100 * accuracies[name]:.1f} %)"))
+    rows += compared(taken, case)
+    print(f"{arguments.model}, seconds {'of the processor' if arguments.processor else 'on the clock'}.")
     report(rows)
     return 0 if all(row.met for row in rows) else 1
 
 
-def compared(taken: dict[str, list[float]], accuracies: dict[str, float]) -> list[Row]:
+def compared(taken: dict[str, list[float]], case: Case) -> list[Row]:
     def ratio(one: str, other: str) -> float:
         return statistics.median(a / b for a, b in zip(taken[one], taken[other], strict=True))
 
-    rows = [
-        Row(f"epoch, {name}", f"{statistics.median(seconds):.3f} s (accuracy {100 * accuracies[name]:.1f} %)")
-        for name, seconds in taken.items()
-    ]
     overhead = ratio("zoo", "bare") - 1
-    rows.append(Row("zoo over bare", f"{100 * overhead:+.1f} %", "≤ 5 %", overhead <= 0.05))
-    for peer, target in (("torchvision", 8), ("Lightning", 2)):
-        times = ratio(peer, "zoo")
-        rows.append(Row(f"{peer} / zoo", f"{times:.1f}×", f"≥ {target}×", times >= target))
-        # What the arithmetic of the model leaves room for: an engine that costs nothing would reach this.
-        rows.append(Row(f"{peer} / bare", f"{ratio(peer, 'bare'):.1f}×"))
+    rows = [Row("zoo over bare", f"{100 * overhead:+.1f} %", "≤ 5 %", overhead <= 0.05)]
+    for slow, fast, target in case.targets:
+        times = ratio(slow, fast)
+        rows.append(Row(f"({slow}) / ({fast})", f"{times:.2f}×", f"≥ {target}×", times >= target))
+        if fast == "zoo":
+            # What the arithmetic of the model leaves room for: an engine that costs nothing would reach this.
+            rows.append(Row(f"({slow}) / (bare)", f"{ratio(slow, 'bare'):.2f}×"))
     return rows
 
 
-def contenders_of(data: DataSet, folder: Path) -> dict[str, Callable[[Laps], float]]:
-    """Each trains `EPOCHS` epochs, notes the end of each, and gives the accuracy on the test split."""
-    from torch.utils.data import DataLoader, TensorDataset
-
-    assert isinstance(data.train.inputs, Tensor) and isinstance(data.test.inputs, Tensor)
-    images, targets = data.train.inputs, data.train.targets
-    test = normalize(data.test.inputs, INPUT), data.test.targets
-    pictures = torchvision_set(folder)
-    tensors = TensorDataset(normalize(images, INPUT), targets)
-
-    def with_zoo(laps: Laps) -> float:
-        with tempfile.TemporaryDirectory() as out, contextlib.redirect_stderr(Lines(laps)):
-            return zoo.train(RECIPE, out=out).metrics["accuracy"]
-
-    def bare(laps: Laps) -> float:
-        mean, std = 255 * INPUT["mean"][0], 255 * INPUT["std"][0]
-        model, optimizer = fresh()
-        for _ in range(EPOCHS):
-            order = torch.randperm(len(targets))
-            plan = order.split(BATCH)[: len(targets) // BATCH]
-            epoch(model, optimizer, (((images[i] - mean) / std, targets[i]) for i in plan))
-            laps.end()
-        return accuracy(model, *test)
-
-    def with_torchvision(laps: Laps) -> float:
-        loader = DataLoader(pictures, batch_size=BATCH, shuffle=True, drop_last=True, num_workers=2)
-        model, optimizer = fresh()
-        for _ in range(EPOCHS):
-            epoch(model, optimizer, loader)
-            laps.end()
-        return accuracy(model, *test)
-
-    def with_lightning(laps: Laps) -> float:
-        loader = DataLoader(tensors, batch_size=BATCH, shuffle=True, drop_last=True)
-        model, optimizer = fresh()
-        lightning_fit(model, optimizer, loader, laps)
-        return accuracy(model, *test)
-
-    return {"zoo": with_zoo, "bare": bare, "torchvision": with_torchvision, "Lightning": with_lightning}
+def recipe_of(model: str, case: Case, switches: dict[str, Any]) -> Recipe:
+    content = copy.deepcopy({**case.recipe, "model": model})
+    for key, value in {"train.epochs": EPOCHS, **switches}.items():
+        override(content, key, value)
+    return parse(content)
 
 
-class Lines(io.StringIO):
-    """In place of standard error: the engine's line at the end of an epoch ends a lap."""
-
-    def __init__(self, laps: Laps) -> None:
-        super().__init__()
-        self.laps = laps
-
-    def write(self, text: str) -> int:
-        if "epoch" in text:
-            self.laps.end()
-        return super().write(text)
+def setup_of(model: str, case: Case, folder: Path) -> Setup:
+    """The data of a case, cut to its size; what is kept comes from all over a split, for some are in order of class."""
+    recipe = recipe_of(model, case, {})
+    setup = prepare(recipe, folder)
+    trained = case.steps * recipe.data.batch_size if case.steps else len(setup.train)
+    return replace(setup, train=spread(setup.train, trained), held=spread(setup.held, case.tested))
 
 
-def fresh() -> tuple[nn.Module, torch.optim.Optimizer]:
-    torch.manual_seed(0)
-    model = zoo.create("mnist_mlp")
-    return model, torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.01, fused=True)
+def spread(split: Split, count: int) -> Split:
+    return split.take([len(split) * place // count for place in range(count)])
 
 
-def epoch(model: nn.Module, optimizer: torch.optim.Optimizer, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
-    model.train()
-    for x, y in batches:
-        F.cross_entropy(model(x), y).backward()
-        optimizer.step()
-        optimizer.zero_grad()
-
-
-def accuracy(model: nn.Module, inputs: Tensor, targets: Tensor) -> float:
-    model.eval()
-    with torch.inference_mode():
-        return (model(inputs).argmax(1) == targets).float().mean().item()
-
-
-def torchvision_set(folder: Path) -> torch.utils.data.Dataset:
-    """MNIST as torchvision's references read it, its files laid where torchvision looks."""
-    from torchvision import datasets, transforms
-
-    raw = folder / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    assert MNIST.raw is not None
-    source = files.in_zoo_data(MNIST.raw)
-    if source is None:
-        sys.exit("error: MNIST is not in ZOO_DATA; torchvision's reader needs its files there.")
-    for name in MNIST.raw.files:
-        (raw / name).write_bytes(files.read(MNIST.raw, source, name))
-    steps = [transforms.ToTensor(), transforms.Normalize(INPUT["mean"], INPUT["std"])]
-    return datasets.MNIST(folder, download=False, transform=transforms.Compose(steps))
-
-
-def lightning_fit(model: nn.Module, optimizer: torch.optim.Optimizer, loader: Iterable, laps: Laps) -> None:
-    import logging
-
-    import lightning  # pyright: ignore[reportMissingImports] - it comes with the extra `bench` alone
-
-    class Module(lightning.LightningModule):
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
-
-        def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
-            return F.cross_entropy(self.model(batch[0]), batch[1])
-
-        def configure_optimizers(self) -> torch.optim.Optimizer:
-            return optimizer
-
-        def on_train_epoch_end(self) -> None:
-            laps.end()
-
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    trainer = lightning.Trainer(
-        max_epochs=EPOCHS,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(Module(), loader)
+def work(setup: Setup) -> tuple[int, str]:
+    """How much is read in an epoch, and of what; padding is no work."""
+    if setup.config["input"]["kind"] == "text":
+        return sum(map(len, text.encode(setup.train, setup.config, setup.tokenizer))), "tokens"
+    return len(setup.train), "images"
 
 
 if __name__ == "__main__":
