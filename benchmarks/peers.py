@@ -139,10 +139,7 @@ def timm(job: Job, laps: Laps) -> nn.Module:
 
 
 def lightning(job: Job, laps: Laps) -> nn.Module:
-    """Lightning's `Trainer` without logger, bar or checkpoint.
-
-    Over a `DataLoader` of a `TensorDataset` of floats where nothing is augmented, else over the engine's batches.
-    """
+    """Lightning's `Trainer` without logger, bar or checkpoint. It leaves the loader to its user (`_usual_loader`)."""
     import lightning as L  # pyright: ignore[reportMissingImports] - it comes with the extra `bench` alone
 
     model, stepper = job.fresh()
@@ -170,7 +167,7 @@ def lightning(job: Job, laps: Laps) -> nn.Module:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(Module(), _lightning_loader(job))
+    trainer.fit(Module(), _usual_loader(job))
     return model
 
 
@@ -198,12 +195,15 @@ class _Batches(IterableDataset):
         self.epoch += 1
 
 
-def _lightning_loader(job: Job) -> DataLoader:
+def _usual_loader(job: Job) -> DataLoader:
+    """Floats from memory where nothing is augmented, else torchvision's transforms; for texts the engine's batches."""
     images, targets, settings = job.setup.train.inputs, job.setup.train.targets, job.setup.config["input"]
-    if isinstance(images, Tensor) and not job.recipe.data.augment.crop:
-        data = TensorDataset(normalize(images, settings), targets)
-        return DataLoader(data, batch_size=job.recipe.data.batch_size, shuffle=True, drop_last=True)
-    return DataLoader(_Batches(job.feed()), batch_size=None)
+    if not isinstance(images, Tensor):
+        return DataLoader(_Batches(job.feed()), batch_size=None)
+    if job.recipe.data.augment.crop:
+        return _torchvision_loader(job)
+    data = TensorDataset(normalize(images, settings), targets)
+    return DataLoader(data, batch_size=job.recipe.data.batch_size, shuffle=True, drop_last=True)
 
 
 def _torchvision_loader(job: Job) -> DataLoader:
