@@ -40,7 +40,7 @@ def row(folder: Path) -> str:
         f"{metric.replace('_', ' ')} {spread(metric, figure)}",
         str(figure["n"]),
         f"{config['num_parameters']:,}",
-        f"{size:.1f} MB",
+        f"{size:.1f} MB" if size >= 0.1 else f"{1000 * size:.0f} kB",
         duration(metrics["seconds"]),
     )
     return f"| {' | '.join(cells)} |\n"
