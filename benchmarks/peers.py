@@ -10,6 +10,7 @@ import contextlib
 import io
 import logging
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -24,7 +25,8 @@ from torch import Generator, Tensor, nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from zoo import registry
-from zoo.data import Split
+from zoo.data import Split, files
+from zoo.data.idx import MNIST
 from zoo.data.transforms import normalize
 from zoo.nn.matmul_conv import use_matmul_conv
 from zoo.recipes import Recipe
@@ -215,14 +217,31 @@ def _torchvision_loader(job: Job) -> DataLoader:
         steps.insert(0, T.RandomHorizontalFlip(augment.flip.p))
     if augment.crop:
         steps.insert(0, T.RandomCrop(settings["size"], augment.crop.padding, padding_mode=augment.crop.mode))
-    data = Pictures(job.setup.train, T.Compose(steps))
+    transform = T.Compose(steps)
+    data = _mnist(transform) if job.recipe.data.name == "mnist" else Pictures(job.setup.train, transform)
     return DataLoader(data, batch_size=job.recipe.data.batch_size, shuffle=True, drop_last=True, num_workers=2)
+
+
+def _mnist(transform: Any) -> Dataset:
+    """torchvision's own reader of MNIST, its files laid where it looks. It keeps all that it reads in memory."""
+    from torchvision import datasets
+
+    assert MNIST.raw is not None
+    source = files.in_zoo_data(MNIST.raw)
+    if source is None:
+        sys.exit("error: MNIST is not in ZOO_DATA; torchvision's reader needs its files there.")
+    with tempfile.TemporaryDirectory() as folder:
+        raw = Path(folder, "MNIST", "raw")
+        raw.mkdir(parents=True)
+        for name in MNIST.raw.files:
+            (raw / name).write_bytes(files.read(MNIST.raw, source, name))
+        return datasets.MNIST(folder, download=False, transform=transform)
 
 
 class Pictures(Dataset):
     """A split's images as (PIL picture, class), made when asked for as torchvision's own data sets do.
 
-    Those would read CIFAR-10 from a pickle, which the zoo never opens.
+    It is for CIFAR-10, which theirs would read from a pickle; the zoo never opens one.
     """
 
     def __init__(self, split: Split, transform: Any = None) -> None:
