@@ -1,6 +1,7 @@
 """What every shipped weight must do, whatever it is: answer a sample as expected, with the outputs that it had.
 
-`samples/` holds for each data set an input as a person has it and, where the answer is a label, the right one.
+`samples/` holds for each data set an input as a person has it and, where the answer is a label, the right one; where
+several tasks are answered, what some of them have to say.
 `golden/` holds each weight's outputs for it: `python tests/test_every_weight.py [WEIGHT…]` writes them. The bytes of a
 weight never change, so neither do they.
 """
@@ -26,7 +27,7 @@ SHIPPED = sorted(Folder(PACKAGE).read_index())
 
 
 def sample(weight: str) -> dict[str, Any]:
-    """{"input": …, "label": …} for the weight's data; the input is a path where it is the name of a file beside it."""
+    """{"input": …, "label": …, "answer": {TASK: …}} for the weight's data; input that names a file is its path."""
     data = sources.find(PACKAGE / weight).config["data"]
     found = json.loads((HERE / "samples" / f"{data}.json").read_text(encoding="utf-8"))
     if isinstance(found["input"], str) and (HERE / "samples" / found["input"]).is_file():
@@ -49,8 +50,10 @@ def test_the_sample_gets_the_right_answer(weight: str):
     answer = predictor(expected["input"])
     said = json.dumps(answer.to_dict())
     assert json.loads(said)
-    if "label" in expected:
+    if predictor.labels and "label" in expected:
         assert answer.label == expected["label"], said
+    if "answer" in expected:
+        assert expected["answer"].items() <= answer.answer.items(), said
     assert [type(a) for a in predictor([expected["input"]] * 2)] == [type(answer)] * 2, "a list in, a list out"
 
 
