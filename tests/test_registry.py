@@ -82,6 +82,8 @@ def test_an_unknown_name_gets_the_nearest_three() -> None:
     assert str(unknown("weight", "alpha", many)) == "unknown weight 'alpha'; did you mean alpha_1, alpha_2, alpha_3?"
     assert str(unknown("weight", "beat", many)) == "unknown weight 'beat'; did you mean beta?"
     assert str(unknown("weight", "zzz", ["a", "b"])) == "unknown weight 'zzz'; there are: a, b."
+    long = [f"model{i}" for i in range(20)]
+    assert str(unknown("weight", "zzz", long)).count("model") == 3, "of a long list the nearest, however far"
     assert str(unknown("weight", "", [])) == "unknown weight ''; there are: none."
 
 

@@ -19,5 +19,7 @@ def unknown(kind: str, name: str, names: Iterable[str]) -> ZooError:
     # A name that holds the one asked for is nearer than any edit distance tells: "resnet" means "resnet18".
     near = [n for n in names if name and name.lower() in n.lower()]
     near += [n for n in difflib.get_close_matches(name, names, n=3, cutoff=0.4) if n not in near]
+    if name and not near and len(names) > 5:  # too many to tell them all
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.0)
     hint = f"; did you mean {', '.join(near[:3])}?" if near else f"; there are: {', '.join(names) or 'none'}."
     return ZooError(f"unknown {kind} {name!r}{hint}")

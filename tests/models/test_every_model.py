@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from zoo import registry
 from zoo.create import create
+from zoo.errors import ZooError
 from zoo.registry import Model
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -75,6 +76,14 @@ def shape_of_outputs(model: Model, net: nn.Module, n: int) -> tuple[int, ...]:
     steps = dict.fromkeys(("token-classification", "language-modelling"), (n, *model.input_shape, width))
     shapes = {"forecasting": (n, width, model.input_shape[-1]), **steps}
     return shapes.get(model.task, (n, width))
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 1.5, "x", None])
+def test_a_rate_that_is_no_share_is_refused(model: Model, wrong: Any) -> None:
+    rates = [name for name in inspect.signature(model.constructor).parameters if name.endswith("dropout")]
+    for name in rates:
+        with pytest.raises(ZooError, match="model_args"):
+            create(model.name, **{name: wrong})
 
 
 @pytest.mark.parametrize("n", [1, 7])

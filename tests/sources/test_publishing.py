@@ -133,6 +133,12 @@ def test_runs_that_do_not_belong_together_are_refused(make_run, tmp_path: Path, 
     assert not (tmp_path / "shelf").exists()
 
 
+def test_a_refused_name_leaves_no_folder(make_run, tmp_path: Path):
+    with pytest.raises(ZooError):
+        publish(make_run(), tmp_path / "new" / "folder", name="no version")
+    assert not (tmp_path / "new").exists()
+
+
 def test_runs_on_other_data_are_refused(make_run, tmp_path: Path):
     runs = [make_run("one"), make_run("other", seed=1)]
     change(runs[1] / "metrics.json", data={"name": "digits", "fingerprint": "1" * 64})

@@ -105,3 +105,13 @@ def test_a_gpu_too_small():
 def test_other_errors_go_through():
     with pytest.raises(RuntimeError, match="size of tensor"), memory.enough(lambda: "too large."):
         torch.add(torch.ones(2), torch.ones(3))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the memory of a process as Linux does")
+def test_a_model_that_does_not_fit_twice_is_told_before_the_first_step(recipe: Path, tmp_path: Path):
+    changes = ("model_args.widths=[1300000]", "data.batch_size=8", "train.average.decay=0.9")
+    ended = limited(recipe, tmp_path / "run", *changes)
+    assert ended.returncode == 2 and len(ended.stderr.strip().splitlines()) == 1, ended.stderr
+    assert "out of memory on cpu before the first step" in ended.stderr
+    assert not (tmp_path / "run").exists()

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.errors import ZooError
+from zoo.nn.rates import rate
 from zoo.nn.recurrent import time_dropout
 from zoo.registry import register_model
 
@@ -63,7 +64,7 @@ class charlstm(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.symbols, self.dropout = symbols, dropout
+        self.symbols, self.dropout = symbols, rate("dropout", dropout)
         self.embedding = nn.Embedding(len(symbols), embedding_dim)
         widths = [embedding_dim] + [hidden] * (layers - 1)
         self.layers = nn.ModuleList(nn.LSTM(width, hidden, batch_first=True) for width in widths)

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoo.nn.rates import rate
 from zoo.registry import register_model
 
 EPSILON = 1e-5  # added to a window's variance: a channel may stand still in it
@@ -71,7 +72,7 @@ class gru_forecast(nn.Module):
         super().__init__()
         if context % segment:
             raise ValueError(f"segment {segment} does not divide context {context}; choose one that does.")
-        self.segment, self.dropout = segment, dropout
+        self.segment, self.dropout = segment, rate("dropout", dropout)
         self.autoregression = Autoregression(context, horizon)
         self.embed = nn.Sequential(nn.Linear(segment, hidden), nn.ReLU())
         self.encoder = nn.GRU(hidden, hidden, batch_first=True)

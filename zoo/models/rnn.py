@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.nn import AttentionPooling, Recurrent, length_mask
+from zoo.nn.rates import rate
 from zoo.nn.recurrent import time_dropout
 from zoo.nn.words import PAD, WordVectors, embed
 from zoo.registry import register_model
@@ -74,7 +75,9 @@ class bilstm_attn(nn.Module):
         width = 2 * hidden + (features if skip else 0)
         self.pool = AttentionPooling(width, attention)
         self.head = nn.Linear(width, num_classes)
-        self.word_dropout, self.embedding_dropout, self.dropout = word_dropout, embedding_dropout, dropout
+        self.word_dropout = rate("word_dropout", word_dropout)
+        self.embedding_dropout = rate("embedding_dropout", embedding_dropout)
+        self.dropout = rate("dropout", dropout)
 
     @overload
     def forward(self, tokens: Tensor, lengths: Tensor, return_attention: Literal[False] = False) -> Tensor: ...

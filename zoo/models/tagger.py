@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.nn import Recurrent
+from zoo.nn.rates import rate
 from zoo.nn.recurrent import time_dropout
 from zoo.nn.words import PAD, UNKNOWN, WordVectors
 from zoo.registry import register_model
@@ -64,7 +65,7 @@ class bilstm_tagger(nn.Module):
         width = embedding_dim + 2 * spelling
         self.encoder = Recurrent("lstm", width, hidden, layers, bidirectional=True, dropout=dropout)
         self.head = nn.Linear(2 * hidden, num_classes)
-        self.word_dropout, self.dropout = word_dropout, dropout
+        self.word_dropout, self.dropout = rate("word_dropout", word_dropout), rate("dropout", dropout)
 
     def forward(self, words: Tensor, characters: Tensor, lengths: Tensor) -> Tensor:
         if self.training and self.word_dropout:

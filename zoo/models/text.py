@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.nn import Recurrent
+from zoo.nn.rates import rate
 from zoo.nn.words import PAD, WordVectors, embed
 from zoo.registry import register_model
 
@@ -57,7 +58,9 @@ class LastState(nn.Module):
         features = embedding_dim + (bigram_dim if bigrams else 0)
         self.encoder = Recurrent(cell, features, hidden, layers, bidirectional, dropout)
         self.head = nn.Linear(self.encoder.width, num_classes)
-        self.word_dropout, self.embedding_dropout, self.dropout = word_dropout, embedding_dropout, dropout
+        self.word_dropout = rate("word_dropout", word_dropout)
+        self.embedding_dropout = rate("embedding_dropout", embedding_dropout)
+        self.dropout = rate("dropout", dropout)
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         vectors = embed(tokens, self.embedding, self.bigrams, self.word_dropout, self.embedding_dropout)

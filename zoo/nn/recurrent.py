@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import unknown
+from zoo.nn.rates import rate
 
 CELLS: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
@@ -50,7 +51,7 @@ class Recurrent(nn.Module):
 
     Shapes: x (N, T, features) and lengths (N,) int64, 0 to T -> states (N, T, hidden), or (N, T, 2 * hidden) with the
     forward half first. States behind a row's length are zero, as `pad_packed_sequence` gives them. Raises `ZooError`
-    for an unknown cell.
+    for an unknown cell, `ValueError` for no layer and for a dropout outside [0, 1].
     """
 
     def __init__(
@@ -65,13 +66,15 @@ class Recurrent(nn.Module):
         super().__init__()
         if cell not in CELLS:
             raise unknown("cell", cell, CELLS)
+        if layers < 1:
+            raise ValueError(f"layers is {layers}, expected at least 1")
         self.width = 2 * hidden if bidirectional else hidden
         widths = [features] + [self.width] * (layers - 1)
         self.ahead = nn.ModuleList(CELLS[cell](width, hidden, batch_first=True) for width in widths)
         back = widths if bidirectional else []
         self.back = nn.ModuleList(CELLS[cell](width, hidden, batch_first=True) for width in back)
         self.hidden = hidden
-        self.dropout = dropout
+        self.dropout = rate("dropout", dropout)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         if x.shape[1] == 0:  # nothing but empty rows, and nn.LSTM takes no sequence without steps

@@ -109,9 +109,7 @@ def _absent(name: str, known: dict[str, Entry]) -> ZooError:
     if weights:
         return ZooError(f"model {name!r} has no default weight; name one of {', '.join(weights)}.")
     if name in registry.names():
-        return ZooError(
-            f"model {name!r} has no published weight; train it with one of its recipes, or give a bundle folder."
-        )
+        return ZooError(f"model {name!r} has no published weight; train it by a recipe, or give a bundle folder.")
     return unknown("weight", name, sorted(known))
 
 

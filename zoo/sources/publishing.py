@@ -150,6 +150,8 @@ def _draft(bundles: Sequence[Bundle], scratch: Path, baselines: dict[str, Any], 
 
 def _to_folder(root: Path, draft: _Draft, name: str | None) -> str:
     lock, path = root / ".index.lock", root / "index.json"
+    if not root.exists():
+        _entry(draft, name, {})  # before the lock makes the folder, which a refusal would leave behind
     try:
         with cache.locked(lock):  # whoever publishes at the same time must see this weight in the index
             try:

@@ -74,7 +74,9 @@ def _from_file(path: Path, channels: list[str]) -> Tensor:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ZooError(f"{path} cannot be read as CSV text: {line(error)}") from error
+        raise ZooError(
+            f"{path} cannot be read as CSV text ({line(error)[:-1]}); give rows of numbers between commas."
+        ) from error
     return series.parse(text, channels, str(path))
 
 

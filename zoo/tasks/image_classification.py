@@ -56,6 +56,8 @@ def pixels(raw: Any, input: dict[str, Any]) -> Tensor:
 
 
 def _read(path: Path, maximum: float) -> Tensor:
+    if os.path.isdir(path):
+        raise ZooError(f"{path} is a folder; give the path of an image.")
     if not os.path.isfile(path):  # Path.is_file raises where a name is too long for a file
         raise ZooError(f"there is no file {path}; give the path of an image.")
     if path.suffix == ".npy":
@@ -69,7 +71,7 @@ def _read(path: Path, maximum: float) -> Tensor:
     except ZooError:
         raise
     except Exception as error:  # Pillow's decoders raise whatever a broken file makes them stumble over
-        raise ZooError(f"{path} cannot be read as an image: {line(error)}") from error
+        raise ZooError(f"{path} cannot be read as an image ({line(error)[:-1]}); give a PNG or JPEG file.") from error
 
 
 def _from_pillow(image: Image.Image, maximum: float) -> Tensor:

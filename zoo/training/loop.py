@@ -76,27 +76,29 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
     kind = kinds.get(setup.config["input"]["kind"])
     feed = kind.training(recipe, setup.train, setup.config, setup.tokenizer, device)
     total = recipe.train.steps or feed.size * (recipe.train.epochs or 0)
-    raw = fresh_model(recipe, setup.config, device)
-    if recipe.train.channels_last:
-        raw = raw.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    # Copied before anything is patched or compiled, so that the average is a plain model of its own.
-    averaged = (
-        AveragedModel(raw, multi_avg_fn=get_ema_multi_avg_fn(recipe.train.average.decay), use_buffers=True)
-        if recipe.train.average
-        else None
-    )
-    if recipe.train.sync_batch_norm and processes.count() > 1:
-        raw = nn.SyncBatchNorm.convert_sync_batchnorm(raw)
-    if recipe.train.matmul_conv:
-        from zoo.nn.matmul_conv import use_matmul_conv
+    no_room = f"out of memory on {device} before the first step; make the model smaller, or leave out train.average."
+    with memory.enough(lambda: no_room):
+        raw = fresh_model(recipe, setup.config, device)
+        if recipe.train.channels_last:
+            raw = raw.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # Copied before anything is patched or compiled, so that the average is a plain model of its own.
+        averaged = (
+            AveragedModel(raw, multi_avg_fn=get_ema_multi_avg_fn(recipe.train.average.decay), use_buffers=True)
+            if recipe.train.average
+            else None
+        )
+        if recipe.train.sync_batch_norm and processes.count() > 1:
+            raw = nn.SyncBatchNorm.convert_sync_batchnorm(raw)
+        if recipe.train.matmul_conv:
+            from zoo.nn.matmul_conv import use_matmul_conv
 
-        use_matmul_conv(raw)
-    criterion = losses.build(recipe, setup.train, setup.config).to(device)
-    trained = nn.ModuleDict({"model": raw, "loss": criterion})
-    optimizer = build_optimizer(raw, criterion, recipe.optimizer)
-    accelerator = _accelerator(recipe, device)
-    place = _restore(folder, setup, trained, averaged, optimizer, accelerator.scaler)
-    model, stepper = accelerator.prepare(torch.compile(raw) if recipe.train.compile else raw, optimizer)
+            use_matmul_conv(raw)
+        criterion = losses.build(recipe, setup.train, setup.config).to(device)
+        trained = nn.ModuleDict({"model": raw, "loss": criterion})
+        optimizer = build_optimizer(raw, criterion, recipe.optimizer)
+        accelerator = _accelerator(recipe, device)
+        place = _restore(folder, setup, trained, averaged, optimizer, accelerator.scaler)
+        model, stepper = accelerator.prepare(torch.compile(raw) if recipe.train.compile else raw, optimizer)
     if accelerator.scaler is None:
         # All that accelerate's optimizer adds then is a search for another package in every step: half a millisecond.
         stepper = optimizer
