@@ -142,7 +142,7 @@ def test_broken_files_are_refused(tmp_path):
             prepare([tmp_path / name], GREY)
         assert "\n" not in str(error.value)
     for name in (tmp_path, "x" * 5000):
-        with pytest.raises(ZooError, match="there is no file|is a folder"):
+        with pytest.raises(ZooError, match=r"there is no file|is a folder"):
             prepare([name], GREY)
 
 
