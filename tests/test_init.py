@@ -230,7 +230,7 @@ def test_half_precision_and_meta(scheme: str) -> None:
 
 
 def test_names_and_errors(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert init.names() == sorted(["constructor", "default", *DRAWN])
+    assert init.names() == sorted(["chrono", "constructor", "default", *DRAWN])
     with pytest.raises(ZooError, match="unknown init scheme 'kaiming'; did you mean kaiming_normal, kaiming_uniform"):
         init.apply(nn.Linear(1, 1), "kaiming")
     with pytest.raises(ZooError, match="'orthogonal' is already registered"):
