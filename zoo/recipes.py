@@ -45,7 +45,8 @@ from zoo.schema.schedules import Curve, MultiStep, Plateau, Schedule, Step  # no
 
 
 class Average(Strict):
-    """Exponential moving average of the weights; the averaged ones are published."""
+    """Exponential moving average of the weights, over at most the last tenth of the steps so far while these are few;
+    the averaged ones are published."""
 
     decay: Annotated[float, Field(gt=0, lt=1)] = 0.999
 

@@ -14,13 +14,14 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from zoo import tasks
 from zoo.errors import ZooError
 from zoo.recipes import Recipe
 from zoo.training import checkpoint, kinds, losses, memory, processes, selection, signals
 from zoo.training.adversarial import perturbed, tables
+from zoo.training.averaging import average_of
 from zoo.training.feed import Inputs, mix
 from zoo.training.measure import measure
 from zoo.training.optim import optimizer as build_optimizer
@@ -82,11 +83,7 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
         if recipe.train.channels_last:
             raw = raw.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         # Copied before anything is patched or compiled, so that the average is a plain model of its own.
-        averaged = (
-            AveragedModel(raw, multi_avg_fn=get_ema_multi_avg_fn(recipe.train.average.decay), use_buffers=True)
-            if recipe.train.average
-            else None
-        )
+        averaged = average_of(raw, recipe.train.average.decay) if recipe.train.average else None
         if recipe.train.sync_batch_norm and processes.count() > 1:
             raw = nn.SyncBatchNorm.convert_sync_batchnorm(raw)
         if recipe.train.matmul_conv:
