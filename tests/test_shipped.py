@@ -14,13 +14,18 @@ from zoo.sources.folder import PACKAGE, Folder
 # Weight, metric, and what its mean over the seeds has to be: at least (ge) or at most (le) the bar.
 BARS = [
     ("bilstm_attn.imdb_v1", "accuracy", ge, 0.890),
+    ("bilstm_attn.sst2_v1", "accuracy", ge, 0.820),
     ("bilstm_tagger.ud_english_ewt_v1", "accuracy", ge, 0.935),
+    ("bilstm_text.imdb_v1", "accuracy", ge, 0.885),
+    ("charlstm.tinyshakespeare_v1", "nats", le, 1.55),
     ("churn_mlp.telco_churn_v1", "roc_auc", ge, 0.840),
     ("churn_mlp.telco_churn_weighted_v1", "roc_auc", ge, 0.840),
     ("housing_mlp.california_housing_v1", "rmse", le, 0.52),
     ("cnn_cifar.cifar10_v1", "accuracy", ge, 0.90),
     ("cnn_fashion.fashion_mnist_v1", "accuracy", ge, 0.935),
     ("gru_forecast.etth1_v1", "mse", le, 0.40),
+    ("gru_text.imdb_v1", "accuracy", ge, 0.880),
+    ("lstm_text.imdb_v1", "accuracy", ge, 0.880),
     ("mlp.digits_v1", "accuracy", ge, 0.975),
     ("mlp_bn.fashion_mnist_v1", "accuracy", ge, 0.90),
     ("mnist_embed.mnist_contrastive_v1", "recall_at_1", ge, 0.985),
