@@ -80,6 +80,7 @@ def test_an_unknown_name_gets_the_nearest_three() -> None:
         registry.get("ResNet")
     many = ["alpha_1", "alpha_2", "alpha_3", "alpha_4", "beta"]
     assert str(unknown("weight", "alpha", many)) == "unknown weight 'alpha'; did you mean alpha_1, alpha_2, alpha_3?"
+    assert str(unknown("model", "MLP", ["churn_mlp", "mlp"])) == "unknown model 'MLP'; did you mean mlp, churn_mlp?"
     assert str(unknown("weight", "beat", many)) == "unknown weight 'beat'; did you mean beta?"
     assert str(unknown("weight", "zzz", ["a", "b"])) == "unknown weight 'zzz'; there are: a, b."
     long = [f"model{i}" for i in range(20)]

@@ -17,7 +17,7 @@ def unknown(kind: str, name: str, names: Iterable[str]) -> ZooError:
     """
     names = list(names)
     # A name that holds the one asked for is nearer than any edit distance tells: "resnet" means "resnet18".
-    near = [n for n in names if name and name.lower() in n.lower()]
+    near = sorted((n for n in names if name and name.lower() in n.lower()), key=len)
     near += [n for n in difflib.get_close_matches(name, names, n=3, cutoff=0.4) if n not in near]
     if name and not near and len(names) > 5:  # too many to tell them all
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.0)

@@ -88,6 +88,7 @@ def test_temperature_and_top_k_shape_the_draw():
     torch.testing.assert_close(shares(1.0, 2), two, atol=0.03, rtol=0)
     assert shares(0.0, None)[1] == shares(1.0, 1)[1] == 1
     assert shares(1.0, 99).gt(0).all()
+    assert shares(1e-40, None)[1] == shares(1e-40, 2)[1] == 1
 
 
 @pytest.mark.parametrize(
@@ -97,12 +98,16 @@ def test_temperature_and_top_k_shape_the_draw():
         ("abé?", {}, "the prompt 'abé?' holds '?', 'é', which the model has never seen; use '\\nabcd' alone."),
         ("a", {"temperature": -1.0}, "temperature is -1.0; give a number from 0."),
         ("a", {"temperature": float("nan")}, "temperature is nan; give a number from 0."),
-        ("a", {"top_k": 0}, "top_k is 0; give 1 or more, or None for all symbols."),
+        ("a", {"top_k": 0}, "top_k is 0; give a whole number of 1 or more, or None for all symbols."),
+        ("a", {"top_k": 2.5}, "top_k is 2.5; give a whole number of 1 or more, or None for all symbols."),
+        ("a", {"length": -3}, "length is -3; give a whole number of characters."),
+        ("a", {"seed": None}, "seed is None; give a whole number."),
+        (None, {}, "NoneType is no prompt; give a str."),
     ],
 )
 def test_what_cannot_be_written_is_refused_before_the_first_character(model: charlstm, prompt, settings, said: str):
     with pytest.raises(ZooError) as raised:
-        model.generate(prompt, 5, **settings)
+        model.generate(prompt, **{"length": 5, **settings})
     assert str(raised.value) == said
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +14,11 @@ from torch import Tensor, nn
 
 from zoo import registry
 from zoo.create import create
+from zoo.data.text import train_tokenizer
 from zoo.errors import ZooError
 from zoo.registry import Model
 
+ROOT = Path(__file__).parents[2]
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
@@ -135,6 +139,75 @@ def test_a_state_dict_goes_through_safetensors_into_a_model_without_memory(model
     assert not any(tensor.is_meta for tensor in (*empty.parameters(), *empty.buffers())), "not in the state dict"
     with torch.no_grad():
         assert torch.equal(net.eval()(*sample(model, 2)), empty.eval()(*sample(model, 2)))
+
+
+def described(model: Model) -> dict[str, Any]:
+    """What config.json says of a model's input, such that its constructor's defaults fit."""
+    if model.task in ("image-classification", "metric-learning", "multi-task"):
+        channels, *size = model.input_shape
+        tasks = {name: {"kind": "classification", "outputs": 2} for name in ("a", "b")}
+        about = {"kind": "image", "channels": channels, "size": size, "maximum": 255, "mean": [0.5], "std": [0.5]}
+        return {**about, "tasks": tasks} if model.task == "multi-task" else about
+    if model.task.startswith(("text", "token")):
+        about = {"tokenizer": "tokenizer.json"}
+        if model.task.startswith("text"):
+            return {**about, "kind": "text", "max_length": 9, "truncate": "head"}
+        return {**about, "kind": "tagged", "alphabet": "ab", "max_characters": 9}
+    if model.task in ("regression", "tabular-classification"):
+        arguments = inspect.signature(model.constructor).parameters
+        column = {"log": False, "mean": 0.0, "std": 1.0}
+        numbers = {f"n{i}": column for i in range(arguments["numbers"].default)}
+        categories = {
+            f"c{i}": [str(place) for place in range(known)] for i, known in enumerate(arguments["categories"].default)
+        }
+        return {"kind": "table", "numbers": numbers, "categories": categories, "unit": "m"}
+    if model.task == "language-modelling":
+        return {"kind": "characters", "symbols": model.constructor().symbols, "length": 9}
+    assert model.task == "forecasting", f"say here what the input for {model.task} is"
+    context, channels = model.input_shape
+    scale = {"mean": [0.0] * channels, "std": [1.0] * channels}
+    horizon = inspect.signature(model.constructor).parameters["horizon"].default
+    return {"kind": "series", "context": context, "horizon": horizon, "channels": list("abcdefg")[:channels], **scale}
+
+
+def test_a_bundle_gives_back_every_bit(model: Model, make_bundle: Callable[..., Path], tmp_path: Path) -> None:
+    net, about = fresh(model), described(model)
+    net(*sample(model, 2))  # moves the running statistics
+    folder = make_bundle(
+        tmp_path / f"{model.name}.round_v1",
+        net.state_dict(),
+        train_tokenizer(["a b"], 9).to_str() if "tokenizer" in about else None,
+        model=model.name,
+        model_args={},
+        task=model.task,
+        labels=[str(i) for i in range(outputs_of(net))],
+        input=about,
+        data="digits",
+    )
+    back = create(str(folder))
+    assert not back.training
+    state, expected = back.state_dict(), net.state_dict()
+    assert list(state) == list(expected)
+    assert all(torch.equal(state[key], tensor) and state[key].dtype == tensor.dtype for key, tensor in expected.items())
+    with torch.no_grad():
+        # To rounding: where in memory a tensor begins decides in which order a kernel adds.
+        torch.testing.assert_close(back(*sample(model, 2)), net.eval()(*sample(model, 2)), rtol=1e-5, atol=1e-6)
+
+
+def test_compiled_it_gives_the_same(model: Model) -> None:
+    """Captured by torch.compile; the kernels are torch's own, and not what is tested here."""
+    torch.compiler.reset()
+    net = fresh(model).eval()
+    with torch.no_grad():
+        compiled = torch.compile(net, backend="eager")(*sample(model, 2))
+        torch.testing.assert_close(compiled, net(*sample(model, 2)), rtol=1e-5, atol=1e-5)
+
+
+def test_torch_hub_makes_the_same_as_create(model: Model) -> None:
+    torch.manual_seed(0)
+    hub = torch.hub.load(str(ROOT), model.name, source="local")
+    assert type(hub) is type(made := fresh(model)) and hub.training
+    assert all(torch.equal(tensor, made.state_dict()[name]) for name, tensor in hub.state_dict().items())
 
 
 def test_meta_gives_shapes_without_memory(model: Model) -> None:

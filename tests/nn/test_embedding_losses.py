@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoo.errors import ZooError
 from zoo.nn import ContrastiveLoss, TripletLoss
 from zoo.nn.embedding_losses import pairwise_distances
 
@@ -129,3 +130,15 @@ def test_anchors_without_a_positive_do_not_count_in_the_mean() -> None:
 def test_small_distances_far_from_the_origin_are_exact() -> None:
     x = torch.tensor([[100.0, 0.0], [100.0, 2.0**-10]])
     assert pairwise_distances(x).tolist() == [[0.0, 2.0**-10], [2.0**-10, 0.0]]
+
+
+@pytest.mark.parametrize("loss", [ContrastiveLoss(), TripletLoss()])
+def test_an_embedding_that_is_not_finite_shows_in_the_loss(loss: nn.Module) -> None:
+    assert loss(torch.full((4, 3), torch.nan), torch.tensor([0, 0, 1, 1])).isnan()
+
+
+@pytest.mark.parametrize("loss", [ContrastiveLoss(), TripletLoss()])
+@pytest.mark.parametrize("labels", [(4, 1), (3,), ()])
+def test_labels_that_do_not_fit_are_refused(loss: nn.Module, labels: tuple[int, ...]) -> None:
+    with pytest.raises(ZooError, match=r"do not fit; give \(N, D\) and \(N,\)\."):
+        loss(torch.zeros(4, 3), torch.zeros(labels, dtype=torch.int64))

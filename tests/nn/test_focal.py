@@ -71,6 +71,8 @@ def test_gamma_zero_is_cross_entropy() -> None:
     torch.testing.assert_close(
         FocalLoss(0)(logits[:, 0], answers), F.binary_cross_entropy_with_logits(logits[:, 0], answers)
     )
+    masked = torch.tensor([[0.0, -torch.inf, 1.0]])
+    torch.testing.assert_close(FocalLoss(0)(masked, targets[:1]), F.cross_entropy(masked, targets[:1]))
 
 
 def test_class_probabilities_give_the_mean_over_the_labels_they_stand_for() -> None:

@@ -40,6 +40,7 @@ def test_a_gap_before_the_context_does_not_matter():
         (np.array([["x", "y"]] * 3), "holds no numbers"),
         (ROWS[2:], r"has 2 rows, and a forecast looks back at 3; give at least as many\."),
         (np.where(ROWS == 12, np.nan, ROWS), "not finite in its last 3 rows"),
+        (np.where(ROWS == 12, 1e30, ROWS), r"holds a value beyond 1e\+12 in its last 3 rows; give it in other units\."),
         (7, "int is no series"),
         ("nowhere.csv", r"there is no file nowhere\.csv"),
     ],

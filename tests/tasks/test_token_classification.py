@@ -39,6 +39,11 @@ def test_what_is_no_sentence_is_refused(raw, tokenizer):
         prepare([raw], INPUT, tokenizer)
 
 
+def test_half_a_character_is_refused(tokenizer):
+    with pytest.raises(ZooError, match=r"the sentence 'cats \\udcff' holds half of a character; give valid Unicode\."):
+        prepare(["cats", "cats \udcff"], INPUT, tokenizer)
+
+
 def test_every_word_as_it_was_written_has_a_tag_and_its_probability():
     outputs = torch.zeros(2, 3, 3)
     outputs[0, 0, 0] = outputs[0, 1, 1] = outputs[0, 2, 2] = math.log(2)

@@ -71,5 +71,6 @@ def test_tiles_stand_in_rows_with_gaps_between_them() -> None:
 
 def test_zero_is_the_middle_of_a_scale_that_goes_below_it() -> None:
     assert scale(torch.tensor([-1.0, 3.0])) == {"cmap": "RdBu_r", "vmin": -3.0, "vmax": 3.0}
+    assert scale(torch.tensor([90.0] + [-1.0] * 2000))["vmax"] == 1.0, "one far outside would leave the others pale"
     assert scale(torch.tensor([0.0, 3.0])) == {"cmap": "Reds", "vmin": 0.0, "vmax": 3.0}
     assert scale(torch.zeros(2))["vmax"] == 1.0

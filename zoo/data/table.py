@@ -86,7 +86,7 @@ def _number(cell: Any, name: str, where: str) -> float:
         return math.nan
     try:
         value = float(cell)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last for an int beyond all floats
         value = math.inf
     if abs(value) > LARGEST:
         raise ZooError(f"{where}: {name} is {cell!r} where a number is expected; leave it empty if it is not known.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -76,8 +77,14 @@ def encode(
 def spans(
     tokenizer: Tokenizer, text: str, max_length: int = 400, truncate: Truncate = "head_tail"
 ) -> list[tuple[int, int]]:
-    """For each token that `encode` gives for the text, where it stands: `text[start:end]` is its word as written."""
-    return shorten(tokenizer.encode(text).offsets, max_length, truncate)
+    """For each token that `encode` gives for the text, where it stands: `text[start:end]` is its word as written.
+
+    An accent that is a character of its own belongs to the letter before it, of which alone the tokenizer tells.
+    """
+    return [
+        (start, next((i for i in range(end, len(text)) if not unicodedata.combining(text[i])), len(text)))
+        for start, end in shorten(tokenizer.encode(text).offsets, max_length, truncate)
+    ]
 
 
 def shorten(items: list[T], max_length: int, truncate: Truncate) -> list[T]:
@@ -87,6 +94,17 @@ def shorten(items: list[T], max_length: int, truncate: Truncate) -> list[T]:
         raise ZooError(f"truncate is {truncate!r}; choose head, tail or head_tail.")
     head = heads[truncate]
     return items if len(items) <= max_length else items[:head] + items[len(items) - (max_length - head) :]
+
+
+def check(texts: Iterable[object], what: str = "text") -> None:
+    """Raise `ZooError` for what is not a `str`, and for one that no encoding can write. `what` is the word for it."""
+    for text in texts:
+        if not isinstance(text, str):
+            raise ZooError(f"{type(text).__name__} is no {what}; give a str, or a list of them.")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ZooError(f"the {what} {text[:40]!r} holds half of a character; give valid Unicode.") from error
 
 
 def pad(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

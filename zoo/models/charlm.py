@@ -22,6 +22,8 @@ Memory = list[tuple[Tensor, Tensor]]
 
 def encode(prompt: str, symbols: str) -> Tensor:
     """The place of each character among `symbols`: int64 (T,). Raises `ZooError` for an unknown one, and for none."""
+    if not isinstance(prompt, str):
+        raise ZooError(f"{type(prompt).__name__} is no prompt; give a str.")
     if not prompt:
         raise ZooError("the prompt is empty; give at least one character to go on from.")
     if unknown := sorted(set(prompt) - set(symbols)):
@@ -98,8 +100,12 @@ class charlstm(nn.Module):
         """
         if not (math.isfinite(temperature) and temperature >= 0):
             raise ZooError(f"temperature is {temperature}; give a number from 0.")
-        if top_k is not None and top_k < 1:
-            raise ZooError(f"top_k is {top_k}; give 1 or more, or None for all symbols.")
+        if top_k is not None and not (isinstance(top_k, int) and top_k >= 1):
+            raise ZooError(f"top_k is {top_k}; give a whole number of 1 or more, or None for all symbols.")
+        if not (isinstance(length, int) and length >= 0):
+            raise ZooError(f"length is {length}; give a whole number of characters.")
+        if not isinstance(seed, int):
+            raise ZooError(f"seed is {seed!r}; give a whole number.")
         if self.training:
             raise ZooError("the model is in training mode, where dropout would garble the text; call eval() first.")
         ids = encode(prompt, self.symbols)
@@ -123,4 +129,5 @@ def draw(logits: Tensor, temperature: float, top_k: int | None, generator: torch
     if top_k is not None:
         least = logits.topk(min(top_k, len(logits))).values[-1]
         logits = logits.masked_fill(logits < least, -math.inf)
-    return torch.multinomial(F.softmax(logits / temperature, 0), 1, generator=generator)
+    # Less the largest, so that no temperature, however low, makes an infinity of the likeliest.
+    return torch.multinomial(F.softmax((logits - logits.max()) / temperature, 0), 1, generator=generator)

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoo.errors import ZooError
+
 
 def pairwise_distances(x: Tensor) -> Tensor:
     """Euclidean distances (N, N) between the rows of x (N, D), in float32 at least.
@@ -15,12 +17,16 @@ def pairwise_distances(x: Tensor) -> Tensor:
     """
     x = x.to(torch.promote_types(x.dtype, torch.float32))
     squared = (x.unsqueeze(1) - x).square().sum(-1)
-    apart = squared > 0
+    apart = squared != 0  # true of NaN, which must not pass for a distance of 0
     return torch.where(apart, squared, 1).sqrt() * apart
 
 
-def same_label(labels: Tensor) -> Tensor:
-    """Labels (N,) -> (N, N) bool, true where two rows share theirs."""
+def same_label(embeddings: Tensor, labels: Tensor) -> Tensor:
+    """Embeddings (N, D) and their labels (N,) -> (N, N) bool, true where two rows share theirs; else `ZooError`."""
+    if embeddings.ndim != 2 or labels.shape != embeddings.shape[:1]:
+        raise ZooError(
+            f"embeddings {tuple(embeddings.shape)} and labels {tuple(labels.shape)} do not fit; give (N, D) and (N,)."
+        )
     return labels.unsqueeze(1) == labels
 
 
@@ -37,6 +43,7 @@ class ContrastiveLoss(nn.Module):
             which are at most 2 apart, a distance of 1 is an angle of 60°.
 
     Shapes: embeddings (N, D), labels (N,) integer -> scalar, float32 at least. A batch without pairs costs 0.
+    Raises `ZooError` for other shapes.
     """
 
     def __init__(self, margin: float = 1.0) -> None:
@@ -44,8 +51,9 @@ class ContrastiveLoss(nn.Module):
         self.margin = margin
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        same = same_label(embeddings, labels)
         distances = pairwise_distances(embeddings)
-        costs = torch.where(same_label(labels), distances, F.relu(self.margin - distances)).square() / 2
+        costs = torch.where(same, distances, F.relu(self.margin - distances)).square() / 2
         n = len(labels)
         return costs.sum() / max(1, n * (n - 1))  # each pair stands there twice; a row is at distance 0 from itself
 
@@ -66,6 +74,7 @@ class TripletLoss(nn.Module):
             length 1.
 
     Shapes: embeddings (N, D), labels (N,) integer -> scalar, float32 at least. A batch without a triplet costs 0.
+    Raises `ZooError` for other shapes.
     """
 
     def __init__(self, margin: float = 0.2) -> None:
@@ -74,9 +83,9 @@ class TripletLoss(nn.Module):
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         embeddings = embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
+        same = same_label(embeddings, labels)
         if not len(labels):
             return embeddings.sum()
-        same = same_label(labels)
         others = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
         with torch.no_grad():  # which triplets are the hardest; what they cost comes from the embeddings
             distances = pairwise_distances(embeddings)

@@ -45,7 +45,7 @@ class FocalLoss(nn.Module):
         self, gamma: float = 2.0, alpha: float | Sequence[float] | Tensor | None = None, reduction: str = "mean"
     ) -> None:
         super().__init__()
-        if gamma < 0:
+        if not gamma >= 0:
             raise ZooError(f"focal loss: gamma is {gamma}; give 0 or more.")
         if reduction not in REDUCTIONS:
             raise unknown("reduction", reduction, REDUCTIONS)
@@ -72,6 +72,7 @@ class FocalLoss(nn.Module):
             )
         # Where p rounds to 1 the power's slope is infinite for gamma < 1; the loss is below the rounding error there.
         missed = (-log_p.expm1()).clamp(min=torch.finfo(log_p.dtype).eps)
+        log_p = log_p.masked_fill(shares == 0, 0)  # a class that is out of the question at -inf, and not the true one
         loss = -(self._weights(logits) * shares * missed**self.gamma * log_p).sum(1)
         return loss if self.reduction == "none" else loss.mean() if self.reduction == "mean" else loss.sum()
 

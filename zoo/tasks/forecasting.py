@@ -15,6 +15,9 @@ from zoo.errors import ZooError
 from zoo.tasks import Task
 from zoo.tasks.arrays import line, read_npy, to_tensor
 
+LARGEST = 1e12
+"""Beyond which no value of a series is believed: the squares of the normalisation would leave float32 at 1e19."""
+
 
 @dataclass(frozen=True, eq=False)
 class Forecast:
@@ -50,6 +53,8 @@ def _rows(raw: Any, input: dict[str, Any]) -> Tensor:
     rows = rows[-context:].float()
     if not rows.isfinite().all():
         raise ZooError(f"{name} holds values that are not finite in its last {context} rows; fill them in.")
+    if rows.abs().max() > LARGEST:
+        raise ZooError(f"{name} holds a value beyond {LARGEST:g} in its last {context} rows; give it in other units.")
     return rows
 
 

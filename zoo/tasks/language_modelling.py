@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from zoo.data.split import IGNORED
-from zoo.errors import ZooError
+from zoo.data.text import check
 from zoo.models.charlm import encode
 from zoo.tasks import Task
 
@@ -34,9 +34,7 @@ def prepare(raw: list[Any], input: dict[str, Any], tokenizer: None = None) -> tu
 
     Raises `ZooError` for what is not a `str`, an empty one, and one with characters that the model has never seen.
     """
-    for text in raw:
-        if not isinstance(text, str):
-            raise ZooError(f"{type(text).__name__} is no text; give a str, or a list of them.")
+    check(raw)
     return (pad_sequence([encode(text, input["symbols"]) for text in raw], batch_first=True),)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from zoo.data.text import encode, pad, spans
+from zoo.data.text import check, encode, pad, spans
 from zoo.errors import ZooError
 from zoo.tasks import Task
 from zoo.tasks.classification import LOSSES, accuracy, answer
@@ -21,13 +21,7 @@ def prepare(raw: list[Any], input: dict[str, Any], tokenizer: Tokenizer) -> tupl
     `input` is the bundle's: `max_length` tokens at most, cut as `truncate` says. Raises `ZooError` for what is not a
     `str`, for one that no encoding can write, and for a text in which the tokenizer finds nothing to read.
     """
-    for text in raw:
-        if not isinstance(text, str):
-            raise ZooError(f"{type(text).__name__} is no text; give a str, or a list of them.")
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise ZooError(f"the text {text[:40]!r} holds half of a character; give valid Unicode.") from error
+    check(raw)
     rows = encode(tokenizer, raw, input["max_length"], input["truncate"])
     for text, row in zip(raw, rows, strict=True):
         if not row:
@@ -40,15 +34,17 @@ def explain(
 ) -> list[list[tuple[str, float]]]:
     """Attention weights (N, T) -> for each text its words as written, in order, each with its weight.
 
-    Words that truncation left out are not listed; pieces of one word would stand as separate entries.
+    Words that truncation left out are not listed. What the tokenizer makes several tokens of, such as ½ or …, stands
+    once, with their weights together.
     """
-    words = [
-        [text[start:end] for start, end in spans(tokenizer, text, input["max_length"], input["truncate"])]
-        for text in raw
-    ]
-    return [
-        list(zip(row, weights[: len(row)], strict=True)) for row, weights in zip(words, attention.tolist(), strict=True)
-    ]
+    found = []
+    for text, weights in zip(raw, attention.tolist(), strict=True):
+        places = spans(tokenizer, text, input["max_length"], input["truncate"])
+        summed: dict[tuple[int, int], float] = {}
+        for place, weight in zip(places, weights[: len(places)], strict=True):
+            summed[place] = summed.get(place, 0.0) + weight
+        found.append([(text[start:end], weight) for (start, end), weight in summed.items()])
+    return found
 
 
 TASK = Task(

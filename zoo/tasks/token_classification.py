@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from zoo.data import words
+from zoo.data import text, words
 from zoo.data.split import IGNORED
-from zoo.errors import ZooError
 from zoo.tasks import Task
 from zoo.tasks.classification import accuracy
 
@@ -41,11 +40,9 @@ def prepare(raw: list[Any], input: dict[str, Any], tokenizer: Tokenizer) -> tupl
     """Sentences -> words (N, T) and their characters (N, T, C), zero behind each end, and lengths (N,), all int64.
 
     A sentence is a text, which `zoo.data.words.split` splits into words, or words with tabs between them. Raises
-    `ZooError` for what is not a `str`.
+    `ZooError` for what is not a `str`, and for one that no encoding can write.
     """
-    for sentence in raw:
-        if not isinstance(sentence, str):
-            raise ZooError(f"{type(sentence).__name__} is no sentence; give a str, or a list of them.")
+    text.check(raw, "sentence")
     encoded = words.encode(list(map(words.split, raw)), tokenizer, input["alphabet"], input["max_characters"])
     return encoded.batch(range(len(raw)))
 

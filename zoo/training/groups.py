@@ -45,6 +45,10 @@ def parameter_groups(model: nn.Module, criterion: nn.Module, recipe: Optimizer) 
         groups.setdefault((scale, decay, group.frozen_epochs), []).append(parameter)
     for group in recipe.groups:
         if group.match not in used:
+            if any(fnmatchcase(name, group.match) for name in named):
+                raise ZooError(
+                    f"optimizer.groups: all that {group.match!r} matches belongs to an earlier group; put it first."
+                )
             names = ", ".join(name for name, _ in list(named.items())[:6])
             raise ZooError(f"optimizer.groups: no parameter matches {group.match!r}; parameters are called {names}, …")
     if all(frozen for _, _, frozen in groups):

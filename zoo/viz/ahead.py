@@ -57,6 +57,7 @@ def forecast(name: str | os.PathLike[str], raw: Any = None) -> Figure:
         axes.grid(alpha=0.3)
     for axes in panels[count:]:
         axes.set_axis_off()
+    figure.supylabel("each channel in its own unit", fontsize=9)
     figure.supxlabel("rows after the first of the forecast", fontsize=9)
     handles, names = panels[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower right", ncols=3, fontsize=8)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import textwrap
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 100  # pixels an inch: a letter of 9 points is 12 pixels high, so pictures are read at the size they are written
+
+LETTERS = 12  # of a title that an inch holds
 
 
 def new(width: float, height: float, title: str) -> Figure:
@@ -28,7 +32,8 @@ def new(width: float, height: float, title: str) -> Figure:
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.06)  # type: ignore[union-attr]  inches of air around axes
     FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=11, parse_math=False)  # a $ is a dollar, here and wherever others' words are shown
+    # Here and wherever others' words are shown, a $ is a dollar.
+    figure.suptitle(textwrap.fill(title, int(LETTERS * width)), fontsize=11, parse_math=False)
     return figure
 
 
@@ -41,7 +46,10 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     if target.suffix.lower() != ".png":
         raise ZooError(f"{target} is no name for a PNG; let it end in .png.")
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=DPI, metadata={"Software": None})
+    with warnings.catch_warnings():
+        # A letter that matplotlib's own font lacks is a box in the picture, which tells as much.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        figure.savefig(content, format="png", dpi=DPI, metadata={"Software": None})
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         temporary.write_bytes(content.getvalue())

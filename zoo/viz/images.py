@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -38,8 +39,11 @@ def tiled(images: Tensor, columns: int) -> Tensor:
 
 
 def scale(values: Tensor) -> dict[str, Any]:
-    """How numbers become colours, as arguments of `imshow`: white is 0, blue is below it and red above."""
-    most = float(values.abs().max()) or 1.0
+    """How numbers become colours, as arguments of `imshow`: white is 0, blue is below it and red above.
+
+    The fullest colour is that of all but a thousandth of the numbers: one far outside would leave the others pale.
+    """
+    most = float(np.quantile(values.abs().numpy(), 0.999, method="higher")) or float(values.abs().max()) or 1.0
     if (values < 0).any():
         return {"cmap": "RdBu_r", "vmin": -most, "vmax": most}
     return {"cmap": "Reds", "vmin": 0.0, "vmax": most}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from typing import TYPE_CHECKING
 
 from zoo.errors import ZooError
@@ -43,7 +44,7 @@ def attention(name: str | os.PathLike[str], raw: str) -> Figure:
         for column, word, weight in line:
             ground = reds(weight / most)
             ink = "white" if sum(ground[:3]) < 1.5 else "black"
-            axes.barh(row, len(word) + 0.4, left=column - 0.2, height=0.84, color=ground)
+            axes.barh(row, _width(word) + 0.4, left=column - 0.2, height=0.84, color=ground)
             # Left out of the layout, which would make room for what it takes for wider than the axes.
             style = {"family": "monospace", "fontsize": 9, "color": ink, "parse_math": False, "in_layout": False}
             axes.text(column, row, word, va="center", **style)
@@ -59,10 +60,15 @@ def _lines(words: list[tuple[str, float]]) -> list[list[tuple[int, str, float]]]
     lines: list[list[tuple[int, str, float]]] = [[]]
     column = 0
     for word, weight in words:
-        word = word if len(word) <= WIDTH else f"{word[: WIDTH - 1]}…"
-        if column + len(word) > WIDTH:
+        word = word if _width(word) <= WIDTH else f"{word[: WIDTH // 2 - 1]}…"
+        if column + _width(word) > WIDTH:
             lines.append([])
             column = 0
         lines[-1].append((column, word, weight))
-        column += len(word) + 1
+        column += _width(word) + 1
     return lines
+
+
+def _width(word: str) -> int:
+    """The columns that a typewriter gives a word: two to an ideogram or emoji, none to an accent of its own."""
+    return sum(0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF") for c in word)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 IMAGES, TEXTS = 20, 10  # mistakes shown: what is read on one page
-WIDTH = 110  # characters a line: what eight inches hold in letters of 9 points
+WIDTH = 100  # characters a line: what eight inches hold in letters of 9 points, unless most are capitals
+PANEL = 22  # letters of 8 points that the title of a fifth of eight inches holds
 AROUND = 9  # words of a sentence shown on either side of one that was mistaken
 
 
@@ -53,11 +54,12 @@ def mistakes(name: str | os.PathLike[str]) -> Figure:
 
 def _images(title: str, said: list[str], images: Tensor, maximum: float) -> Figure:
     rows = math.ceil(len(images) / 5)
-    figure = new(8, 0.5 + 1.9 * rows, title)
+    figure = new(8, 0.5 + 2.0 * rows, title)
     panels = list(figure.subplots(rows, 5, squeeze=False).flat)
     for axes, text, image in zip(panels, said, images, strict=False):
         bare(axes).imshow(**picture(image, maximum))
-        axes.set_title(text.replace(" (", "\n("), fontsize=8, parse_math=False)
+        lines = textwrap.wrap(text.replace(" (", "\n("), PANEL, replace_whitespace=False)
+        axes.set_title("\n".join(lines), fontsize=8, parse_math=False)
     for axes in panels[len(images) :]:
         axes.set_axis_off()
     return figure
