@@ -343,3 +343,25 @@ def test_a_checkpoint_of_another_model(mlp: dict[str, Any], nan_at, tmp_path: Pa
         path.replace(tmp_path / "large" / "checkpoints" / path.name)
     message = refusal(changed(mlp, model_args={"widths": [64]}), tmp_path / "large", resume=True)
     assert message == f"the checkpoint in {tmp_path / 'large'} belongs to another model; start a new run with --out."
+
+
+@pytest.mark.parametrize("changes", [{"data.batch_size": 1}, {"data.batch_size": 4, "train.accumulate": 4}])
+def test_a_single_sample_for_batch_norm(changes: dict[str, Any], tmp_path: Path):
+    recipe = {"model": "mlp_bn", "model_args": {"widths": [8], "in_features": 64}, "init": "default"}
+    recipe |= {"data": {"name": "digits"}, "optimizer": {"name": "sgd", "lr": 0.1}, "train": {"steps": 3}}
+    assert refusal(recipe, tmp_path / "run", **changes) == (
+        "batch norm has no variance over a single sample, and 1 of the batch's come at a time; "
+        "raise data.batch_size, or lower train.accumulate or the number of processes."
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_of_a_folder_to_resume_that_is_not_there_the_user_is_told(mlp: dict[str, Any], tmp_path: Path, capsys):
+    zoo.train(changed(mlp, train={"epochs": 1}), out=tmp_path / "typo", resume=True, device="cpu")
+    assert f"there is no run in {tmp_path / 'typo'} to resume; it begins anew.\n" in capsys.readouterr().err
+
+
+def test_curves_of_a_run_that_fails_at_once_are_given_back_with_its_folder(nan_at, mlp, tmp_path: Path):
+    nan_at(1)
+    refusal(mlp, tmp_path / "run", track="tensorboard")
+    assert not (tmp_path / "run").exists()

@@ -144,9 +144,12 @@ def test_a_damaged_newest_gives_way_to_the_one_before_and_the_user_is_told(damag
     parts, state = checkpoint.newest(tmp_path) or ({}, {})
     assert state == {"step": 1} and parts["model"]["w"].tolist() == [1.0] * 256
     said = capsys.readouterr().err
-    assert said.startswith("checkpoint 000000002.safetensors is damaged (") and "the one before it" in said
+    assert (
+        said.startswith("checkpoint 000000002.safetensors is damaged (") and "going back to the one of step 1" in said
+    )
     (tmp_path / "000000001.safetensors").write_bytes(b"")
     assert checkpoint.newest(tmp_path) is None
+    assert capsys.readouterr().err.count("; beginning anew.") == 1
 
 
 def test_a_full_disk_keeps_the_last_good_one(small_disk: Path):

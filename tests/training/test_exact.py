@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -222,6 +224,40 @@ def test_a_truncated_newest_checkpoint_gives_way_and_the_user_is_told(
     resumed = zoo.train(mlp, out=tmp_path / "run", device="cpu", resume=True)
     assert f"checkpoint {newest.name} is damaged" in capsys.readouterr().err
     assert result(resumed) == result(uninterrupted)
+
+
+def test_what_a_recipe_does_not_say_is_not_taken_from_the_environment(mlp, tmp_path: Path, monkeypatch):
+    plain = zoo.train(mlp, out=tmp_path / "plain", device="cpu")
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    monkeypatch.setenv("ACCELERATE_DYNAMO_BACKEND", "EAGER")
+    assert result(zoo.train(mlp, out=tmp_path / "run", device="cpu")) == result(plain)
+
+
+def test_a_run_that_goes_on_elsewhere_says_so(mlp, interrupt, tmp_path: Path):
+    interrupt(40)
+    with pytest.raises(KeyboardInterrupt):
+        zoo.train(mlp, out=tmp_path / "run", device="cpu")
+    torch.set_num_threads(2)
+    zoo.train(tmp_path / "run", device="cpu", resume=True)
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["notes"] == ["Resumed elsewhere: threads: 1 -> 2."]
+    assert metrics["environment"]["threads"] == 2
+
+
+def test_a_run_does_not_go_on_from_other_weights_than_it_began_from(mlp, interrupt, tmp_path: Path):
+    short = {**mlp, "train": {**mlp["train"], "epochs": 1}}
+    begun = zoo.train(short, out=tmp_path / "first", device="cpu")
+    shutil.copy(begun.folder / "model.safetensors", tmp_path / "w.safetensors")
+    recipe = {**mlp, "init_from": str(tmp_path / "w.safetensors")}
+    interrupt(40)
+    with pytest.raises(KeyboardInterrupt):
+        zoo.train(recipe, out=tmp_path / "run", device="cpu")
+    short["train"]["seed"] = 1
+    other = zoo.train(short, out=tmp_path / "other", device="cpu")
+    shutil.copy(other.folder / "model.safetensors", tmp_path / "w.safetensors")
+    with pytest.raises(zoo.ZooError, match="began from other weights"):
+        zoo.train(recipe, out=tmp_path / "run", device="cpu", resume=True)
 
 
 @pytest.mark.data

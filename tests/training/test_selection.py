@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,3 +68,14 @@ def test_a_resumed_run_stops_at_the_same_epoch(run, tmp_path, monkeypatch: pytes
     again = zoo.train(RECIPE, out=tmp_path / "run", resume=True, device="cpu")
     assert [row["train_loss"] for row in again.log] == [row["train_loss"] for row in run.log]
     assert (again.folder / "model.safetensors").read_bytes() == (run.folder / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"cut"), lambda path: path.unlink()])
+def test_a_best_epoch_that_is_damaged_is_not_replaced_by_another(run, tmp_path: Path, damage: Any):
+    folder = tmp_path / "run"
+    shutil.copytree(run.folder, folder)
+    (folder / "model.safetensors").unlink()
+    damage(checkpoint.saved(folder / "checkpoints" / "best")[-1])
+    with pytest.raises(zoo.ZooError, match=r"the weights of the best epoch, after step \d+, are damaged or gone from"):
+        zoo.train(RECIPE, out=folder, resume=True, device="cpu")
+    assert not (folder / "model.safetensors").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -36,6 +37,8 @@ def train(
         if not (key and equals):
             raise zoo.ZooError(f"{text!r} is no override; write key.path=value, such as train.epochs=3.")
         changes[key] = value
+    if out is None and resume and os.path.isdir(recipe):
+        out = recipe
     try:
         # Not as keywords of `train`: of `device=cpu` the schema says that it is no key.
         run = zoo.train(zoo.load_recipe(recipe, changes), out=out, resume=resume, device=device, track=track)

@@ -21,6 +21,9 @@ from zoo.errors import ZooError
 
 KEEP = 2
 
+Checkpoint = tuple[dict[str, dict[str, Tensor]], dict[str, Any]]
+"""Its parts (part -> name -> tensor) and its state."""
+
 NUMBERS = (torch.float64, torch.int64, torch.bool)
 """The types that Python's numbers have as tensors."""
 
@@ -35,7 +38,7 @@ def save(folder: Path, step: int, parts: dict[str, dict[str, Tensor]], state: di
         for part, content in parts.items()
         for name, t in content.items()
     }
-    path = folder / f"{step:09d}.safetensors"
+    path = _path(folder, step)
     temporary = path.with_suffix(".tmp")
     try:
         save_file(tensors, temporary, metadata={"state": json.dumps(state)})
@@ -52,19 +55,35 @@ def saved(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.safetensors"))
 
 
-def newest(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]] | None:
+def newest(folder: Path) -> Checkpoint | None:
     """Parts and state of the newest whole checkpoint, None where there is none; tells of damaged ones passed over."""
-    for path in reversed(saved(folder)):
-        try:
-            with safe_open(path, framework="pt") as file:
-                parts: dict[str, dict[str, Tensor]] = {}
-                for key in file.keys():  # noqa: SIM118 - safe_open is no mapping
-                    part, name = key.split("/", 1)
-                    parts.setdefault(part, {})[name] = file.get_tensor(key).clone()
-                return parts, json.loads(file.metadata()["state"])
-        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-            print(f"checkpoint {path.name} is damaged ({error}); going back to the one before it.", file=sys.stderr)
+    older = [int(path.stem) for path in saved(folder)]
+    while older:
+        step = older.pop()
+        found = read(folder, step, f"going back to the one of step {older[-1]}" if older else "beginning anew")
+        if found is not None:
+            return found
     return None
+
+
+def read(folder: Path, step: int, instead: str = "") -> Checkpoint | None:
+    """Parts and state of the checkpoint of `step`; None, and with `instead` a line on stderr, where it is not whole."""
+    path = _path(folder, step)
+    try:
+        with safe_open(path, framework="pt") as file:
+            parts: dict[str, dict[str, Tensor]] = {}
+            for key in file.keys():  # noqa: SIM118 - safe_open is no mapping
+                part, name = key.split("/", 1)
+                parts.setdefault(part, {})[name] = file.get_tensor(key).clone()
+            return parts, json.loads(file.metadata()["state"])
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        if instead:
+            print(f"checkpoint {path.name} is damaged ({error}); {instead}.", file=sys.stderr)
+        return None
+
+
+def _path(folder: Path, step: int) -> Path:
+    return folder / f"{step:09d}.safetensors"
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -249,7 +249,7 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
             if number:
                 signals.leave(number)
     if recipe.train.keep_best:
-        state = checkpoint.newest(folder / BEST)[0]["model"]  # type: ignore[index]
+        state = _best(folder, selection.measured(rows, recipe.evaluate.metric), [int(row["step"]) for row in rows])
     else:
         state = (averaged.module if averaged is not None else raw).state_dict()
     return Trained({k: v.detach().cpu().contiguous() for k, v in state.items()}, place.seconds)
@@ -261,6 +261,18 @@ def _figures(recipe: Recipe, place: Place, rate: float) -> dict[str, Any]:
     figures[f"train_{recipe.evaluate.metric}"] = place.metric / place.metrics if place.metrics else ""
     figures["samples_per_second"] = round(place.position * recipe.data.batch_size / max(place.epoch_seconds, 1e-9))
     return figures
+
+
+def _best(folder: Path, values: list[float], steps: list[int]) -> dict[str, Tensor]:
+    """The weights of the first epoch that no other is better than. Raises `ZooError` where they are damaged or gone."""
+    step = steps[values.index(max(values))]
+    found = checkpoint.read(folder / BEST, step)
+    if found is None:
+        raise ZooError(
+            f"the weights of the best epoch, after step {step}, are damaged or gone from {folder / BEST}; "
+            "train again in another folder with --out."
+        )
+    return found[0]["model"]
 
 
 def _write(folder: Path, step: int, parts: dict[str, dict[str, Tensor]], state: dict[str, Any]) -> None:
@@ -296,7 +308,7 @@ def _restore(
     if found is None:
         return Place()
     parts, state = found
-    fingerprint = state.pop("data")
+    fingerprint = state.pop("data", "")
     if fingerprint != setup.fingerprint:
         raise ZooError(
             f"{folder} was trained on other data (fingerprint {fingerprint[:12]}…) than those at hand "
@@ -310,9 +322,9 @@ def _restore(
             averaged.load_state_dict(parts["average"])
         if scaler is not None:
             scaler.load_state_dict({name: value.item() for name, value in parts["scaler"].items()})
-    except (KeyError, RuntimeError, ValueError) as error:
+        return Place(**state)
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise ZooError(f"the checkpoint in {folder} belongs to another model; start a new run with --out.") from error
-    return Place(**state)
 
 
 def _seed(device: torch.device, seed: int) -> None:
@@ -329,6 +341,7 @@ def _seed(device: torch.device, seed: int) -> None:
 def _accelerator(recipe: Recipe, device: torch.device) -> Any:
     from accelerate import Accelerator, DistributedDataParallelKwargs
     from accelerate.state import AcceleratorState
+    from accelerate.utils import GradientAccumulationPlugin
 
     # accelerate keeps one state a process and refuses another precision or device; each run is its own.
     AcceleratorState._reset_state(reset_partial_state=True)
@@ -336,7 +349,10 @@ def _accelerator(recipe: Recipe, device: torch.device) -> Any:
         torch.cuda.set_device(device)
     # Processes wait for the gradient of every parameter, unless they are told that some have none for a while.
     frozen = any(group.frozen_epochs for group in recipe.optimizer.groups)
+    # What a recipe does not say is said here: accelerate would take it from variables that no run records.
     return Accelerator(
+        gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
+        dynamo_backend="no",
         mixed_precision={"fp32": "no"}.get(recipe.train.precision, recipe.train.precision),
         cpu=device.type == "cpu",
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=frozen)],

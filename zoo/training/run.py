@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import os
+import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -76,6 +78,9 @@ def claimed(folder: Path, recipe: Recipe, resume: bool) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
+    if resume and not (folder / "recipe.yaml").is_file():
+        # No error: a run that was interrupted before its first step gave its folder back.
+        print(f"there is no run in {folder} to resume; it begins anew.", file=sys.stderr)
     lock = FileLock(folder / ".lock", timeout=0)
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     begun = False
@@ -117,6 +122,7 @@ def _give_back(folder: Path, made: list[Path]) -> None:
     for name in ("recipe.yaml", "config.json", "metrics.json", "tokenizer.json", *([".lock"] if made else [])):
         with suppress(OSError):
             (folder / name).unlink()
+    shutil.rmtree(folder / "tensorboard", ignore_errors=True)
     with suppress(OSError):  # not empty: somebody else put something there
         for place in (folder / "checkpoints", *made):
             if place.exists():

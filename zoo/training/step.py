@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoo.errors import ZooError
 from zoo.training import processes
 from zoo.training.feed import Inputs
 from zoo.training.losses import IGNORED
@@ -41,7 +42,16 @@ def _forward(
     model: nn.Module, criterion: nn.Module, accelerator: Any, inputs: Inputs, targets: Tensor
 ) -> tuple[Tensor, Tensor]:
     with accelerator.autocast():
-        outputs = model(*processes.own_rows(inputs))
+        own = processes.own_rows(inputs)
+        try:
+            outputs = model(*own)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise ZooError(
+                f"batch norm has no variance over a single sample, and {len(own[0])} of the batch's come at a time; "
+                "raise data.batch_size, or lower train.accumulate or the number of processes."
+            ) from error
     outputs = processes.whole(outputs.float(), len(targets))
     return outputs, criterion(outputs, targets)
 

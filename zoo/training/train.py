@@ -44,7 +44,7 @@ def train(
 
     Args:
         recipe: a recipe's name or path, a run or bundle folder, a `Recipe`, or a dict of the same keys.
-        out: the run's folder; by default `runs/<recipe's name>`.
+        out: the run's folder; by default `runs/<recipe's name>`, and with `resume` the run that `recipe` names.
         resume: continue the run in `out` from its newest checkpoint, to the same weights as if it had never stopped.
         device: by default CUDA or MPS where there is one, else the CPU.
         track: "tensorboard" to write the curves for it too, into the run's folder.
@@ -55,6 +55,8 @@ def train(
     recipe has `data.validation` above 0.
     Raises `ZooError` for a bad recipe, missing data or device, a folder in use, a loss that is not finite.
     """
+    if out is None and resume and isinstance(recipe, (str, os.PathLike)) and os.path.isdir(recipe):
+        out = recipe
     recipe = _resolve(recipe, overrides)
     folder = Path(os.path.expanduser(out)) if out is not None else Path("runs") / recipe.name
     where = _device(device, recipe)
@@ -69,11 +71,14 @@ def train(
         (finished,) = processes.told_by_main([resume and Run(folder).finished], where)
         if not finished:
             setup = prepare(recipe, own)
-            write_text(own / "metrics.json", _json(_unmeasured(recipe, setup, where)))
+            begun = _unmeasured(recipe, setup, where)
+            if processes.is_main():
+                begun = _continued(folder, begun)
+            write_text(own / "metrics.json", _json(begun))
             with deterministic(recipe.train.deterministic):
                 trained = fit(recipe, setup, folder, where, track)
             if processes.is_main():
-                _finish(trained, recipe, setup, folder, where)
+                _finish(trained, recipe, setup, folder, where, begun)
         processes.wait()
     return Run(folder)
 
@@ -107,13 +112,14 @@ def _device(device: torch.device | str | None, recipe: Recipe) -> torch.device:
 
 def _unmeasured(recipe: Recipe, setup: Setup, device: torch.device) -> dict[str, Any]:
     """metrics.json as it is before there are metrics: what the run is made of."""
+    many = processes.count()
     return {
         "schema": 1,
         "split": setup.held_name,
         "metrics": {},
         "recipe_sha256": recipe.sha256(),
         "data": {"name": recipe.data.name, "fingerprint": setup.fingerprint},
-        "environment": environment(device),
+        "environment": environment(device) | ({"processes": many} if many > 1 else {}),
         **({"init_from": origin(recipe.init_from)} if recipe.init_from else {}),
         "notes": setup.notes,
     }
@@ -123,7 +129,32 @@ def _json(content: dict[str, Any]) -> str:
     return json.dumps(content, indent=2) + "\n"
 
 
-def _finish(trained: Trained, recipe: Recipe, setup: Setup, folder: Path, device: torch.device) -> None:
+def _continued(folder: Path, now: dict[str, Any]) -> dict[str, Any]:
+    """metrics.json of a run that may have been begun before: `now`, with a note where it goes on elsewhere.
+
+    Raises `ZooError` where it began from other weights than those that `init_from` names now.
+    """
+    path = folder / "metrics.json"
+    if not any((folder / "checkpoints").glob("*")) or not path.is_file():
+        return now
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:  # damaged; it is written anew
+        return now
+    if before.get("init_from") != now.get("init_from"):
+        raise ZooError(
+            f"{folder} began from other weights ({before.get('init_from')}) than init_from names now "
+            f"({now.get('init_from')}); bring those back, or start a new run with --out."
+        )
+    old, new = before["environment"], now["environment"]
+    moved = [f"{key}: {old.get(key)} -> {new.get(key)}" for key in new if old.get(key) != new[key]]
+    notes = [note for note in before["notes"] if note not in now["notes"]]
+    return {**now, "notes": [*now["notes"], *notes, *([f"Resumed elsewhere: {', '.join(moved)}."] if moved else [])]}
+
+
+def _finish(
+    trained: Trained, recipe: Recipe, setup: Setup, folder: Path, device: torch.device, begun: dict[str, Any]
+) -> None:
     """Save the weights, measure the saved bytes, and let both appear together."""
     started = time.monotonic()
     half = recipe.train.save_precision == "fp16"
@@ -147,7 +178,7 @@ def _finish(trained: Trained, recipe: Recipe, setup: Setup, folder: Path, device
         )
         seed = recipe.train.seed
         metrics = {
-            **_unmeasured(recipe, setup, device),
+            **begun,
             "metrics": {
                 k: {"value": v, "mean": v, "std": 0.0, "n": 1, "seeds": [seed], "values": [v]}
                 for k, v in values.items()
