@@ -159,7 +159,7 @@ def test_valid_is_a_part_like_val(folder: Path):
     assert (found.labels, len(found.train), len(found.test)) == (["bright", "dark"], 40, 12)
 
 
-@pytest.mark.parametrize("part", [None, "Test", "TESTING", "held"])
+@pytest.mark.parametrize("part", [None, "TESTING", "held"])
 def test_parts_are_never_taken_for_classes(folder: Path, part: str | None):
     """`train` alone, beside one that is misspelt, and beside one of a name that is none of a part."""
     if part is None:
@@ -211,6 +211,13 @@ def test_what_is_hidden_is_skipped(folder: Path):
         before.fingerprint,
         before.train.inputs,
     )
+
+
+def test_the_folder_one_stands_in(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(folder / "train")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(data.load("imagefolder:.").train) == 32
 
 
 def test_no_folder(home: Path):

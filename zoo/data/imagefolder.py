@@ -44,9 +44,9 @@ def load(name: str) -> DataSet:
     """The pictures that `name` stands for, each read once when they are first met, to tell the broken ones.
 
     `Split.inputs` are paths. The fingerprint is the SHA-256 of every file's relative path and content. Raises
-    `ZooError` where there is no such folder, where there are fewer than two classes or one has no picture or the name of
-    a part, and, naming them, for pictures that cannot be read whole or have more than `MOST` pixels. Files of other
-    kinds are left out with one warning, hidden files and folders without.
+    `ZooError` where there is no such folder, where there are fewer than two classes, where one of them has no picture
+    or is called like a part, and, naming them, for pictures that cannot be read whole or have more than `MOST` pixels.
+    Files of other kinds are left out with one warning, and what is hidden without.
     """
     root = _hub(name.removeprefix("hf:")) if name.startswith("hf:") else _place(name)
     if not root.is_dir():
@@ -82,7 +82,7 @@ def _pictures(folder: Path) -> tuple[list[str], Split]:
     """The classes in a folder, sorted, and the paths of their pictures."""
     from torchvision.datasets.folder import IMG_EXTENSIONS, has_file_allowed_extension, make_dataset
 
-    def seen(path: str | Path) -> bool:
+    def shown(path: str | Path) -> bool:
         return not any(part.startswith(".") for part in Path(path).relative_to(folder).parts)
 
     labels = _classes(folder)
@@ -95,15 +95,13 @@ def _pictures(folder: Path) -> tuple[list[str], Split]:
         samples = make_dataset(
             str(folder),
             {label: number for number, label in enumerate(labels)},
-            is_valid_file=lambda path: has_file_allowed_extension(path, IMG_EXTENSIONS) and seen(path),
+            is_valid_file=lambda path: has_file_allowed_extension(path, IMG_EXTENSIONS) and shown(path),
         )
     except FileNotFoundError as error:
         why = " ".join(str(error).split()).rstrip(".")
         raise ZooError(f"{folder}: {why}; give each class a folder with its pictures.") from error
-    known = {path for path, _ in samples}
-    others = [
-        path.name for path in sorted(folder.rglob("*")) if path.is_file() and seen(path) and str(path) not in known
-    ]
+    known = {Path(path) for path, _ in samples}
+    others = [path.name for path in sorted(folder.rglob("*")) if path.is_file() and shown(path) and path not in known]
     if others:
         warnings.warn(f"{folder}: left out {len(others)} files that are no pictures: {_some(others)}.", stacklevel=4)
     return labels, Split([path for path, _ in samples], torch.tensor([target for _, target in samples]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -88,13 +89,19 @@ def _find(name: str) -> Path | Bundle:
         from zoo import guests
 
         return guests.file(name)
-    if name.endswith(".safetensors"):
-        if not Path(name).is_file():
+    path = Path(os.path.expanduser(name))
+    if path.suffix == ".safetensors":
+        if not path.is_file():
             raise ZooError(f"init_from: there is no file {name}; check the path.")
-        return Path(name)
+        return path
     from zoo import sources
 
-    return sources.find(name)
+    try:
+        return sources.find(name)
+    except ZooError as error:
+        if path.is_file():
+            raise ZooError(f"init_from: {name} is no .safetensors file, and no other is read; convert it.") from error
+        raise
 
 
 def _fits(ours: Tensor, theirs: Tensor | None) -> bool:
