@@ -29,14 +29,12 @@ def names(pattern: str = "*") -> list[str]:
 def model(name: str) -> Model:
     """The registry's entry of a guest. Raises `ZooError` where timm is not installed or has no such model."""
     timm, own = _timm(), name.removeprefix(GUESTS)
-    if not timm.is_model(own):
-        raise unknown("model", name, names())
+    size = tuple(_config(name).input_size)
 
     def construct(num_classes: int | None = None, in_chans: int = 3, drop_rate: float = 0.0) -> nn.Module:
         more = {} if num_classes is None else {"num_classes": num_classes}
         return timm.create_model(own, in_chans=in_chans, drop_rate=drop_rate, **more)
 
-    size = tuple(_config(name).input_size)
     source = f"timm {timm.__version__}, {timm.model_entrypoint(own).__module__}"
     return Model(name, construct, "image-classification", "constructor", f"timm's {own}", source, size)
 
@@ -115,9 +113,13 @@ def file(name: str) -> Path:
 
 
 def _config(name: str) -> Any:
-    from timm.models import get_pretrained_cfg
-
-    found = get_pretrained_cfg(name.removeprefix(GUESTS))
+    timm, own = _timm(), name.removeprefix(GUESTS)
+    if not timm.is_model(own):
+        raise unknown("model of timm", name, names())
+    try:
+        found = timm.get_pretrained_cfg(own)
+    except RuntimeError as error:  # there is no such tag behind the dot
+        raise unknown("model of timm", name, names()) from error
     if found is None:
         raise ZooError(f"timm knows no input transform of {name}; name another model.")
     return found

@@ -7,7 +7,6 @@ import inspect
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +15,7 @@ from torch import nn
 from zoo import sources, tasks
 from zoo.bundles.check import check_config
 from zoo.bundles.load import load_model
-from zoo.errors import ZooError
+from zoo.data.text import read_tokenizer
 from zoo.tasks import Task
 
 BATCH = 64  # inputs in one forward: enough to fill a CPU's cores, little enough for any device's memory
@@ -94,15 +93,6 @@ def predictor(name: str | os.PathLike[str], *, device: str | torch.device | None
     """
     bundle = sources.find(name)
     check_config(bundle)
-    tokenizer = None if bundle.tokenizer is None else _tokenizer(bundle.tokenizer)
+    tokenizer = None if bundle.tokenizer is None else read_tokenizer(bundle.tokenizer)
     model = load_model(bundle, device=device)
     return Predictor(model, tasks.get(bundle.config["task"]), bundle.config, tokenizer)
-
-
-def _tokenizer(path: Path) -> Any:
-    from tokenizers import Tokenizer
-
-    try:
-        return Tokenizer.from_file(str(path))
-    except Exception as error:  # its Rust code raises nothing narrower
-        raise ZooError(f"{path} is no tokenizer ({error}); fetch or publish the bundle anew.") from error

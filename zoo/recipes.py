@@ -111,7 +111,8 @@ class Evaluate(Strict):
 class Recipe(Strict):
     """A checked recipe. `name` is the file's stem, `mnist_mlp.mnist`; a weight grown from it is `<name>_v<N>`.
 
-    `init_from` begins from a weight, `timm/NAME` or a safetensors file instead of from `init` alone.
+    `init_from` begins from a weight, `timm/NAME` or a safetensors file instead of from `init` alone; a text model then
+    reads with the tokenizer of that weight, so that its embeddings keep their words.
     """
 
     model: str

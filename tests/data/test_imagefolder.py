@@ -153,6 +153,73 @@ def test_classes_that_are_not_whole(folder: Path, change: Any, said: str):
         data.load(f"imagefolder:{folder}")
 
 
+def test_valid_is_a_part_like_val(folder: Path):
+    (folder / "test").rename(folder / "valid")
+    found = data.load(f"imagefolder:{folder}")
+    assert (found.labels, len(found.train), len(found.test)) == (["bright", "dark"], 40, 12)
+
+
+@pytest.mark.parametrize("part", [None, "TESTING", "held"])
+def test_parts_are_never_taken_for_classes(folder: Path, part: str | None):
+    """`train` alone, beside one that is misspelt, and beside one of a name that is none of a part."""
+    if part is None:
+        (folder / "test").rename(folder.parent / "away")
+    else:
+        (folder / "test").rename(folder / part)
+    told = {None: "train", "held": "train"}.get(part, f"{part}, train")
+    with pytest.raises(ZooError, match=rf"pictures: {told} would be a class; name the parts train and test, both with"):
+        data.load(f"imagefolder:{folder}")
+
+
+@pytest.mark.parametrize("part", [".", "train"])
+def test_one_class_is_refused(folder: Path, part: str):
+    if part == ".":
+        for name in ("train", "test"):
+            (folder / name / "dark").rename(folder.parent / f"{name} away")
+    with pytest.raises(
+        ZooError, match=r" holds [01] class folders \((bright|none)\); give each of two classes or more"
+    ):
+        data.load(f"imagefolder:{folder if part == '.' else folder / 'train' / 'dark'}")
+
+
+def test_a_class_may_be_called_train_where_there_are_parts(folder: Path):
+    for name in ("train", "test"):
+        (folder / name / "dark").rename(folder / name / "train")
+    assert data.load(f"imagefolder:{folder}").labels == ["bright", "train"]
+
+
+def test_a_link_to_nothing_is_a_broken_picture(folder: Path):
+    (folder / "train" / "dark" / "x.png").symlink_to(folder / "nowhere.png")
+    with pytest.raises(
+        ZooError, match=r"1 of 53 pictures cannot be used: train/dark/x\.png \(No such file or directory\);"
+    ):
+        data.load(f"imagefolder:{folder}")
+
+
+def test_what_is_hidden_is_skipped(folder: Path):
+    name = f"imagefolder:{folder}"
+    before = data.load(name)
+    for place in ("train", "test", "train/dark"):
+        picture(folder / place / ".ipynb_checkpoints" / "0-checkpoint.png", 20)
+    (folder / "train" / ".git").mkdir()
+    (folder / "train" / "dark" / "._0.png").write_text("what an archive from a Mac brings")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        after = data.load(name)
+    assert (after.labels, after.fingerprint, after.train.inputs) == (
+        before.labels,
+        before.fingerprint,
+        before.train.inputs,
+    )
+
+
+def test_the_folder_one_stands_in(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(folder / "train")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(data.load("imagefolder:.").train) == 32
+
+
 def test_no_folder(home: Path):
     with pytest.raises(ZooError, match=r"^data\.name: there is no folder nowhere; give the one that holds"):
         data.load("imagefolder:nowhere")

@@ -91,7 +91,7 @@ def test_bytes_that_are_not_the_hubs_are_not_used(hub: HubServer, tmp_path: Path
 
 
 def test_what_there_is_not(hub: HubServer, monkeypatch: pytest.MonkeyPatch):
-    with pytest.raises(ZooError, match=r"unknown model 'timm/test_resnett'; did you mean timm/test_resnet"):
+    with pytest.raises(ZooError, match=r"unknown model of timm 'timm/test_resnett'; did you mean timm/test_resnet"):
         zoo.create("timm/test_resnett")
     hub.repositories.clear()
     with pytest.raises(
@@ -154,10 +154,12 @@ def test_a_run_begins_from_a_weight_named_on_the_command_line(tmp_path: Path):
     assert zoo.evaluate(tmp_path / "b") == pytest.approx(zoo.evaluate(first.folder), abs=0.01)
 
 
-def test_a_file_gives_all_but_the_head(tmp_path: Path):
+def test_a_file_gives_all_but_the_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     first = zoo.train({**RECIPE, "optimizer": {"name": "adamw", "lr": 0.01}}, out=tmp_path / "a")
     file = first.folder / "model.safetensors"
-    second = zoo.train({**RECIPE, "init_from": str(file), "train": {"steps": 1, "seed": 5}}, out=tmp_path / "b")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    begin = "~/a/model.safetensors"
+    second = zoo.train({**RECIPE, "init_from": begin, "train": {"steps": 1, "seed": 5}}, out=tmp_path / "b")
     ours, theirs = load_file(file), load_file(second.folder / "model.safetensors")
     assert torch.allclose(ours["body.0.weight"], theirs["body.0.weight"], atol=1e-6)
     assert not torch.allclose(ours["head.weight"], theirs["head.weight"], atol=1e-3), (
@@ -170,10 +172,22 @@ def test_a_file_gives_all_but_the_head(tmp_path: Path):
     [
         ("mlp.digits_v9", r"unknown weight"),
         ("nowhere.safetensors", r"init_from: there is no file nowhere\.safetensors; check the path\.$"),
+        ("t.pth", r"^init_from: t\.pth is no \.safetensors file, and no other is read; convert it\.$"),
+        ("./t.pth", r"^init_from: \./t\.pth is no \.safetensors file, and no other is read; convert it\.$"),
+        ("./u.pth", r"^there is no"),
+        ("timm/nonesuch", r"^unknown model of timm 'timm/nonesuch'; did you mean timm/"),
+        (
+            "timm/test_resnet.nonesuch",
+            r"^unknown model of timm 'timm/test_resnet\.nonesuch'; did you mean timm/test_res",
+        ),
         (NAME, r"init_from: timm/test_resnet lacks 2 of the model's tensors.*\(body\.0\.weight, body\.0\.bias\)"),
     ],
 )
-def test_what_a_run_cannot_begin_from(hub: HubServer, name: str, said: str, tmp_path: Path):
+def test_what_a_run_cannot_begin_from(
+    hub: HubServer, name: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("t.pth").write_bytes(b"what torch.save writes")
     with pytest.raises(ZooError, match=said):
         zoo.train({**RECIPE, "init_from": name}, out=tmp_path / "run")
     assert not (tmp_path / "run").exists(), "the folder is given back"

@@ -215,6 +215,12 @@ def text() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def tagged() -> dict[str, Any]:
+    """The recipe of a small tagger."""
+    return RECIPES["tagged"]
+
+
+@pytest.fixture(scope="session")
 def table() -> dict[str, Any]:
     """The recipe of a small classifier of rows."""
     return RECIPES["table"]

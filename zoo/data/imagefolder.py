@@ -1,8 +1,8 @@
 """Folders of pictures as data sets, larger than memory if need be: `imagefolder:PATH`; `hf:OWNER/NAME` from the Hub.
 
-A folder holds `train/` and `test/` (or `val/`, `validation/`) with a folder of pictures for each class, or those class
-folders alone; then a stratified fifth is the test split, as the digits have it. Pictures stay files until a batch needs
-them.
+A folder holds `train/` and `test/` (or `val/`, `valid/`, `validation/`) with a folder of pictures for each class, or
+those class folders alone; then a stratified fifth is the test split, as the digits have it. Pictures stay files until a
+batch needs them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from zoo.data.split import DataSet, Split, hold_out
 from zoo.errors import ZooError
 
 PREFIXES = ("imagefolder:", "hf:")
-TEST = ("test", "val", "validation")
+TEST = ("test", "val", "valid", "validation")
+PARTS = (*TEST, "train", "training", "testing")
+"""What nobody calls a class: a folder of such a name, in any case, is a part that stands alone or is misspelt."""
 MOST = 89_478_485
 """Pixels of a picture at the most, Pillow's own measure of a decompression bomb: a quarter of a gigabyte, decoded."""
 _SHOWN = 5  # of the files in a message
@@ -42,8 +44,9 @@ def load(name: str) -> DataSet:
     """The pictures that `name` stands for, each read once when they are first met, to tell the broken ones.
 
     `Split.inputs` are paths. The fingerprint is the SHA-256 of every file's relative path and content. Raises
-    `ZooError` where there is no such folder, where a class has no picture, and, naming them, for pictures that cannot
-    be read whole or have more than `MOST` pixels. Files of other kinds are left out with one warning.
+    `ZooError` where there is no such folder, where there are fewer than two classes, where one of them has no picture
+    or is called like a part, and, naming them, for pictures that cannot be read whole or have more than `MOST` pixels.
+    Files of other kinds are left out with one warning, and what is hidden without.
     """
     root = _hub(name.removeprefix("hf:")) if name.startswith("hf:") else _place(name)
     if not root.is_dir():
@@ -55,6 +58,12 @@ def load(name: str) -> DataSet:
         if found != labels:
             raise ZooError(f"{root / 'train'} and {test} have other classes ({labels} and {found}); make them equal.")
     else:
+        parts = [label for label in _classes(root) if label.lower() in PARTS]
+        if parts:
+            raise ZooError(
+                f"{root}: {_some(parts)} would be a class; name the parts train and test, both with the class folders "
+                "in them, or give the folder that holds the classes."
+            )
         labels, everything = _pictures(root)
         train, held = hold_out(everything, 0.2, seed=0)
     fingerprint = _checked(root, [*train.inputs, *held.inputs])  # type: ignore
@@ -65,18 +74,34 @@ def _place(name: str) -> Path:
     return Path(os.path.expanduser(name.removeprefix("imagefolder:")))
 
 
+def _classes(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
 def _pictures(folder: Path) -> tuple[list[str], Split]:
     """The classes in a folder, sorted, and the paths of their pictures."""
-    from torchvision.datasets.folder import IMG_EXTENSIONS, find_classes, make_dataset
+    from torchvision.datasets.folder import IMG_EXTENSIONS, has_file_allowed_extension, make_dataset
 
+    def shown(path: str | Path) -> bool:
+        return not any(part.startswith(".") for part in Path(path).relative_to(folder).parts)
+
+    labels = _classes(folder)
+    if len(labels) < 2:
+        raise ZooError(
+            f"{folder} holds {len(labels)} class folders ({_some(labels) or 'none'}); "
+            "give each of two classes or more a folder with its pictures."
+        )
     try:
-        labels, index = find_classes(str(folder))
-        samples = make_dataset(str(folder), index, extensions=IMG_EXTENSIONS)
+        samples = make_dataset(
+            str(folder),
+            {label: number for number, label in enumerate(labels)},
+            is_valid_file=lambda path: has_file_allowed_extension(path, IMG_EXTENSIONS) and shown(path),
+        )
     except FileNotFoundError as error:
         why = " ".join(str(error).split()).rstrip(".")
         raise ZooError(f"{folder}: {why}; give each class a folder with its pictures.") from error
-    known = {path for path, _ in samples}
-    others = [path.name for path in sorted(folder.rglob("*")) if path.is_file() and str(path) not in known]
+    known = {Path(path) for path, _ in samples}
+    others = [path.name for path in sorted(folder.rglob("*")) if path.is_file() and shown(path) and path not in known]
     if others:
         warnings.warn(f"{folder}: left out {len(others)} files that are no pictures: {_some(others)}.", stacklevel=4)
     return labels, Split([path for path, _ in samples], torch.tensor([target for _, target in samples]))
@@ -84,11 +109,10 @@ def _pictures(folder: Path) -> tuple[list[str], Split]:
 
 def _checked(root: Path, paths: Sequence[str]) -> str:
     """The fingerprint of the pictures; each is decoded once, and not again as long as the files stay as they are."""
-    facts = [(path, (s := os.stat(path)).st_size, s.st_mtime_ns, s.st_ino) for path in sorted(paths)]
-    kept = files.home() / "folders" / hashlib.sha256(repr(facts).encode()).hexdigest()
+    ordered = sorted(paths)
+    kept = files.home() / "folders" / hashlib.sha256(repr([_facts(path) for path in ordered]).encode()).hexdigest()
     if kept.is_file():
         return kept.read_text(encoding="utf-8")
-    ordered = sorted(paths)
     with ThreadPoolExecutor() as pool:
         seen = list(pool.map(_look, ordered))
     broken = {path: why for path, (_, why) in zip(ordered, seen, strict=True) if why}
@@ -104,6 +128,14 @@ def _checked(root: Path, paths: Sequence[str]) -> str:
         temporary.write_text(digest.hexdigest(), encoding="utf-8")
         os.replace(temporary, kept)
     return digest.hexdigest()
+
+
+def _facts(path: str) -> tuple[str | int, ...]:
+    """What changes when the file does; of one that cannot be reached, such as a link to nothing, its path alone."""
+    with suppress(OSError):
+        status = os.stat(path)
+        return path, status.st_size, status.st_mtime_ns, status.st_ino
+    return (path,)
 
 
 def _look(path: str) -> tuple[str, str]:
@@ -123,7 +155,7 @@ def _look(path: str) -> tuple[str, str]:
     except Image.DecompressionBombError:
         return "", "too many pixels"
     except Exception as error:  # Pillow's decoders raise whatever a broken file makes them stumble over
-        return "", " ".join(str(error).split())[:100]
+        return "", getattr(error, "strerror", None) or " ".join(str(error).split())[:100]
     return sha256, ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import torch
@@ -61,6 +62,16 @@ def word_level(
     # Rebuilt from the vocabulary alone: the trainer's special tokens are matched before anything else, and a text that
     # happens to say "<pad>" would hold padding in its middle.
     return tokenizer(models.WordLevel(trained.get_vocab(), UNKNOWN))
+
+
+def read_tokenizer(path: Path | None) -> Tokenizer:
+    """The tokenizer in a bundle's tokenizer.json; `ZooError` where the file holds none."""
+    from tokenizers import Tokenizer
+
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # its Rust code raises nothing narrower
+        raise ZooError(f"{path} is no tokenizer ({error}); fetch or publish the bundle anew.") from error
 
 
 def encode(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from zoo.bundles.check import check_config
+from zoo.bundles.format import Bundle
 from zoo.bundles.integrity import sha256
 from zoo.errors import ZooError
 from zoo.registry import GUESTS
@@ -22,7 +26,8 @@ def begin(model: nn.Module, name: str, labels: list[str]) -> None:
     The head, which is the model's last layer, stays fresh unless it is known to tell the same labels apart. Raises
     `ZooError` where there is no such weight, and where any other tensor is not there or has another shape.
     """
-    path, theirs = _find(name)
+    found = _find(name)
+    path, theirs = (found.tensors, found.config["labels"]) if isinstance(found, Bundle) else (found, None)
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
@@ -44,23 +49,59 @@ def begin(model: nn.Module, name: str, labels: list[str]) -> None:
 
 def origin(name: str) -> dict[str, Any]:
     """What a run begins from, for its metrics.json: the name and the SHA-256 of the file."""
-    return {"name": name, "sha256": sha256(_find(name)[0])}
+    found = _find(name)
+    return {"name": name, "sha256": sha256(found.tensors if isinstance(found, Bundle) else found)}
 
 
-def _find(name: str) -> tuple[Path, list[str] | None]:
-    """The file, and the labels of its head where they are known."""
+def check_unchanged(name: str, folder: Path) -> None:
+    """Raise `ZooError` where the run in `folder` began from other bytes than `name` has now."""
+    path = folder / "metrics.json"
+    before = json.loads(path.read_text(encoding="utf-8")).get("init_from") if path.is_file() else None
+    if before is not None and before["sha256"] != origin(name)["sha256"]:
+        raise ZooError(
+            f"init_from: {name} is another than {folder} began from (sha256 {before['sha256'][:12]}…); "
+            "bring that back, or start a new run with --out."
+        )
+
+
+def reader(name: str, kind: str) -> Bundle:
+    """The bundle to begin from, to whose tokenizer, alphabet or symbols the rows of its embeddings belong.
+
+    Raises `ZooError` where `name` gives tensors alone, and where the weight reads another kind of data than `kind`.
+    """
+    found = _find(name)
+    if not isinstance(found, Bundle):
+        raise ZooError(
+            f"init_from: {name} does not say which words its embedding is of; give the folder of its bundle or run."
+        )
+    check_config(found)
+    if found.config["input"]["kind"] != kind:
+        raise ZooError(
+            f"init_from: {name} reads {found.config['input']['kind']} data, not {kind} data; "
+            "name a weight of the same model."
+        )
+    return found
+
+
+def _find(name: str) -> Path | Bundle:
+    """A file of tensors and nothing more, or a bundle."""
     if name.startswith(GUESTS):
         from zoo import guests
 
-        return guests.file(name), None
-    if name.endswith(".safetensors"):
-        if not Path(name).is_file():
+        return guests.file(name)
+    path = Path(os.path.expanduser(name))
+    if path.suffix == ".safetensors":
+        if not path.is_file():
             raise ZooError(f"init_from: there is no file {name}; check the path.")
-        return Path(name), None
+        return path
     from zoo import sources
 
-    bundle = sources.find(name)
-    return bundle.tensors, bundle.config["labels"]
+    try:
+        return sources.find(name)
+    except ZooError as error:
+        if path.is_file():
+            raise ZooError(f"init_from: {name} is no .safetensors file, and no other is read; convert it.") from error
+        raise
 
 
 def _fits(ours: Tensor, theirs: Tensor | None) -> bool:

@@ -17,7 +17,7 @@ from zoo.data import DataSet, Split
 from zoo.errors import ZooError
 from zoo.recipes import Recipe
 from zoo.training import kinds
-from zoo.training.begin import begin
+from zoo.training.begin import begin, check_unchanged
 from zoo.training.run import write_text
 
 
@@ -40,6 +40,7 @@ class Setup:
 def prepare(recipe: Recipe, folder: Path) -> Setup:
     """Load the data, part them as the recipe says, train the tokenizer, and write config.json into the run's folder.
 
+    A run with `init_from` takes the tokenizer of that weight instead, since the embedding's rows belong to its words.
     With `data.validation` above 0 the metrics come from that part of the training split, or from the validation split
     of a data set that has one; the test split stays unseen. Raises `ZooError` where model, model_args and data do not
     fit together.
@@ -54,6 +55,8 @@ def prepare(recipe: Recipe, folder: Path) -> Setup:
         )
     kind = kinds.get(task.kind)
     kind.check(recipe, dataset)
+    if recipe.init_from is not None:
+        check_unchanged(recipe.init_from, folder)
     train, held, held_name = _parts(recipe, dataset, kind)
     described = kind.describe(recipe, dataset, train, folder)
     arguments = {**recipe.model_args, **described.model_args}
@@ -76,6 +79,8 @@ def prepare(recipe: Recipe, folder: Path) -> Setup:
         _try_smaller(config, kind, recipe.data.augment.progressive.size)
     write_text(folder / "config.json", json.dumps(config, indent=2) + "\n")
     notes = [dataset.note] if dataset.note else []
+    if recipe.init_from is not None and described.tokenizer is not None:
+        notes.append(f"The tokenizer is that of {recipe.init_from}; the recipe's vocab_size was not used.")
     return Setup(config, train, held, held_name, dataset.fingerprint, described.tokenizer, notes)
 
 

@@ -36,7 +36,7 @@ class Kind:
 
     Attributes:
         describe: (recipe, data set, training split, the run's folder) -> `Described`. A tokenizer is trained on that
-            split alone and written into the folder.
+            split alone, or is that of the weight to begin from, and is written into the folder.
         blank: (config.json) -> what the model's `forward` takes for two samples that say nothing, on the CPU.
         training: (recipe, split, config, tokenizer, device) -> the run's batches.
         evaluation: (split, config, tokenizer, batch size, device) -> every sample exactly once, without augmentation,

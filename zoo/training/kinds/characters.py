@@ -11,13 +11,20 @@ from torch import Generator, Tensor
 
 from zoo.data import DataSet, Split
 from zoo.data.split import IGNORED
+from zoo.errors import ZooError
 from zoo.recipes import Recipe
+from zoo.training.begin import reader
 from zoo.training.feed import Feed, Inputs, check_batch, mix, refuse_augment
 from zoo.training.kinds import Described, Kind
 
 
 def describe(recipe: Recipe, data: DataSet, train: Split, folder: Path) -> Described:
     symbols = "".join(data.labels)
+    if recipe.init_from is not None and reader(recipe.init_from, "characters").config["input"]["symbols"] != symbols:
+        raise ZooError(
+            f"init_from: {recipe.init_from} writes with other symbols than those of {data.name}; "
+            "name a weight with the same ones."
+        )
     return Described(
         {"kind": "characters", "symbols": symbols, "length": recipe.data.characters.length}, {"symbols": symbols}
     )

@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from zoo.data import DataSet, Split, text, words
 from zoo.recipes import Recipe
+from zoo.training.begin import reader
 from zoo.training.feed import Feed, Inputs, check_batch, mix, refuse_augment
 from zoo.training.kinds import Described, Kind
 from zoo.training.run import write_text
@@ -18,10 +19,14 @@ from zoo.training.run import write_text
 
 def describe(recipe: Recipe, data: DataSet, train: Split, folder: Path) -> Described:
     settings = recipe.data.tagged
-    tokenizer = words.train_tokenizer(train.inputs, settings.vocab_size)  # type: ignore[arg-type]
+    if recipe.init_from is None:
+        tokenizer = words.train_tokenizer(train.inputs, settings.vocab_size)  # type: ignore[arg-type]
+        alphabet = words.alphabet(train.inputs)  # type: ignore[arg-type]
+    else:
+        weight = reader(recipe.init_from, "tagged")
+        tokenizer, alphabet = text.read_tokenizer(weight.tokenizer), weight.config["input"]["alphabet"]
     path = folder / "tokenizer.json"
     write_text(path, tokenizer.to_str(pretty=False))
-    alphabet = words.alphabet(train.inputs)  # type: ignore[arg-type]
     return Described(
         {
             "kind": "tagged",
@@ -65,14 +70,10 @@ def evaluation(
 
 def encode(split: Split, config: dict[str, Any], tokenizer: Path | None) -> words.Encoded:
     """Every sentence of the split as ids, as the bundle's input says."""
-    from tokenizers import Tokenizer
-
     texts: list[str] = split.inputs  # type: ignore[assignment]
     sentences = [sentence.split(words.SEPARATOR) for sentence in texts]
     settings = config["input"]
-    return words.encode(
-        sentences, Tokenizer.from_file(str(tokenizer)), settings["alphabet"], settings["max_characters"]
-    )
+    return words.encode(sentences, text.read_tokenizer(tokenizer), settings["alphabet"], settings["max_characters"])
 
 
 def _batch(encoded: words.Encoded, split: Split, indices: Tensor, device: torch.device) -> tuple[Inputs, Tensor]:

@@ -11,16 +11,20 @@ from torch import Generator, Tensor
 
 from zoo.data import DataSet, Split, text
 from zoo.recipes import Recipe
+from zoo.training.begin import reader
 from zoo.training.feed import Feed, Inputs, check_batch, mix, refuse_augment
 from zoo.training.kinds import Described, Kind
 from zoo.training.run import write_text
 
 
 def describe(recipe: Recipe, data: DataSet, train: Split, folder: Path) -> Described:
-    tokenizer = text.train_tokenizer(train.inputs, recipe.data.text.vocab_size)  # type: ignore[arg-type]
+    settings = recipe.data.text
+    if recipe.init_from is None:
+        tokenizer = text.train_tokenizer(train.inputs, settings.vocab_size)  # type: ignore[arg-type]
+    else:
+        tokenizer = text.read_tokenizer(reader(recipe.init_from, "text").tokenizer)
     path = folder / "tokenizer.json"
     write_text(path, tokenizer.to_str(pretty=False))
-    settings = recipe.data.text
     return Described(
         {
             "kind": "text",
@@ -67,10 +71,8 @@ def evaluation(
 
 def encode(split: Split, config: dict[str, Any], tokenizer: Path | None) -> list[list[int]]:
     """The token ids of every text of the split, shortened as the bundle's input says."""
-    from tokenizers import Tokenizer
-
     settings = config["input"]
-    return text.encode(Tokenizer.from_file(str(tokenizer)), split.inputs, settings["max_length"], settings["truncate"])  # type: ignore[arg-type]
+    return text.encode(text.read_tokenizer(tokenizer), split.inputs, settings["max_length"], settings["truncate"])  # type: ignore[arg-type]
 
 
 KIND = Kind(
