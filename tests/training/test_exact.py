@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -243,21 +242,6 @@ def test_a_run_that_goes_on_elsewhere_says_so(mlp, interrupt, tmp_path: Path):
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["notes"] == ["Resumed elsewhere: threads: 1 -> 2."]
     assert metrics["environment"]["threads"] == 2
-
-
-def test_a_run_does_not_go_on_from_other_weights_than_it_began_from(mlp, interrupt, tmp_path: Path):
-    short = {**mlp, "train": {**mlp["train"], "epochs": 1}}
-    begun = zoo.train(short, out=tmp_path / "first", device="cpu")
-    shutil.copy(begun.folder / "model.safetensors", tmp_path / "w.safetensors")
-    recipe = {**mlp, "init_from": str(tmp_path / "w.safetensors")}
-    interrupt(40)
-    with pytest.raises(KeyboardInterrupt):
-        zoo.train(recipe, out=tmp_path / "run", device="cpu")
-    short["train"]["seed"] = 1
-    other = zoo.train(short, out=tmp_path / "other", device="cpu")
-    shutil.copy(other.folder / "model.safetensors", tmp_path / "w.safetensors")
-    with pytest.raises(zoo.ZooError, match="began from other weights"):
-        zoo.train(recipe, out=tmp_path / "run", device="cpu", resume=True)
 
 
 @pytest.mark.data

@@ -130,10 +130,7 @@ def _json(content: dict[str, Any]) -> str:
 
 
 def _continued(folder: Path, now: dict[str, Any]) -> dict[str, Any]:
-    """metrics.json of a run that may have been begun before: `now`, with a note where it goes on elsewhere.
-
-    Raises `ZooError` where it began from other weights than those that `init_from` names now.
-    """
+    """metrics.json of a run that may have been begun before: `now`, with a note where it goes on elsewhere."""
     path = folder / "metrics.json"
     if not any((folder / "checkpoints").glob("*")) or not path.is_file():
         return now
@@ -141,11 +138,6 @@ def _continued(folder: Path, now: dict[str, Any]) -> dict[str, Any]:
         before = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:  # damaged; it is written anew
         return now
-    if before.get("init_from") != now.get("init_from"):
-        raise ZooError(
-            f"{folder} began from other weights ({before.get('init_from')}) than init_from names now "
-            f"({now.get('init_from')}); bring those back, or start a new run with --out."
-        )
     old, new = before["environment"], now["environment"]
     moved = [f"{key}: {old.get(key)} -> {new.get(key)}" for key in new if old.get(key) != new[key]]
     notes = [note for note in before["notes"] if note not in now["notes"]]
