@@ -112,7 +112,7 @@ def test_a_signal_cancels_the_jobs_of_a_cluster(
     while len(list(tmp_path.glob("runs/*/log.csv"))) < 2 and time.monotonic() < deadline and parent.poll() is None:
         time.sleep(0.05)
     send(parent.pid, number)
-    _, err = parent.communicate(timeout=60)
+    _, err = parent.communicate(timeout=120)
     assert parent.returncode == status, err
     assert re.fullmatch(r"(seed [01]: job \d+\n){2}(seed [01]: job \d+ is cancelled\n){2}", err), err
     working = subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True).stdout.split()
