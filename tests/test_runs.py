@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,39 @@ def test_the_commands(shelf: Path, capfd: pytest.CaptureFixture[str]):
     assert main(["runs", "compare", str(shelf / "a"), str(shelf)]) == 2
     assert "holds no run; give the folder that `zoo train` wrote." in capfd.readouterr().err
     assert main(["runs", "--in", str(shelf / "none")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("recipe.yaml", "model: mlp\nsparkle: 3\n", "recipe.yaml: .*sparkle"),
+        ("recipe.yaml", "- mlp\n", "recipe.yaml holds no recipe"),
+        ("metrics.json", "{", r"metrics.json cannot be read \(Expecting"),
+        ("metrics.json", "[]", r"metrics.json cannot be read \("),
+        ("metrics.json", '{"split": "test", "metrics": {}}', r"metrics.json cannot be read \('accuracy' is missing\)"),
+        ("metrics.json", None, r"metrics.json cannot be read \(No such file or directory\); bring the file back"),
+        ("log.csv", "epoch,train_accuracy,seconds\n1,high,2\n", r"log.csv cannot be read \(.*'high'\)"),
+    ],
+)
+def test_a_damaged_run_is_a_row_and_hides_no_other(
+    shelf: Path, file: str, content: str | None, said: str, tmp_path: Path, monkeypatch, capfd
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        shutil.copytree(shelf / name, name)
+    bad = Path("a", file)
+    bad.unlink()
+    if content is not None:
+        bad.write_text(content, encoding="utf-8")
+    damaged, whole = runs.list_runs(".")
+    assert (damaged.folder, damaged.state, whole.state) == ("a", "unreadable", "finished")
+    assert re.match(said, damaged.reason) and "\n" not in damaged.reason
+    assert main(["runs", "--in", "."]) == 0
+    _, row, other = capfd.readouterr().out.splitlines()
+    assert re.search(rf"^a +unreadable +0 +{re.escape(damaged.reason[:20])}", row) and "finished" in other
+    for pair in (["a", "b"], ["b", "a"]):
+        assert main(["runs", "compare", *pair]) == 2
+        assert re.fullmatch(rf"error: a/{said}.*\n", capfd.readouterr().err)
 
 
 def test_tensorboard_has_the_rows_of_the_log(shelf: Path):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ from typing import Any
 from zoo.errors import ZooError
 from zoo.training.run import Run, differences, flatten
 
-FINISHED, TRAINING, STOPPED = "finished", "training", "stopped"
+FINISHED, TRAINING, STOPPED, UNREADABLE = "finished", "training", "stopped", "unreadable"
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,7 @@ class Summary:
     """One run as a row: `state` is finished, training or stopped; `value` that of the recipe's metric on `split`.
 
     The split is "train" where nothing else was measured yet, and then the value is that of the last epoch's batches.
+    Of a folder that cannot be read the state is "unreadable", and `reason` says why.
     """
 
     folder: str
@@ -29,6 +33,7 @@ class Summary:
     split: str
     value: float | None
     seconds: float
+    reason: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -52,21 +57,22 @@ def list_runs(root: str | os.PathLike[str] = "runs") -> list[Summary]:
     if not Path(root).is_dir():
         raise ZooError(f"there is no folder {root}; give the one that holds your runs.")
     found = sorted(path.parent for path in Path(root).rglob("recipe.yaml") if (path.parent / "config.json").is_file())
-    return [summary(Run(folder)) for folder in found if not (folder / "README.md").is_file()]  # a bundle has a card
+    return [_row(folder) for folder in found if not (folder / "README.md").is_file()]  # a bundle has a card
 
 
 def summary(run: Run) -> Summary:
-    """The run as a row."""
-    recipe, log = run.recipe, run.log
-    metric, last = recipe.evaluate.metric, log[-1] if log else {}
-    split, value = "train", last.get(f"train_{metric}") or None
-    if f"validation_{metric}" in last:
-        split, value = "validation", last[f"validation_{metric}"]
+    """The run as a row. Raises `ZooError`, naming the file, where one of its files is damaged or missing."""
+    with _readable(run.folder / "recipe.yaml"):
+        recipe = run.recipe
+    with _readable(run.folder / "log.csv"):
+        log = run.log
+        metric, last = recipe.evaluate.metric, log[-1] if log else {}
+        split = "validation" if f"validation_{metric}" in last else "train"
+        text = last.get(f"{split}_{metric}")
+        value, seconds = float(text) if text else None, float(last.get("seconds", 0))
     if run.finished:
-        split, value = (
-            json.loads((run.folder / "metrics.json").read_text(encoding="utf-8"))["split"],
-            run.metrics[metric],
-        )
+        with _readable(run.folder / "metrics.json"):
+            split, value = _metrics_file(run)["split"], float(run.metrics[metric])
     return Summary(
         str(run.folder),
         recipe.name,
@@ -74,20 +80,21 @@ def summary(run: Run) -> Summary:
         len(log),
         metric,
         split,
-        None if value is None else float(value),
-        float(last.get("seconds", 0)),
+        value,
+        seconds,
     )
 
 
 def compare(first: str | os.PathLike[str], second: str | os.PathLike[str]) -> Comparison:
-    """What differs between two runs. Raises `ZooError` where one of the folders holds none."""
+    """What differs between two runs. Raises `ZooError` where one of the folders holds none, or one that is damaged."""
     one, other = _run(first), _run(second)
+    runs = summary(one), summary(other)
     a, b = one.recipe.model_dump(), other.recipe.model_dump()
     keys = [line.partition(":")[0] for line in differences(one.recipe, other.recipe)]
     flat, flat_other = flatten(a), flatten(b)
     here, there = _environment(one), _environment(other)
     return Comparison(
-        (summary(one), summary(other)),
+        runs,
         {key: (flat.get(key), flat_other.get(key)) for key in keys},
         {key: (here.get(key), there.get(key)) for key in {**here, **there} if here.get(key) != there.get(key)},
         {
@@ -125,6 +132,26 @@ def _run(folder: str | os.PathLike[str]) -> Run:
     return run
 
 
+def _row(folder: Path) -> Summary:
+    """The run in `folder` as a row, also where it cannot be read: one of another version hides none of the others."""
+    try:
+        return summary(Run(folder))
+    except ZooError as error:
+        reason = str(error).replace(f"{folder}{os.sep}", "")
+        return Summary(str(folder), "", UNREADABLE, 0, "", "", None, 0.0, reason)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Say in one sentence that `path`, a file of a run, is damaged or missing, whatever its reader makes of that."""
+    try:
+        yield
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, csv.Error) as error:
+        missing = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        why = error.strerror if isinstance(error, OSError) else missing
+        raise ZooError(f"{path} cannot be read ({why}); bring the file back, or train the run anew.") from error
+
+
 def _in_use(folder: Path) -> bool:
     from filelock import FileLock, Timeout
 
@@ -141,10 +168,16 @@ def _in_use(folder: Path) -> bool:
     return False
 
 
+def _metrics_file(run: Run) -> dict[str, Any]:
+    return json.loads((run.folder / "metrics.json").read_text(encoding="utf-8"))
+
+
 def _environment(run: Run) -> dict[str, Any]:
     path = run.folder / "metrics.json"
-    return json.loads(path.read_text(encoding="utf-8"))["environment"] if path.is_file() else {}
+    with _readable(path):
+        return dict(_metrics_file(run)["environment"]) if path.is_file() else {}
 
 
 def _column(run: Run, name: str) -> list[float]:
-    return [float(row[name]) for row in run.log if row.get(name)]
+    with _readable(run.folder / "log.csv"):
+        return [float(row[name]) for row in run.log if row.get(name)]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +85,55 @@ def test_a_signal_ends_every_job_with_its_checkpoint(number: signal.Signals, tmp
     assert parent.returncode != 0
     assert all(list((tmp_path / seed).glob("checkpoints/*.safetensors")) for seed in "01")
     assert not (tmp_path / "2").exists(), "what waits is not begun"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "status", "send"),
+    [(signal.SIGINT, 130, os.killpg), (signal.SIGTERM, 143, os.kill)],  # a terminal's Ctrl-C is for the whole group
+    ids=["Ctrl-C", "kill"],
+)
+def test_a_signal_cancels_the_jobs_of_a_cluster(
+    number: signal.Signals, status: int, send: Callable[[int, int], None], weight: Path, tmp_path: Path
+):
+    slow = tmp_path / "mlp.long_v1"
+    shutil.copytree(weight, slow)
+    recipe = yaml.safe_load((slow / "recipe.yaml").read_text(encoding="utf-8"))
+    recipe["train"]["epochs"] = 5000
+    (slow / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    command = ["reproduce", str(slow), "--seeds", "3", "--cluster", "local", "--jobs", "2", "--device", "cpu"]
+    parent = subprocess.Popen(
+        [sys.executable, "-m", "zoo", *command, "--out", str(tmp_path / "runs")],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while len(list(tmp_path.glob("runs/*/log.csv"))) < 2 and time.monotonic() < deadline and parent.poll() is None:
+        time.sleep(0.05)
+    send(parent.pid, number)
+    _, err = parent.communicate(timeout=120)
+    assert parent.returncode == status, err
+    assert re.fullmatch(r"(seed [01]: job \d+\n){2}(seed [01]: job \d+ is cancelled\n){2}", err), err
+    working = subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True).stdout.split()
+    assert not working, "nobody works on"
+    for seed in (0, 1):
+        run = tmp_path / "runs" / f"seed{seed}"
+        kept = max(int(path.stem) for path in run.glob("checkpoints/*.safetensors"))
+        assert kept >= int(Run(run).log[-1]["step"]) > 0, "with a checkpoint of the moment"
+    assert not (tmp_path / "runs" / "seed2").exists(), "what waits is not begun"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cluster", [None, "local"], ids=["processes", "submitit"])
+def test_a_launcher_of_this_process_is_none_of_the_runs(cluster: str | None, tmp_path: Path, monkeypatch):
+    recipe = tmp_path / "small.yaml"
+    recipe.write_text(yaml.safe_dump(RECIPE), encoding="utf-8")
+    told = {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "x"}
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    (run,) = train_all(recipe, {0: tmp_path / "seed0"}, device="cpu", cluster=cluster)
+    assert run.finished
 
 
 @pytest.mark.parametrize(

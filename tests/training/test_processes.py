@@ -16,6 +16,7 @@ import yaml
 from safetensors.torch import load_file
 
 import zoo
+from zoo import ZooError
 from zoo.training import Run, processes
 
 RECIPE: dict[str, Any] = {
@@ -132,6 +133,31 @@ def test_bad_input_ends_all_with_its_sentence(recipe: Path, tmp_path: Path):
     _, err = launch.communicate(timeout=300)
     assert launch.returncode != 0
     assert "error: " in err and "is not empty and holds no run" in err
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"WORLD_SIZE": "x"}, r"\(WORLD_SIZE is 'x'\), but WORLD_SIZE is 'x'; start them with torchrun, or unset"),
+        ({"WORLD_SIZE": "2"}, r"\(WORLD_SIZE is '2'\), but RANK is ''; "),
+        ({"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1"}, "but MASTER_PORT is ''; "),
+        ({"WORLD_SIZE": "2", "RANK": "0", "MASTER_PORT": "29500"}, "but MASTER_ADDR is ''; "),
+        ({"WORLD_SIZE": "2", "RANK": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}, "but RANK is '2'; "),
+        ({"WORLD_SIZE": "0", "RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}, "but RANK is '0'; "),
+        (
+            {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "99999"},
+            r"the processes did not meet at 127.0.0.1:99999 \(port must .*\); start them with torchrun\.$",
+        ),
+    ],
+)
+def test_a_launch_told_by_half_is_one_sentence(told: dict[str, str], said: str, tmp_path: Path, monkeypatch):
+    for name in ("WORLD_SIZE", "RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ZooError, match=said):
+        zoo.train(RECIPE, out=tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run").exists()
 
 
 def test_rows_are_shared_out_without_repeats_or_losses(monkeypatch: pytest.MonkeyPatch):

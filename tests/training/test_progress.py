@@ -35,19 +35,33 @@ def test_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[st
     assert err == f"mlp.digits  25 %  {text(FIGURES)}\nmlp.digits 100 %  epoch 4\n"
 
 
-def test_a_live_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("name", ["mlp.digits", "resnet18_cifar.fashion_mnist"])
+def test_eighty_columns_of_a_terminal_hold_all(name: str, monkeypatch: pytest.MonkeyPatch):
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
-    for name, value in (("TERM", "xterm"), ("COLUMNS", "200")):
-        monkeypatch.setenv(name, value)
-    with bar("mlp.digits", 40, 10) as (move, tell):
+    for variable, value in (("TERM", "xterm"), ("COLUMNS", "80")):
+        monkeypatch.setenv(variable, value)
+    figures = {"epoch": 100, "lr": 1.2345e-05, "train_loss": 1.2345e-05, "train_accuracy": 0.98765}
+    with bar(name, 40, 10) as (move, tell):
         move(20, FIGURES)
         tell(20, {"epoch": 1})
-        move(40, FIGURES)
+        move(40, {**figures, "samples_per_second": 123456})
     shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue())
-    assert "100 %" in shown and text(FIGURES) in shown, "loss, metric and speed"
-    assert re.search(r"\d:\d\d:\d\d|-:--:--", shown), "time left"
-    assert "mlp.digits  epoch 1" in shown
+    assert f"{name}  epoch 1\n" in shown, "a line an epoch stays"
+    line, below = shown.splitlines()[-2:]
+    assert re.fullmatch(rf"{name} ━+ 100% (\d:\d\d:\d\d|-:--:--)", line) and len(line) == 80, "a bar and the time left"
+    assert below.rstrip() == "epoch 100  lr 1.234e-05  loss 1.234e-05  accuracy 0.9877  samples/s 123456"
+
+
+def test_a_run_on_a_terminal_shows_its_figures_while_they_grow(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    for variable, value in (("TERM", "xterm"), ("COLUMNS", "80")):
+        monkeypatch.setenv(variable, value)
+    zoo.train("mlp.digits", out=tmp_path / "run", device="cpu", **{"train.epochs": 2})  # type: ignore
+    number = r"[-+.e0-9]+"
+    live = rf"epoch 2  lr {number}  loss {number}  accuracy {number}  samples/s \d+ *\n"
+    assert re.search(live, re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue()))
 
 
 def test_a_run_tells_every_epoch_once_and_logs_the_same(tmp_path, capsys):

@@ -56,6 +56,8 @@ def runs_show(
     as_json: Json = False,
 ):
     if context.invoked_subcommand is None:
+        from textwrap import shorten
+
         from zoo.runs import list_runs
 
         found = list_runs(root)
@@ -65,7 +67,7 @@ def runs_show(
         rows = []
         for run in found:
             value = "" if run.value is None else f"{run.value:.4f}"
-            what = f"{run.metric}, {run.split}"
+            what = shorten(run.reason, 60, placeholder=" …") if run.reason else f"{run.metric}, {run.split}"
             rows.append((run.folder, run.recipe, run.state, str(run.epochs), what, value, f"{run.seconds:.0f}"))
         table(head, rows)
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import ZooError
-from zoo.training import signals
+from zoo.training import processes, signals
 from zoo.training.run import Run
 
 LONGEST = 24 * 60
@@ -29,8 +32,8 @@ def train_all(
 
     Each is a process of its own, `zoo train … --resume` where the folder is there already, with its share of the
     machine's threads unless OMP_NUM_THREADS says otherwise. SIGINT and SIGTERM end them all, each with its checkpoint.
-    With `cluster` they are submitit's jobs: "slurm", or "local" for processes that it starts here. What fails is not
-    started again.
+    With `cluster` they are submitit's jobs: "slurm", or "local" for processes that it starts here; the signals cancel
+    them. What fails is not started again.
 
     Raises `ZooError` with the seeds that failed and the last that each said, once the others are done.
     """
@@ -54,7 +57,7 @@ def _command(recipe: Path, seed: int, folder: Path, device: str | None) -> list[
 def _here(commands: Mapping[int, list[str]], jobs: int) -> dict[int, str]:
     """Seed -> the last line of each process that failed."""
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
-    environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads)}
+    environment = {"OMP_NUM_THREADS": threads, **processes.alone()}
     places, failed, leaving = threading.Semaphore(jobs), {}, threading.Event()
 
     def work(seed: int, tell: Callable[[int, str], None]) -> None:
@@ -136,13 +139,22 @@ def _on_cluster(
     limits = {"slurm_array_parallelism": jobs} if cluster == "slurm" else {}
     executor.update_parameters(timeout_min=LONGEST, name="zoo", **limits)
     failed, waiting = {}, dict(commands)
-    with _lines(commands) as tell:
+    with _lines(commands) as tell, signals.noted() as received:
         while waiting:
             # slurm holds back what is over the limit itself
             batch = list(waiting)[: jobs if cluster != "slurm" else None]
-            submitted = {seed: executor.submit(_run, waiting.pop(seed)) for seed in batch}
+            # What the local executor starts inherits the mask: a terminal's Ctrl-C is for this process alone.
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            submitted = {seed: executor.submit(_run, waiting.pop(seed), cluster) for seed in batch}
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             for seed, job in submitted.items():
                 tell(seed, f"job {job.job_id}")
+            for seed, job in submitted.items():
+                while not (job.done() or received):
+                    time.sleep(LOOK)
+                if received:
+                    _cancel(submitted, tell, cluster)
+                    signals.leave(received[0])
                 try:
                     why = job.result()
                 except Exception as error:  # the cluster's own, such as a node that died
@@ -153,10 +165,39 @@ def _on_cluster(
     return failed
 
 
-def _run(command: list[str]) -> str:
+def _cancel(submitted: Mapping[int, Any], tell: Callable[[int, str], None], cluster: str) -> None:
+    """Cancel the jobs that are not done; those on this machine are seen to end, each with its checkpoint."""
+    left = {seed: job for seed, job in submitted.items() if not job.done()}
+    for seed, job in left.items():
+        tell(seed, f"job {job.job_id} is cancelled")
+        if cluster != "local":
+            job.cancel(check=False)
+    while running := [job for job in left.values() if cluster == "local" and not job.done()]:
+        for job in running:  # `cancel` would kill it within a second; and before its run begins a job may miss a signal
+            os.kill(int(job.job_id), signal.SIGTERM)
+        time.sleep(LOOK)
+
+
+def _run(command: list[str], cluster: str) -> str:
     """What a node of the cluster does; the last that a failed run said, nothing for one that is done."""
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    if not done.returncode:
+    received: list[int] = []
+    if cluster == "local":  # slurm signals every process of a job itself
+        signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            env=processes.alone(),
+            start_new_session=cluster == "local",  # of many signals the run is to have one
+        )
+        while process.poll() is None and not received:
+            time.sleep(LOOK)
+        if received:
+            process.terminate()
+        status = process.wait()
+        said.seek(0)
+        lines = said.read().strip().splitlines()
+    if not status:
         return ""
-    said = done.stderr.strip().splitlines()
-    return said[-1].removeprefix("error: ") if said else f"exit status {done.returncode}"
+    return lines[-1].removeprefix("error: ") if lines else f"exit status {status}"

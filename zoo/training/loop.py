@@ -218,7 +218,7 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
                     place.epoch_seconds += now - clock
                     place.seconds += now - clock
                     clock = now
-                    move(place.step, _figures(recipe, place, rate))
+                    move(place.step, {"epoch": place.epoch + 1, **_figures(recipe, place, rate)})
             now = time.perf_counter()
             place.epoch_seconds += now - clock
             place.seconds += now - clock

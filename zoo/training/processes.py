@@ -15,14 +15,40 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from zoo.errors import ZooError
 from zoo.training.feed import Inputs
+
+MEETING = ("WORLD_SIZE", "RANK", "MASTER_ADDR", "MASTER_PORT")
+"""What a launcher tells each of its processes in the environment, for them to meet."""
 
 
 def join(device: torch.device) -> None:
-    """Meet the other processes of the launch, where there are any: over gloo on CPUs, over NCCL on GPUs."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
+    """Meet the other processes of the launch, where there are any: over gloo on CPUs, over NCCL on GPUs.
+
+    Raises `ZooError` where the environment tells of a launch but not how to meet, and where the processes do not.
+    """
+    if os.environ.get("WORLD_SIZE", "1") == "1" or dist.is_initialized():
+        return
+    told = {name: os.environ.get(name, "") for name in MEETING}
+    wrong = [name for name, value in told.items() if not (value if name == "MASTER_ADDR" else value.isdecimal())]
+    if not wrong and int(told["RANK"]) >= int(told["WORLD_SIZE"]):
+        wrong = ["RANK"]
+    if wrong:
+        raise ZooError(
+            f"the environment tells of several processes (WORLD_SIZE is {told['WORLD_SIZE']!r}), but {wrong[0]} is "
+            f"{told[wrong[0]]!r}; start them with torchrun, or unset WORLD_SIZE to train alone."
+        )
+    try:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-        atexit.register(dist.destroy_process_group)
+    except (dist.DistError, ValueError) as error:
+        place, why = f"{told['MASTER_ADDR']}:{told['MASTER_PORT']}", str(error).splitlines()[0]
+        raise ZooError(f"the processes did not meet at {place} ({why}); start them with torchrun.") from error
+    atexit.register(dist.destroy_process_group)
+
+
+def alone() -> dict[str, str]:
+    """This process's environment without its launch: for runs of their own, which meet nobody."""
+    return {name: value for name, value in os.environ.items() if name not in (*MEETING, "LOCAL_RANK")}
 
 
 def count() -> int:

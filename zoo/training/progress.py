@@ -1,4 +1,4 @@
-"""What a person sees while a run trains, on standard error: a live bar on a terminal, one line an epoch elsewhere."""
+"""What a person sees of a run, on standard error: a bar and live figures on a terminal, one line an epoch elsewhere."""
 
 from __future__ import annotations
 
@@ -28,21 +28,33 @@ def bar(name: str, total: int, done: int) -> Iterator[tuple[Show, Show]]:
     if not sys.stderr.isatty():
         yield (lambda step, figures: None), line
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.console import Console, Group
+    from rich.live import Live
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.text import Text
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:3.0f} %  {task.fields[figures]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), refresh_per_second=4) as progress:
-        task = progress.add_task(name, total=total, completed=done, figures="")
-        yield (
-            lambda step, figures: progress.update(task, completed=step, figures=text(figures)),
-            lambda step, figures: progress.console.print(f"{name}  {text(figures)}", highlight=False),
-        )
+    # The figures have a line to themselves: beside the bar 80 columns would not hold them.
+    columns = TextColumn("{task.description}"), BarColumn(None), TaskProgressColumn(), TimeRemainingColumn()
+    progress, shown = Progress(*columns, expand=True), Text()
+    task = progress.add_task(name, total=total, completed=done)
+
+    def move(step: int, figures: dict[str, Any]) -> None:
+        progress.update(task, completed=step)
+        shown.plain = text(_short(figures))
+
+    def tell(step: int, figures: dict[str, Any]) -> None:
+        progress.update(task, completed=step)
+        live.console.print(f"{name}  {text(figures)}", highlight=False)
+
+    with Live(Group(progress, shown), console=Console(stderr=True), refresh_per_second=4) as live:
+        yield move, tell
+
+
+def _short(figures: dict[str, Any]) -> dict[str, Any]:
+    """The figures of the epoch so far under names that leave room; none of them are of another split."""
+    return {
+        key.removeprefix("train_").replace("samples_per_second", "samples/s"): value for key, value in figures.items()
+    }
 
 
 def text(figures: dict[str, Any]) -> str:
