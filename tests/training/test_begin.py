@@ -102,6 +102,7 @@ def test_a_run_with_the_words_of_a_weight_goes_on_bit_for_bit(text: dict[str, An
     interrupt(5)
     with pytest.raises(KeyboardInterrupt):
         zoo.train(recipe, out=tmp_path / "run", device="cpu")
+    (tmp_path / "run" / "metrics.json").write_text('{"damaged')
     run = zoo.train(recipe, out=tmp_path / "run", device="cpu", resume=True)
     for file in ("model.safetensors", "tokenizer.json", "config.json"):
         assert (run.folder / file).read_bytes() == (whole.folder / file).read_bytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,9 @@ def origin(name: str) -> dict[str, Any]:
 
 def check_unchanged(name: str, folder: Path) -> None:
     """Raise `ZooError` where the run in `folder` began from other bytes than `name` has now."""
-    path = folder / "metrics.json"
-    before = json.loads(path.read_text(encoding="utf-8")).get("init_from") if path.is_file() else None
+    before = None
+    with suppress(FileNotFoundError, ValueError):  # a new run, or a damaged file that is written anew
+        before = json.loads((folder / "metrics.json").read_text(encoding="utf-8")).get("init_from")
     if before is not None and before["sha256"] != origin(name)["sha256"]:
         raise ZooError(
             f"init_from: {name} is another than {folder} began from (sha256 {before['sha256'][:12]}…); "
