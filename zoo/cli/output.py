@@ -9,7 +9,7 @@ from typing import Any
 
 def document(content: Any) -> None:
     """The one JSON document of a command that was asked for it."""
-    print(json.dumps(content, indent=2), file=sys.__stdout__)
+    print(json.dumps(content, indent=2), file=sys.__stdout__, flush=True)
 
 
 def facts(content: dict[str, Any], indent: str = "") -> None:
