@@ -387,6 +387,11 @@ def test_a_run_is_used_like_a_weight(here, grown, tmp_path):
         assert 0 < found["metrics"]["accuracy"] < 1
 
 
+def test_resumed_by_its_folder_a_run_goes_on_there(here, grown):
+    again = here("train", grown / "run", "--resume")
+    assert again.returncode == 0 and f"run: {grown / 'run'}\n" in again.stdout, again
+
+
 def test_verify_says_what_it_checked(here, grown, image_bundle):
     result = here("verify", grown / "mlp.digits_v1", "--json")
     assert result.returncode == 0, result

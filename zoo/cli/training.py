@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated
 
@@ -30,6 +29,7 @@ def train(
     """Train a model by its recipe; the run's folder can be used and published as a weight."""
     import zoo
     from zoo.training import processes
+    from zoo.training.run import named
 
     changes = {}
     for text in overrides or []:
@@ -37,11 +37,10 @@ def train(
         if not (key and equals):
             raise zoo.ZooError(f"{text!r} is no override; write key.path=value, such as train.epochs=3.")
         changes[key] = value
-    if out is None and resume and os.path.isdir(recipe):
-        out = recipe
     try:
         # Not as keywords of `train`: of `device=cpu` the schema says that it is no key.
-        run = zoo.train(zoo.load_recipe(recipe, changes), out=out, resume=resume, device=device, track=track)
+        loaded, folder = zoo.load_recipe(recipe, changes), out or (named(recipe) if resume else None)
+        run = zoo.train(loaded, out=folder, resume=resume, device=device, track=track)
     except KeyboardInterrupt:
         print("interrupted; the same command with --resume goes on from the checkpoint.", file=sys.stderr)
         raise

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import torch
@@ -13,6 +12,8 @@ from torch import Tensor
 from zoo.errors import ZooError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tokenizers import Tokenizer, normalizers, pre_tokenizers
 
 PAD, UNKNOWN = "<pad>", "<unk>"  # ids 0 and 1 of every tokenizer trained here

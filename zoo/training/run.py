@@ -69,6 +69,11 @@ def write_log(folder: Path, rows: list[dict[str, Any]]) -> None:
     write_text(folder / "log.csv", text.getvalue())
 
 
+def named(recipe: object) -> Path | None:
+    """The run's folder where a recipe was given as one, which a resumed run then goes on in."""
+    return Path(recipe) if isinstance(recipe, (str, os.PathLike)) and os.path.isdir(recipe) else None
+
+
 @contextmanager
 def claimed(folder: Path, recipe: Recipe, resume: bool) -> Iterator[None]:
     """Hold a run's folder alone: a new one, or with `resume` one of the same recipe.

@@ -26,7 +26,7 @@ from zoo.training.begin import origin
 from zoo.training.determinism import deterministic
 from zoo.training.loop import Trained, fit
 from zoo.training.measure import measure
-from zoo.training.run import Run, claimed, write_text
+from zoo.training.run import Run, claimed, named, write_text
 from zoo.training.setup import Setup, prepare
 from zoo.training.track import check as check_tracker
 
@@ -55,8 +55,8 @@ def train(
     recipe has `data.validation` above 0.
     Raises `ZooError` for a bad recipe, missing data or device, a folder in use, a loss that is not finite.
     """
-    if out is None and resume and isinstance(recipe, (str, os.PathLike)) and os.path.isdir(recipe):
-        out = recipe
+    if out is None and resume:
+        out = named(recipe)
     recipe = _resolve(recipe, overrides)
     folder = Path(os.path.expanduser(out)) if out is not None else Path("runs") / recipe.name
     where = _device(device, recipe)
