@@ -279,6 +279,16 @@ def test_a_reader_who_leaves_early_is_no_error():
     assert process.wait() == 0
 
 
+def test_a_training_that_nobody_watches_any_more_goes_on_to_its_end(tmp_path: Path):
+    command = [sys.executable, "-m", "zoo", "train", "mlp.digits", "train.epochs=3", "--out", str(tmp_path / "run")]
+    where = Path(__file__).parents[1]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=where)
+    assert process.stderr
+    process.stderr.close()
+    assert process.wait() == 0
+    assert zoo.training.Run(tmp_path / "run").finished
+
+
 @pytest.mark.skipif(os.name == "nt", reason="a POSIX shell closes the stream")
 def test_output_that_cannot_be_written_is_one_line():
     def shell(redirection: str, *arguments: str) -> Result[str]:

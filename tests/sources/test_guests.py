@@ -167,6 +167,12 @@ def test_a_file_gives_all_but_the_head(tmp_path: Path, monkeypatch: pytest.Monke
     )
 
 
+def test_a_run_does_not_begin_from_a_part_of_another_model(tmp_path: Path):
+    deep = zoo.train({**RECIPE, "model_args": {"widths": [16, 16]}}, out=tmp_path / "deep")
+    with pytest.raises(ZooError, match=r"holds 2 tensors .* has no place for \(body\.2\.bias, body\.2\.weight"):
+        zoo.train({**RECIPE, "init_from": str(deep.folder)}, out=tmp_path / "run")
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

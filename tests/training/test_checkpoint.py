@@ -124,6 +124,17 @@ def test_only_the_newest_two_are_kept_and_leftovers_go(tmp_path: Path):
     assert sorted(path.name for path in folder.iterdir()) == ["000001000.safetensors", "000002000.safetensors"]
 
 
+def test_one_that_was_passed_over_counts_for_none(tmp_path: Path):
+    """Else it would take the place of the second that is kept, with the next damage the whole run would be lost."""
+    for step in (50, 100):
+        path = save(tmp_path, step)
+    path.write_bytes(b"")
+    for step in (60, 70):
+        path = save(tmp_path, step)
+    path.write_bytes(b"")
+    assert (checkpoint.newest(tmp_path) or ({}, {}))[1] == {"step": 60}
+
+
 def test_none_yet(tmp_path: Path):
     assert checkpoint.newest(tmp_path / "checkpoints") is None and checkpoint.saved(tmp_path) == []
 

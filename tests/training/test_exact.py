@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 import zoo
 from zoo import data, registry
@@ -113,6 +114,33 @@ def test_a_schedule_that_looks_back_goes_on_alike(mlp, interrupt, validation: fl
         interrupt(round(epochs * int(whole.log[0]["step"])))
         with pytest.raises(KeyboardInterrupt):
             zoo.train(recipe, out=tmp_path / "run", device="cpu", resume=True)
+    assert result(zoo.train(recipe, out=tmp_path / "run", device="cpu", resume=True)) == result(whole)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_folder_of_pictures_goes_on_alike_where_the_model_drops_out(interrupt, workers: int, tmp_path: Path):
+    for shade, label in enumerate(("dark", "bright")):
+        (tmp_path / "pictures" / label).mkdir(parents=True)
+        for i in range(40):
+            Image.new("L", (8, 8), 60 + 120 * shade + i).save(tmp_path / "pictures" / label / f"{i}.png")
+    recipe = {
+        "model": "mlp",
+        "model_args": {"widths": [16], "dropout": 0.5},
+        "init": "kaiming_normal",
+        "data": {
+            "name": f"imagefolder:{tmp_path / 'pictures'}",
+            "batch_size": 8,
+            "size": [8, 8],
+            "channels": 1,
+            "workers": workers,
+        },
+        "optimizer": {"name": "adamw", "lr": 0.01},
+        "train": {"epochs": 2},
+    }
+    whole = zoo.train(recipe, out=tmp_path / "whole", device="cpu")
+    interrupt(5)
+    with pytest.raises(KeyboardInterrupt):
+        zoo.train(recipe, out=tmp_path / "run", device="cpu")
     assert result(zoo.train(recipe, out=tmp_path / "run", device="cpu", resume=True)) == result(whole)
 
 

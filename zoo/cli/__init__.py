@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import redirect_stdout
+import warnings
+from contextlib import redirect_stderr, redirect_stdout
 from typing import Annotated
 
 import typer
 
 from zoo.cli import machine, models, reproducing, sharing, training
 from zoo.cli.options import BAD_INPUT, DONE, INTERRUPTED
+from zoo.cli.output import Messages, drop
 
 app = typer.Typer(
     name="zoo",
@@ -34,6 +36,14 @@ def zoo_(context: typer.Context, version: Annotated[bool, typer.Option("--versio
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
+    if sys.stderr is None:  # closed by whoever started us
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  it stays open to the end
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    with redirect_stderr(Messages(sys.stderr)):
+        return _status(arguments)
+
+
+def _status(arguments: list[str] | None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     debug = "--debug" in options
@@ -43,8 +53,6 @@ def main(arguments: list[str] | None = None) -> int:
     # busy cores `zoo train mlp.digits` took 11 s with sleeping threads and minutes with spinning ones. Read by torch's
     # import.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    if sys.stderr is None:  # closed by whoever started us
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  it stays open to the end
     try:
         if sys.stdout is None:
             raise OSError("standard output is closed")
@@ -61,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(leaving, SystemExit) and not isinstance(leaving.__context__, BrokenPipeError):
             raise  # as training does on SIGTERM
         # Whoever read us has had enough, which typer makes a SystemExit of.
-        _drop_output()
+        drop(sys.stdout)
         return DONE
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
@@ -75,13 +83,8 @@ def main(arguments: list[str] | None = None) -> int:
             if sys.stdout is not None:
                 sys.stdout.flush()
         except OSError:  # a full disk, which Python would complain of once more on its way out
-            _drop_output()
+            drop(sys.stdout)
         return BAD_INPUT
-
-
-def _drop_output() -> None:
-    """Send what is left of standard output nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(arguments: list[str]) -> int:

@@ -86,6 +86,11 @@ def _pictures(folder: Path) -> tuple[list[str], Split]:
         return not any(part.startswith(".") for part in Path(path).relative_to(folder).parts)
 
     labels = _classes(folder)
+    if len(labels) < 2 and any(folder.rglob("*.parquet")):
+        raise ZooError(
+            f"{folder} holds its pictures in Parquet files, and only folders of pictures are read; "
+            "write each picture into a folder of its class."
+        )
     if len(labels) < 2:
         raise ZooError(
             f"{folder} holds {len(labels)} class folders ({_some(labels) or 'none'}); "

@@ -25,7 +25,8 @@ def begin(model: nn.Module, name: str, labels: list[str]) -> None:
     """Fill `model` from a weight, `timm/NAME` or a safetensors file.
 
     The head, which is the model's last layer, stays fresh unless it is known to tell the same labels apart. Raises
-    `ZooError` where there is no such weight, and where any other tensor is not there or has another shape.
+    `ZooError` where there is no such weight, and where any other tensor is not there, has another shape, or has no
+    place in the model.
     """
     found = _find(name)
     path, theirs = (found.tensors, found.config["labels"]) if isinstance(found, Bundle) else (found, None)
@@ -39,10 +40,14 @@ def begin(model: nn.Module, name: str, labels: list[str]) -> None:
         tensors = {key: value for key, value in tensors.items() if not key.startswith(head)}
     missing = [key for key, value in state.items() if not _fits(value, tensors.get(key)) and not key.startswith(head)]
     if missing:
-        told = ", ".join(missing[:_SHOWN]) + (", …" if len(missing) > _SHOWN else "")
         raise ZooError(
-            f"init_from: {name} lacks {len(missing)} of the model's tensors, or has them of another shape ({told}); "
-            "name a weight of the same model."
+            f"init_from: {name} lacks {len(missing)} of the model's tensors, or has them of another shape "
+            f"({_some(missing)}); name a weight of the same model."
+        )
+    if unexpected := [key for key in tensors if key not in state and not key.startswith(head)]:
+        raise ZooError(
+            f"init_from: {name} holds {len(unexpected)} tensors that the model has no place for ({_some(unexpected)}); "
+            "name a weight of the same model, or change model_args."
         )
     fitting = {key: tensors[key].to(value.dtype) for key, value in state.items() if _fits(value, tensors.get(key))}
     model.load_state_dict({**state, **fitting})
@@ -104,6 +109,10 @@ def _find(name: str) -> Path | Bundle:
         if path.is_file():
             raise ZooError(f"init_from: {name} is no .safetensors file, and no other is read; convert it.") from error
         raise
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
 
 
 def _fits(ours: Tensor, theirs: Tensor | None) -> bool:

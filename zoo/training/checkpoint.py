@@ -45,8 +45,10 @@ def save(folder: Path, step: int, parts: dict[str, dict[str, Tensor]], state: di
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    for old in saved(folder)[:-KEEP]:
-        old.unlink()
+    kept = [each for each in saved(folder) if each <= path][-KEEP:]  # later ones were damaged, and passed over
+    for other in saved(folder):
+        if other not in kept:
+            other.unlink()
     return path
 
 

@@ -38,7 +38,11 @@ def read_batches(
 ) -> Iterator[Tensor]:
     """The pictures of each batch of indices, uint8 (N, C, H, W), in order; `workers` processes read ahead."""
     order = [batch.tolist() for batch in batches]
-    return iter(DataLoader(Pictures(paths, input), batch_sampler=order, num_workers=workers, collate_fn=torch.stack))
+    # A loader draws a seed for its workers. From torch's own generator it would take one that a step's dropout gets, in
+    # the first step of an epoch, and of a run that goes on within one in another.
+    own = Generator()
+    pictures = Pictures(paths, input)
+    return iter(DataLoader(pictures, batch_sampler=order, num_workers=workers, collate_fn=torch.stack, generator=own))
 
 
 def stream(recipe: Recipe, paths: list[str], input: dict[str, Any], device: torch.device, augment: Augmented) -> Feed:

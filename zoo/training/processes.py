@@ -2,7 +2,8 @@
 
 Every process loads the whole batch, so that what is random in it is drawn as one process draws it, and computes its own
 rows; the outputs are put together again, and each process takes the loss of the whole batch. So any loss, also one over
-pairs of samples or with its own way to average, is that of a single process.
+pairs of samples or with its own way to average, is that of a single process. What a model draws for itself, such as
+dropout, is drawn by each process for its own rows: with it the curves agree as those of two seeds do.
 """
 
 from __future__ import annotations
