@@ -133,3 +133,5 @@ def test_filters_of_colour_images_are_in_colour(conv) -> None:
     weight = zoo.create(bundle).get_parameter("stem.0.weight").detach()
     torch.testing.assert_close(shown[:3, :3], 0.5 + weight[0].permute(1, 2, 0) / (2 * weight[:64].abs().max()))
     assert shown.min() >= 0 and shown.max() <= 1 and len(figure.axes) == 1
+    most = f"{weight[:64].abs().max():.2g}"
+    assert f"from -{most} (dark) to {most} (full); grey is 0" in figure.axes[0].get_xlabel()

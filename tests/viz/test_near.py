@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -54,16 +55,37 @@ def test_the_neighbours_are_the_nearest_others_and_have_their_own_labels(bundle:
         place = test.targets.tolist().index(label)
         distances = (pixels - pixels[place]).norm(dim=1)
         nearest = [other for other in distances.argsort().tolist() if other != place][:7]
-        want = [f"{int(test.targets[other])}, at {distances[other]:.2f}" for other in nearest]
+        want = [f"{int(test.targets[other])}\ndistance {distances[other]:.2f}" for other in nearest]
         assert [axes.get_title() for axes in near] == want
         shown = torch.as_tensor(near[0].images[0].get_array()).float()
         torch.testing.assert_close(shown.flatten(), pixels[nearest[0]] * 0.25)
 
 
 def test_an_image_of_ones_own_is_looked_up_among_all(bundle: Path) -> None:
-    raw = data.load("digits").test.inputs[5]
+    raw = torch.as_tensor(data.load("digits").test.inputs[5]).clone()
+    raw[0, 0, 0] += 1
     figure = viz.neighbours(bundle, raw)
     query, first, *_ = figure.axes
-    assert len(figure.axes) == 8 and query.get_title() == "query" and first.get_title().endswith(", at 0.00")
+    assert len(figure.axes) == 8 and query.get_title() == "query"
+    assert first.get_title().endswith("\ndistance 0.25"), "the image that it was made from"
     shown = torch.as_tensor(query.images[0].get_array()).float()
-    torch.testing.assert_close(shown.flatten(), images()[5] * 0.25)
+    torch.testing.assert_close(shown, raw[0] / 16)
+
+
+@pytest.mark.parametrize("floats", [False, True])
+def test_an_image_of_the_split_is_no_neighbour_of_its_own(bundle: Path, floats: bool) -> None:
+    raw = torch.as_tensor(data.load("digits").test.inputs[5])
+    figure = viz.neighbours(bundle, raw / 16.01 if floats else raw)
+    first = torch.as_tensor(figure.axes[1].images[0].get_array()).flatten() / 0.25
+    distances = (images() - images()[5]).norm(dim=1)
+    torch.testing.assert_close(first.float(), images()[distances.argsort()[1]])
+    assert not any(axes.get_title().endswith(" 0.00") for axes in figure.axes)
+
+
+def test_no_title_stands_on_another_or_beyond_the_edge(bundle: Path) -> None:
+    figure = viz.neighbours(bundle)
+    figure.canvas.draw()
+    boxes = [axes.title.get_window_extent() for axes in figure.axes]
+    width, height = figure.canvas.get_width_height()
+    assert all(box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 and box.y1 <= height for box in boxes)
+    assert all(not one.overlaps(other) for one, other in combinations(boxes, 2))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import zoo
 from zoo import ZooError, data, viz
 from zoo.data import DataSet, Split, words
 from zoo.viz import worst
+from zoo.viz.figure import percent
 from zoo.viz.verdicts import Verdicts, verdicts
 
 REVIEW = "It costs $5 or $6_each: a wonderful, wonderful film. " * 8
@@ -49,6 +52,35 @@ def test_no_word_stands_on_another_or_beyond_the_edge() -> None:
     assert all(box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 and box.y1 <= height for box in boxes)
     for one, next_one in pairwise(boxes):
         assert next_one.x0 >= one.x1 or next_one.y1 <= one.y0
+
+
+@pytest.mark.parametrize(
+    ("max_length", "truncate", "shown"),
+    [
+        (4, "head", "one two three four …"),
+        (6, "tail", "… four five six ½"),
+        (7, "head_tail", "one two three four … ½"),
+        (2, "head_tail", "one … ½"),
+    ],
+)
+def test_a_gap_stands_where_words_were_left_out(
+    max_length: int, truncate: str, shown: str, text_bundle: Path, tmp_path: Path
+) -> None:
+    bundle = shutil.copytree(text_bundle, tmp_path / text_bundle.name)
+    config = json.loads((bundle / "config.json").read_text())
+    config["input"] |= {"max_length": max_length, "truncate": truncate}
+    (bundle / "config.json").write_text(json.dumps(config))
+    text = "one two three four five six ½"  # ½ is three tokens
+    figure = viz.attention(bundle, text)
+    words = [word for word, _ in zoo.predictor(bundle)(text).attention]
+    assert texts(figure) == shown.split() and words == shown.replace("…", "").split()
+    assert len(figure.axes[0].patches) == len(words), "a gap has no weight, so no ground"
+    assert figure.get_suptitle().endswith("… stands for words that it did not read")
+
+
+def test_no_gap_stands_where_none_was_left_out(text_bundle: Path) -> None:
+    figure = viz.attention(text_bundle, "… ½ one")
+    assert texts(figure) == ["…", "½", "one"] and "stands for" not in figure.get_suptitle()
 
 
 def test_a_model_that_does_not_attend_says_so(text_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,10 +163,27 @@ def test_the_worst_mistakes_are_those_that_gave_the_truth_least() -> None:
     assert len(panels) == len(order)
     for axes, row in zip(panels, order, strict=True):
         truth, answer = found.data.labels[found.truth[row]], found.data.labels[found.probabilities[row].argmax()]
-        assert axes.get_title().startswith(f"{truth}, read as {answer}\n(")
+        for_truth, for_answer = (
+            percent(float(found.probabilities[row, label]))
+            for label in (found.truth[row], found.probabilities[row].argmax())
+        )
+        want = f"{truth} ({for_truth}), read as {answer} ({for_answer})"
+        assert axes.get_title().replace("\u00a0", " ").replace("\n", " ") == want
         image = found.data.test.inputs[found.places[row]]
         assert isinstance(image, torch.Tensor)
         torch.testing.assert_close(torch.as_tensor(axes.images[0].get_array()).float(), image[0] / 16)
+
+
+@pytest.mark.parametrize("label", ["9", "Ankle boot", "Sandal", "T-shirt/top"])
+def test_the_titles_of_mistaken_images_fit_their_panels(label: str) -> None:
+    said = [(f"{label} (10.6 %),", f"read as {label} (44.4 %)")] * 20
+    figure = worst._images("title", said, torch.zeros(20, 1, 8, 8), 16)
+    figure.canvas.draw()
+    boxes = [axes.title.get_window_extent() for axes in figure.axes]
+    assert all(box.x0 >= 0 and box.x1 <= 800 for box in boxes)
+    assert all(not one.overlaps(other) for one, other in combinations(boxes, 2))
+    lines = [line for axes in figure.axes for line in axes.get_title().splitlines()]
+    assert not any(line.startswith("%") for line in lines) and max(map(len, lines)) <= worst.PANEL
 
 
 def test_mistaken_pictures_are_read_from_their_files(conv, tmp_path: Path) -> None:
@@ -170,9 +219,9 @@ def test_mistaken_texts_are_shown_with_both_their_ends(monkeypatch: pytest.Monke
     inputs = ["short  one", "begin " + "word " * 200 + "end"]
     monkeypatch.setattr(worst, "verdicts", lambda *_: made_up(inputs, torch.tensor([0, 1])))
     first, *lines, last = texts(viz.mistakes("tiny.made_up_v1"))
-    assert first == "good, read as $bad (90.0 %)" and last == "short one"
+    assert first == "good (10.0 %), read as $bad (90.0 %)" and last == "short one"
     assert lines[0].startswith("begin word") and " … " in " ".join(lines) and lines[-2].endswith("end")
-    assert lines[-1] == "$bad, read as good (60.0 %)"
+    assert lines[-1] == "$bad (40.0 %), read as good (60.0 %)"
 
 
 def test_mistaken_words_are_shown_in_their_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +231,7 @@ def test_mistaken_words_are_shown_in_their_sentence(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(worst, "verdicts", lambda *_: made_up(sentences, targets))
     shown = texts(viz.mistakes("tiny.made_up_v1"))
     assert shown[1] == " ".join(map(str, range(11, 20))) + " [20] " + " ".join(map(str, range(21, 30)))
-    assert shown[2:] == ["good, read as $bad (60.0 %)", "a [$] c"]
+    assert shown[2:] == ["good (40.0 %), read as $bad (60.0 %)", "a [$] c"]
 
 
 def test_who_makes_no_mistake_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,9 +88,9 @@ def features(name: str | os.PathLike[str], raw: Any, layer: str | None = None) -
 def filters(name: str | os.PathLike[str]) -> Figure:
     """The filters of a vision model's first layer: what each of its channels or units answers to most.
 
-    Of a grey image's filters blue is below 0 and red above; those of a colour image are shown in colour, 0 as grey. At
-    most 64 are shown. Raises `ZooError` where the first layer is neither a convolution of grey or colour images nor a
-    linear layer over one.
+    Of a grey image's filters blue is below 0 and red above; those of a colour image are shown in colour, 0 as grey, on
+    a scale that stands below them. At most 64 are shown. Raises `ZooError` where the first layer is neither a
+    convolution of grey or colour images nor a linear layer over one.
     """
     from zoo.predictor import predictor
 
@@ -112,8 +112,11 @@ def filters(name: str | os.PathLike[str]) -> Figure:
         drawn = axes.imshow(tiled(shown[:, 0], columns).numpy(), interpolation="nearest", **scale(shown))
         figure.colorbar(drawn, ax=axes, shrink=0.8, label="weight")
     else:
-        colours = 0.5 + shown.permute(0, 2, 3, 1) / (2 * shown.abs().max())
+        most = shown.abs().max()
+        colours = 0.5 + shown.permute(0, 2, 3, 1) / (2 * most)
         axes.imshow(tiled(colours, columns).nan_to_num(1.0).numpy(), interpolation="nearest")
+        said = f"weight: each of red, green and blue from -{most:.2g} (dark) to {most:.2g} (full); grey is 0"
+        axes.set_xlabel(said, fontsize=9)
     return figure
 
 

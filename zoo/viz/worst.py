@@ -27,9 +27,9 @@ AROUND = 9  # words of a sentence shown on either side of one that was mistaken
 def mistakes(name: str | os.PathLike[str]) -> Figure:
     """The worst mistakes on the test split: those that gave the truth the lowest probability, the worst first.
 
-    Images with what they are and what they were taken for; of texts the beginning and the end, of words those around
-    them. `name` is a weight, a model (its default weight), a bundle or run folder. Raises `ZooError` as `verdicts`
-    does, and where there is no mistake to show.
+    Images with what they are and what they were taken for, each with the probability that it was given; of texts the
+    beginning and the end, of words those around them. `name` is a weight, a model (its default weight), a bundle or run
+    folder. Raises `ZooError` as `verdicts` does, and where there is no mistake to show.
     """
     found = verdicts(name, "mistakes")
     test, labels, answers = found.data.test, found.data.labels, found.probabilities.argmax(1)
@@ -39,9 +39,13 @@ def mistakes(name: str | os.PathLike[str]) -> Figure:
         raise ZooError(f"{name} makes no mistake on the test split of {found.data.name}; there is none to show.")
     order = found.probabilities[wrong, found.truth[wrong]].argsort(stable=True)
     worst = wrong[order][: IMAGES if of_images else TEXTS]
+
+    def given(row: int, label: int) -> str:
+        return f"{labels[label]} ({percent(float(found.probabilities[row, label]))})"
+
+    # The truth has its number too: it is what the mistakes are ordered by.
     said = [
-        f"{labels[found.truth[row]]}, read as {labels[answers[row]]} ({percent(float(found.probabilities[row].max()))})"
-        for row in worst.tolist()
+        (f"{given(row, int(found.truth[row]))},", f"read as {given(row, int(answers[row]))}") for row in worst.tolist()
     ]
     title = (
         f"{found.weight} on {found.data.name}'s test split: {len(worst)} of {len(wrong):,} mistakes, the worst first"
@@ -52,20 +56,21 @@ def mistakes(name: str | os.PathLike[str]) -> Figure:
     return _texts(title, said, [_excerpt(test.inputs, test.targets, place) for place in places.tolist()])  # type: ignore[arg-type]
 
 
-def _images(title: str, said: list[str], images: Tensor, maximum: float) -> Figure:
+def _images(title: str, said: list[tuple[str, str]], images: Tensor, maximum: float) -> Figure:
     rows = math.ceil(len(images) / 5)
     figure = new(8, 0.5 + 2.0 * rows, title)
     panels = list(figure.subplots(rows, 5, squeeze=False).flat)
-    for axes, text, image in zip(panels, said, images, strict=False):
+    for axes, parts, image in zip(panels, said, images, strict=False):
         bare(axes).imshow(**picture(image, maximum))
-        lines = textwrap.wrap(text.replace(" (", "\n("), PANEL, replace_whitespace=False)
+        # A number stays on the line of its sign: textwrap takes no no-break space for a place to break at.
+        lines = [line for part in parts for line in textwrap.wrap(part.replace(" %", "\u00a0%"), PANEL)]
         axes.set_title("\n".join(lines), fontsize=8, parse_math=False)
     for axes in panels[len(images) :]:
         axes.set_axis_off()
     return figure
 
 
-def _texts(title: str, said: list[str], excerpts: list[str]) -> Figure:
+def _texts(title: str, said: list[tuple[str, str]], excerpts: list[str]) -> Figure:
     wrapped = [textwrap.wrap(excerpt, WIDTH) for excerpt in excerpts]
     height = sum(1.6 + len(lines) for lines in wrapped)
     figure = new(8, 0.5 + 0.19 * height, title)
@@ -73,8 +78,8 @@ def _texts(title: str, said: list[str], excerpts: list[str]) -> Figure:
     axes.set(xlim=(0, 1), ylim=(height, 0))
     axes.set_axis_off()
     top = 0.0
-    for text, lines in zip(said, wrapped, strict=True):
-        for place, line in enumerate([text, *lines]):
+    for parts, lines in zip(said, wrapped, strict=True):
+        for place, line in enumerate([" ".join(parts), *lines]):
             weight = "normal" if place else "bold"
             axes.text(0, top + place, line, fontsize=9, weight=weight, va="top", parse_math=False)
         top += 1.6 + len(lines)
