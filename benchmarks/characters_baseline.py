@@ -64,6 +64,7 @@ def main() -> None:
         "length": best,
         "validation": validation,
         "seconds": round(time.perf_counter() - began, 1),
+        "command": "python benchmarks/characters_baseline.py",
     }
     print(json.dumps({f"counts of what follows {best} characters": result}, indent=2))
 

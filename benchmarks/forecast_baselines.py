@@ -80,7 +80,8 @@ def main() -> None:
             "seconds": round(time.perf_counter() - began, 1),
         },
     }
-    print(json.dumps(result, indent=2))
+    command = {"command": "python benchmarks/forecast_baselines.py"}
+    print(json.dumps({name: {**measured, **command} for name, measured in result.items()}, indent=2))
 
 
 if __name__ == "__main__":

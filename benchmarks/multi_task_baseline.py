@@ -32,6 +32,7 @@ def main() -> None:
         "seeds": [run.recipe.train.seed for run in runs],
         "values": figures[METRIC],
         "others": {name: statistics.fmean(values) for name, values in figures.items() if name != METRIC},
+        "command": "python benchmarks/multi_task_baseline.py RUN...",
     }
     print(json.dumps({"equal weights": result}, indent=2))
 

@@ -126,7 +126,9 @@ def main() -> None:
     if arguments.beside:
         name, *runs = arguments.beside
         results[name] = beside(runs, recipe.evaluate.metric)
-    print(json.dumps(results, indent=2))
+    command = f"python benchmarks/table_baselines.py {arguments.recipe}"
+    command += f' --beside "{arguments.beside[0]}" RUN...' if arguments.beside else ""
+    print(json.dumps({name: {**result, "command": command} for name, result in results.items()}, indent=2))
 
 
 if __name__ == "__main__":

@@ -86,7 +86,9 @@ def main() -> None:
         "validation": validation,
         "seconds": round(time.perf_counter() - began, 1),
     }
-    print(json.dumps({"linear SVM over words, endings and neighbours": machine, "most frequent tag": simple}, indent=2))
+    results = {"linear SVM over words, endings and neighbours": machine, "most frequent tag": simple}
+    command = {"command": "python benchmarks/tagger_baseline.py"}
+    print(json.dumps({name: {**result, **command} for name, result in results.items()}, indent=2))
 
 
 if __name__ == "__main__":

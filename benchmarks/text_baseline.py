@@ -46,7 +46,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="TF-IDF and a linear support vector machine.")
     parser.add_argument("name", choices=("imdb", "sst2", "trec"), help="the data set")
     began = time.perf_counter()
-    data = load(parser.parse_args().name)
+    name = parser.parse_args().name
+    data = load(name)
     rest, held = hold_out(data.train, 0.2, seed=0)
     validation = {c: accuracy(c, rest, held) for c in CHOICES}
     best = max(CHOICES, key=lambda c: validation[c])
@@ -55,6 +56,7 @@ def main() -> None:
         "C": best,
         "validation": validation,
         "seconds": round(time.perf_counter() - began, 1),
+        "command": f"python benchmarks/text_baseline.py {name}",
     }
     print(json.dumps({"TF-IDF (1-2 grams) + linear SVM": result}, indent=2))
 

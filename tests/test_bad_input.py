@@ -102,6 +102,8 @@ def test_a_damaged_bundle(
     refused(words, "predict", bundle, "a good film", "--json")
     refused(words, "evaluate", bundle)
     refused(words, "publish", bundle, "--to", "shelf")
+    if "config" in words:
+        refused(words, "pull", bundle, "--to", "shelf")
     assert main(["verify", str(bundle), "--json"]) == 1
     out, err = capfd.readouterr()
     assert err == "" and json.loads(out)[0]["ok"] is False and words in json.loads(out)[0]["message"]

@@ -66,6 +66,13 @@ def test_a_name_is_taken_once() -> None:
 
 
 @pytest.mark.usefixtures("own_registry")
+@pytest.mark.parametrize("name", ["my.net", "a/b", "timm/x", "", " ", "<lambda>", "-x", "../x"])
+def test_a_name_that_no_weight_could_have_is_refused(name: str) -> None:
+    with pytest.raises(ZooError, match=r"cannot name a model; use letters, digits, _ and -"):
+        register(name)(nn.Linear)
+
+
+@pytest.mark.usefixtures("own_registry")
 def test_names_are_in_natural_order() -> None:
     for name in ("net101", "net18", "net9_b", "net9_a", "net", "net18_x"):
         register(name)(nn.Linear)

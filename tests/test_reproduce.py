@@ -239,6 +239,16 @@ def test_verify_finds_other_data(doctor):
     assert check == "metrics" and "another fingerprint" in message
 
 
+def test_verify_blames_no_weight_for_data_that_are_damaged(bundle: Path, monkeypatch: pytest.MonkeyPatch):
+    def load(name: str) -> data.DataSet:
+        raise ZooError("labels is not the published file; fetch it again.")
+
+    monkeypatch.setattr(data, "load", load)
+    report = zoo.verify(bundle)
+    assert report.ok and list(report.checks) == ["hashes", "schema", "parameters"]
+    assert report.message == "metrics were not measured: labels is not the published file; fetch it again" + UNVOUCHED
+
+
 def test_verify_without_the_data_makes_the_other_checks(bundle: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(data, "at_hand", lambda name: False)
     report = zoo.verify(bundle)

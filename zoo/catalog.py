@@ -88,7 +88,8 @@ def list_weights(pattern: str = "*") -> list[str]:
 def info(name: str | os.PathLike[str]) -> ModelInfo:
     """All that is known of a model or a weight; `name` may also be the folder of a bundle or a source URL.
 
-    Raises `ZooError` with the nearest names for an unknown one, and for a bundle that is damaged.
+    Raises `ZooError` with the nearest names for an unknown one, and for a bundle of which the files that it reads are
+    damaged; it does not read the tensors.
     """
     from zoo import sources
 

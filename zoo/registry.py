@@ -45,6 +45,9 @@ class Model:
     input_shape: tuple[int, ...]
 
 
+MODEL_NAME = r"[A-Za-z0-9_][A-Za-z0-9_-]*"
+"""What a model's name may be; behind it a weight's has a dot and the tag."""
+
 GUESTS = "timm/"
 """Names that begin so are timm's models: known, but not listed among the zoo's own."""
 
@@ -60,13 +63,16 @@ def register_model(
 
     `task` is one of `TASKS`, `init` names an init scheme, `description` is one line, `source` is the paper or code that
     the model follows, and `input_shape` is one sample's shape, () where it is not known. Raises `ZooError` where the
-    task is unknown or the name is taken. The init scheme is looked up when a model is created: that needs torch.
+    task is unknown or the name is taken, or is none that a weight's can begin with: letters, digits, `_` and `-`. The
+    init scheme is looked up when a model is created: that needs torch.
     """
     if task not in TASKS:
         raise unknown("task", task, TASKS)
 
     def register(constructor: C) -> C:
-        key = name or constructor.__name__
+        key = constructor.__name__ if name is None else name
+        if not re.fullmatch(MODEL_NAME, key):
+            raise ZooError(f"{key!r} cannot name a model; use letters, digits, _ and -, such as name='my_net'.")
         if not constructor.__module__.startswith("zoo.models."):
             import zoo.models  # noqa: F401  first come the zoo's own, so that whoever takes one of their names is told
         if key in _models:

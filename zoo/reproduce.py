@@ -120,7 +120,11 @@ def _metrics(bundle: Bundle) -> str | None:
     name = load_recipe(bundle.path("recipe.yaml")).data.name
     if not data.at_hand(name):
         return f"metrics were not measured: {name} is not at hand (`zoo data get {name}` fetches it)."
-    if data.load(name).fingerprint != bundle.metrics["data"]["fingerprint"]:
+    try:
+        fingerprint = data.load(name).fingerprint
+    except ZooError as error:  # it says nothing of the weight
+        return f"metrics were not measured: {error}"
+    if fingerprint != bundle.metrics["data"]["fingerprint"]:
         raise ZooError(f"{name} at hand has another fingerprint than the data that the metrics were measured on.")
     if bundle.metrics["split"] != "test":
         return "metrics were not measured: this run held out a part of its training data."

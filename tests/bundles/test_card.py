@@ -80,6 +80,20 @@ def test_it_says_which_of_two_wins(beside: Any, verdict: str, content: tuple[dic
     assert verdict in text and "| chance | 10.00 % |" in text
 
 
+def test_all_that_win_are_named_and_how_they_were_measured(content: tuple[dict, dict]) -> None:
+    config, metrics = content
+    command = "python benchmarks/text_baseline.py trec"
+    metrics["baselines"] = {
+        "chance": {"value": 0.1, "command": command},
+        "oracle": {"value": 1.0, "command": command},
+        "TF-IDF": {"value": 0.99, "command": "zoo evaluate RUN"},
+        "twin": 0.9744,
+    }
+    text = card(config, metrics, RECIPE)
+    assert "It loses to oracle and TF-IDF and ties with twin.\n\nMeasured by `" in text
+    assert f"Measured by `{command}` and `zoo evaluate RUN`." in text
+
+
 def test_notes_and_odd_names_survive(content: tuple[dict, dict]) -> None:
     config, metrics = content
     config["data"] = metrics["data"]["name"] = 'di: "gits" # [1'

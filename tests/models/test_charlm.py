@@ -88,7 +88,8 @@ def test_temperature_and_top_k_shape_the_draw():
     torch.testing.assert_close(shares(1.0, 2), two, atol=0.03, rtol=0)
     assert shares(0.0, None)[1] == shares(1.0, 1)[1] == 1
     assert shares(1.0, 99).gt(0).all()
-    assert shares(1e-40, None)[1] == shares(1e-40, 2)[1] == 1
+    for least in (1e-40, 1e-50, 5e-324):
+        assert shares(least, None)[1] == shares(least, 2)[1] == 1
 
 
 @pytest.mark.parametrize(

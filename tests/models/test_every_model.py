@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from zoo import registry
+from zoo import init, registry
 from zoo.create import create
 from zoo.data.text import train_tokenizer
 from zoo.errors import ZooError
@@ -105,6 +105,20 @@ def test_every_parameter_gets_a_gradient(model: Model, n: int) -> None:
         assert parameter.grad is not None, f"{name} has no gradient"
         assert parameter.grad.isfinite().all(), f"{name} has a gradient that is not finite"
         assert parameter.grad.any(), f"{name} has a gradient of zero"
+
+
+def test_parameters_are_what_the_init_scheme_of_the_entry_draws(model: Model) -> None:
+    made = fresh(model, seed=3)
+    torch.manual_seed(3)
+    drawn = model.constructor()
+    init.apply(drawn, model.init)
+    for (name, ours), theirs in zip(made.named_parameters(), drawn.parameters(), strict=True):
+        assert torch.equal(ours, theirs), name
+    for other in ("xavier_normal", "orthogonal"):
+        torch.manual_seed(3)
+        init.apply(drawn, other)
+        if other != model.init:
+            assert not all(map(torch.equal, made.parameters(), drawn.parameters())), "another scheme draws the same"
 
 
 def test_a_sample_does_not_depend_on_its_batch(model: Model) -> None:

@@ -76,6 +76,16 @@ def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path):
     torch.testing.assert_close(batch[0], batch[1])
 
 
+@pytest.mark.parametrize("mode", ["I", "I;16"])
+def test_sixteen_bits_that_hold_eight_are_taken_for_eight(mode):
+    """As `image.convert("I")` leaves them."""
+    shallow = pixels(6, 4)
+    image = Image.fromarray(shallow.astype({"I": np.int32, "I;16": np.uint16}[mode]))
+    assert image.mode == mode
+    (batch,) = prepare([image, shallow], GREY)
+    torch.testing.assert_close(batch[0], batch[1])
+
+
 def test_exif_rotation_is_honoured(tmp_path):
     upright = np.zeros((6, 4, 3), np.uint8)
     upright[:3] = 255

@@ -8,6 +8,7 @@ from collections import UserDict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -72,6 +73,8 @@ def test_a_row_is_no_file():
         (7, "int is no row"),
         (None, "NoneType is no row"),
         ("{}", "lacks the column 'age'"),
+        ({**ROW, "age": np.array([1, 2])}, r"age is array\(\[1, 2\]\) where a number is expected"),
+        ({**ROW, "sea": np.array([1, 2])}, r"sea is '\[1 2\]', which is none of"),
     ],
 )
 def test_what_is_no_row_is_refused_in_one_sentence(raw: Any, message: str):
@@ -83,11 +86,15 @@ def test_what_is_no_row_is_refused_in_one_sentence(raw: Any, message: str):
 def test_what_is_no_csv_file_is_refused_in_one_sentence(tmp_path: Path):
     (tmp_path / "latin.csv").write_bytes(b"sea,caf\xe9\n1,2\n")
     (tmp_path / "short.csv").write_text("sea,rooms\nnear\n")
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "head.csv").write_text("sea,rooms\n")
     for name, message in (
         ("nowhere.csv", "nowhere.csv cannot be read .No such file"),
         ("", "cannot be read .Is a directory"),
         ("latin.csv", "it is not UTF-8 text"),
         ("short.csv", "short.csv:2 does not have 2 cells"),
+        ("empty.csv", "empty.csv holds no rows; name the columns in its first line"),
+        ("head.csv", "head.csv holds no rows; name the columns in its first line"),
         ("a\0b", "cannot be read"),
     ):
         with pytest.raises(ZooError, match=message) as error:

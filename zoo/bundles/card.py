@@ -106,20 +106,25 @@ def _baselines(metrics: Mapping[str, Any]) -> str:
     if not baselines or not figures:
         return ""
     beside: dict[str, dict[str, float]] = {}
+    commands: dict[str, None] = {}
     for name, given in baselines.items():
         given = given if isinstance(given, Mapping) else {"value": given}
         beside.setdefault(given.get("metric", next(iter(figures))), {})[name] = given["value"]
-    return "## Beside it\n\n" + "\n\n".join(_beside(metric, figures[metric], v) for metric, v in beside.items())
+        commands |= {given["command"]: None} if "command" in given else {}
+    tables = [_beside(metric, figures[metric], values) for metric, values in beside.items()]
+    measured = [f"Measured by {' and '.join(f'`{command}`' for command in commands)}."] if commands else []
+    return "\n\n".join(["## Beside it", *tables, *measured])
 
 
 def _beside(metric: str, figure: Mapping[str, Any], values: Mapping[str, float]) -> str:
     ours = figure.get("mean", figure.get("value"))
     rows = [f"| {name} | {_show(metric, value)} |" for name, value in values.items()]
     table = ["| | " + metric + " |", "| --- | --- |", f"| **this model** | {_show(metric, ours)} |", *rows]
-    best = (max if metric in SHARES else min)(values, key=lambda name: values[name])
-    ahead = ours - values[best] if metric in SHARES else values[best] - ours
-    verdict = "It ties with" if ahead == 0 else "It beats" if ahead > 0 else "It loses to"
-    return "\n".join(table) + f"\n\n{verdict} {best}."
+    ahead = {name: ours - value if metric in SHARES else value - ours for name, value in values.items()}
+    better, equal = [name for name in ahead if ahead[name] < 0], [name for name in ahead if ahead[name] == 0]
+    verdicts = [f"{verb} {_listed(names)}" for verb, names in (("loses to", better), ("ties with", equal)) if names]
+    best = min(ahead, key=lambda name: ahead[name])
+    return "\n".join(table) + f"\n\nIt {' and '.join(verdicts) or f'beats {best}'}."
 
 
 def _use(name: str) -> str:
@@ -192,6 +197,10 @@ def duration(seconds: float) -> str:
 def _some(labels: list[Any]) -> str:
     shown = (str(label) if str(label).strip() else repr(label) for label in labels[:10])  # a character may be a space
     return ", ".join(shown) + (", …" if len(labels) > 10 else "")
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1]
 
 
 def _cell(value: str) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 from zoo.bundles.integrity import sha256
 from zoo.errors import ZooError
+from zoo.registry import MODEL_NAME
 
 SCHEMA = 1
 TENSORS = "model.safetensors"
@@ -88,7 +89,7 @@ def entry_of(folder: Path, name: str, default: bool) -> Entry:
 
 def is_weight_name(name: str) -> bool:
     """Whether `name` reads `<model>.<tag>_v<N>`."""
-    return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*\.[A-Za-z0-9_-]+_v[0-9]+", name) is not None
+    return re.fullmatch(rf"{MODEL_NAME}\.[A-Za-z0-9_-]+_v[0-9]+", name) is not None
 
 
 def model_of(weight: str) -> str:

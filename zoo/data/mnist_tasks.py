@@ -57,5 +57,6 @@ MNIST_TASKS = Entry(
     raw=idx.MNIST.raw,
     read=lambda folder: tuple(map(split, idx.MNIST.read(folder))),
     fingerprint="1303174f6f8f322e1661e04c6c757842e3970d44f1dc7bf73dec2099017fd644",
+    note="The thickness of the strokes is in pixels.",
     tasks=TASKS,
 )

@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import torch
@@ -105,7 +106,9 @@ def _place(cell: Any, name: str, known: tuple[str, ...], where: str) -> float:
 
 
 def _is_blank(cell: Any) -> bool:
-    return cell is None or cell != cell or (isinstance(cell, str) and not cell.strip())
+    if isinstance(cell, str):
+        return not cell.strip()
+    return cell is None or (isinstance(cell, Real) and cell != cell)
 
 
 def describe(table: Tensor, columns: Columns, log: Collection[str]) -> dict[str, Any]:

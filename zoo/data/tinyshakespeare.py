@@ -42,5 +42,6 @@ TINYSHAKESPEARE = Entry(
     maximum=1.0,
     raw=_RAW,
     read=read,
+    note="No split is published; the test split is the last tenth of the text. Nats are those a character.",
     fingerprint="10bc90a6d65f8904a6f3208d899d14f66c4e60b6a80d6b9fcf59e68ffaa8dde3",
 )

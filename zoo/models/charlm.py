@@ -129,5 +129,7 @@ def draw(logits: Tensor, temperature: float, top_k: int | None, generator: torch
     if top_k is not None:
         least = logits.topk(min(top_k, len(logits))).values[-1]
         logits = logits.masked_fill(logits < least, -math.inf)
-    # Less the largest, so that no temperature, however low, makes an infinity of the likeliest.
-    return torch.multinomial(F.softmax((logits - logits.max()) / temperature, 0), 1, generator=generator)
+    # Less the largest, so that no temperature, however low, makes an infinity of the likeliest; in float64, where even
+    # the least of Python's numbers is above zero.
+    scaled = (logits - logits.max()).double() / temperature
+    return torch.multinomial(F.softmax(scaled, 0).float(), 1, generator=generator)

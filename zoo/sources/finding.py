@@ -64,7 +64,11 @@ def pull(name: str | os.PathLike[str], to: str | os.PathLike[str] | None = None)
     """
     found = locate(name)
     if isinstance(found, Path):
-        folder = open_bundle(found).tensors.parent  # nothing vouches for the rest, but for the tensors the metrics do
+        from zoo.bundles.check import check_config
+
+        bundle = open_bundle(found)
+        check_config(bundle)
+        folder = bundle.tensors.parent  # nothing vouches for the rest, but for the tensors the metrics do
         entry = entry_of(folder, folder.resolve().name, False)
     elif found[0] == Folder(PACKAGE):
         bundle, entry = fetched(found), found[1]

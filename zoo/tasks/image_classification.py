@@ -27,8 +27,8 @@ def prepare(raw: list[Any], input: dict[str, Any], tokenizer: None = None) -> tu
     """Raw images -> one batch (N, C, H, W), float32, as the model was trained to see it.
 
     A raw image is a path (any format Pillow reads, or `.npy`), a Pillow image, or a numpy array or tensor of shape
-    HxW, HxWxC or CxHxW. Files and Pillow images are turned upright by their EXIF tag; alpha is dropped. Of arrays,
-    integers lie in 0..`input["maximum"]`; floats in 0..1, or in 0..maximum where any is above 1. The image becomes
+    HxW, HxWxC or CxHxW. Files and Pillow images are turned upright by their EXIF tag; alpha is dropped; those of 16 bits
+    a pixel lie in 0..255 where none is above. Of arrays, integers lie in 0..`input["maximum"]`; floats in 0..1, or in 0..maximum where any is above 1. The image becomes
     grey or RGB as the model wants, is resized with an antialiased bilinear filter, and normalised.
 
     Raises `ZooError` for a file that is no image, a shape that is none, and values outside the range or not finite.
@@ -80,7 +80,9 @@ def _from_pillow(image: Image.Image, maximum: float) -> Tensor:
 
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):  # 16 bits a pixel; Pillow's own conversion would clip it at 255
-        return _from_array(np.asarray(image).astype("int64"), 65535, "the 16-bit image") * (maximum / 65535)
+        values = np.asarray(image).astype("int64")
+        depth = 65535 if (values > 255).any() else 255
+        return _from_array(values, depth, "the 16-bit image") * (maximum / depth)
     if image.mode == "F":
         return _from_array(np.asarray(image), maximum, "the float image")
     grey = image.mode in ("1", "L", "LA", "La")

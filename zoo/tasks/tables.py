@@ -20,7 +20,12 @@ def unpack(raw: Any) -> list[Row] | None:
         return None
     path = Path(raw)
     try:
-        return read_csv(path.read_text(encoding="utf-8-sig"), str(path))  # -sig: as spreadsheets write it
+        rows = read_csv(path.read_text(encoding="utf-8-sig"), str(path))  # -sig: as spreadsheets write it
+        if not rows:
+            raise ZooError(
+                f"{path} holds no rows; name the columns in its first line, and give a row on each other one."
+            )
+        return rows
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ZooError(f"{path} cannot be read ({why}); give the path of a CSV file or a JSON object.") from error

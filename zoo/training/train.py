@@ -48,7 +48,8 @@ def train(
         resume: continue the run in `out` from its newest checkpoint, to the same weights as if it had never stopped.
         device: by default CUDA or MPS where there is one, else the CPU.
         track: "tensorboard" to write the curves for it too, into the run's folder.
-        overrides: key paths of the recipe to values, as in `**{"train.epochs": 1}`.
+        overrides: key paths of the recipe to values, as in `**{"train.epochs": 1}`. A value takes the place of all that
+            was there: `train={"epochs": 1}` leaves the other keys of `train` at their defaults.
 
     Started by `torchrun` or `accelerate launch`, several processes train one model and give the same result; the run's
     folder must be one that all of them see. Metrics are measured on the test split, or on the held-out part where the
