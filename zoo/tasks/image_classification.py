@@ -27,9 +27,10 @@ def prepare(raw: list[Any], input: dict[str, Any], tokenizer: None = None) -> tu
     """Raw images -> one batch (N, C, H, W), float32, as the model was trained to see it.
 
     A raw image is a path (any format Pillow reads, or `.npy`), a Pillow image, or a numpy array or tensor of shape
-    HxW, HxWxC or CxHxW. Files and Pillow images are turned upright by their EXIF tag; alpha is dropped; those of 16 bits
-    a pixel lie in 0..255 where none is above. Of arrays, integers lie in 0..`input["maximum"]`; floats in 0..1, or in 0..maximum where any is above 1. The image becomes
-    grey or RGB as the model wants, is resized with an antialiased bilinear filter, and normalised.
+    HxW, HxWxC or CxHxW. Files and Pillow images are turned upright by their EXIF tag; alpha is dropped; those of 16
+    bits a pixel lie in 0..255 where none is above. Of arrays, integers lie in 0..`input["maximum"]`; floats in 0..1, or
+    in 0..maximum where any is above 1. The image becomes grey or RGB as the model wants, is resized with an antialiased
+    bilinear filter, and normalised.
 
     Raises `ZooError` for a file that is no image, a shape that is none, and values outside the range or not finite.
     """

@@ -23,7 +23,7 @@ def unpack(raw: Any) -> list[Row] | None:
         rows = read_csv(path.read_text(encoding="utf-8-sig"), str(path))  # -sig: as spreadsheets write it
         if not rows:
             raise ZooError(
-                f"{path} holds no rows; name the columns in its first line, and give a row on each other one."
+                f"{path} holds no rows; name the columns in its first line and give a row on each other."
             )
         return rows
     except (OSError, ValueError) as error:
