@@ -22,9 +22,7 @@ def unpack(raw: Any) -> list[Row] | None:
     try:
         rows = read_csv(path.read_text(encoding="utf-8-sig"), str(path))  # -sig: as spreadsheets write it
         if not rows:
-            raise ZooError(
-                f"{path} holds no rows; name the columns in its first line and give a row on each other."
-            )
+            raise ZooError(f"{path} holds no rows; name the columns in its first line and give a row on each other.")
         return rows
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
