@@ -8,7 +8,7 @@ as a shuffle leaves it, with 40 % of padding. Timed is one forward and backward 
 compared. The states of both must be equal to 1e-5, and their gradients to 1e-4 of the largest.
 
 `--processor` compares processor seconds in place of those on the clock, for a machine that others use too.
-Prints a Markdown table; exits 1 where results differ or the padded road is less than six times as fast.
+Prints a Markdown table; exits 1 where results differ or the padded road is less than five times as fast.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def compared(
     zoo, peer = (1000 * statistics.median(seconds) for seconds in taken.values())
     where = f"{name}, {lengths.min()} to {lengths.max()} words"
     return [
-        Row(f"{where}: packed / zoo", f"{peer:.0f} ms / {zoo:.0f} ms = {peer / zoo:.1f}×", "≥ 6×", peer >= 6 * zoo),
+        Row(f"{where}: packed / zoo", f"{peer:.0f} ms / {zoo:.0f} ms = {peer / zoo:.1f}×", "≥ 5×", peer >= 5 * zoo),
         Row(f"{where}: states differ by", f"{apart:.0e}", "≤ 1e-5", apart <= 1e-5),
         Row(f"{where}: gradients differ by", f"{gradients:.0e} of the largest", "≤ 1e-4", gradients <= 1e-4),
     ]
