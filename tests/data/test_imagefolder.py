@@ -171,14 +171,6 @@ def test_parts_are_never_taken_for_classes(folder: Path, part: str | None):
         data.load(f"imagefolder:{folder}")
 
 
-def test_pictures_in_parquet_are_refused_by_that_name(tmp_path: Path):
-    """As most data sets of the Hub hold them."""
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "train-00000-of-00001.parquet").write_bytes(b"PAR1")
-    with pytest.raises(ZooError, match="in Parquet files, and only folders of pictures are read"):
-        data.load(f"imagefolder:{tmp_path}")
-
-
 @pytest.mark.parametrize("part", [".", "train"])
 def test_one_class_is_refused(folder: Path, part: str):
     if part == ".":

@@ -1,8 +1,8 @@
 """Folders of pictures as data sets, larger than memory if need be: `imagefolder:PATH`; `hf:OWNER/NAME` from the Hub.
 
 A folder holds `train/` and `test/` (or `val/`, `valid/`, `validation/`) with a folder of pictures for each class, or
-those class folders alone; then a stratified fifth is the test split, as the digits have it. Pictures stay files until a
-batch needs them.
+those class folders alone; then a stratified fifth is the test split, as the digits have it. Pictures in Parquet files
+(`zoo.data.parquet`) are unpacked into such folders first. Pictures stay files until a batch needs them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from zoo.data import files
+from zoo.data import files, parquet
 from zoo.data.split import DataSet, Split, hold_out
 from zoo.errors import ZooError
 
@@ -51,6 +51,9 @@ def load(name: str) -> DataSet:
     root = _hub(name.removeprefix("hf:")) if name.startswith("hf:") else _place(name)
     if not root.is_dir():
         raise ZooError(f"data.name: there is no folder {root}; give the one that holds your pictures.")
+    names: list[str] = []
+    if (packed := parquet.found(root)) and not _is_of_pictures(root):
+        root, names = parquet.unpacked(root, packed)
     test = next((root / part for part in TEST if (root / part).is_dir()), None)
     if (root / "train").is_dir() and test is not None:
         labels, train = _pictures(root / "train")
@@ -67,6 +70,7 @@ def load(name: str) -> DataSet:
         labels, everything = _pictures(root)
         train, held = hold_out(everything, 0.2, seed=0)
     fingerprint = _checked(root, [*train.inputs, *held.inputs])  # type: ignore
+    labels = [names[int(label)] for label in labels] if names else labels
     return DataSet(name, "image", labels, train, held, 255.0, fingerprint)
 
 
@@ -78,6 +82,12 @@ def _classes(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
+def _is_of_pictures(folder: Path) -> bool:
+    from torchvision.datasets.folder import IMG_EXTENSIONS
+
+    return any(path.suffix.lower() in IMG_EXTENSIONS for path in folder.rglob("*"))
+
+
 def _pictures(folder: Path) -> tuple[list[str], Split]:
     """The classes in a folder, sorted, and the paths of their pictures."""
     from torchvision.datasets.folder import IMG_EXTENSIONS, has_file_allowed_extension, make_dataset
@@ -86,11 +96,6 @@ def _pictures(folder: Path) -> tuple[list[str], Split]:
         return not any(part.startswith(".") for part in Path(path).relative_to(folder).parts)
 
     labels = _classes(folder)
-    if len(labels) < 2 and any(folder.rglob("*.parquet")):
-        raise ZooError(
-            f"{folder} holds its pictures in Parquet files, and only folders of pictures are read; "
-            "write each picture into a folder of its class."
-        )
     if len(labels) < 2:
         raise ZooError(
             f"{folder} holds {len(labels)} class folders ({_some(labels) or 'none'}); "

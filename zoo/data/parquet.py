@@ -1,0 +1,124 @@
+"""Pictures in Parquet files, as most data sets of the Hub hold them: unpacked once into folders of pictures.
+
+Read is what `datasets` writes: a column of the feature `Image`, which holds whole files, and one of `ClassLabel`, which
+names the classes; both are told by the JSON that the files carry (`huggingface` in the schema's metadata). The split is
+in a file's name (`data/train-00000-of-00003.parquet`) or its folder's (`train/0000.parquet`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from zoo.data import files
+from zoo.errors import ZooError
+
+SPLITS = {"train": "train", "test": "test", "validation": "val", "valid": "val", "val": "val"}
+"""What a split may be called -> the folder that it gets."""
+ROWS = 64  # pictures held in memory at a time
+LABELS = "labels.json"
+
+
+def found(folder: Path) -> list[Path]:
+    """The Parquet files in a folder, sorted, but for hidden ones."""
+    inside = (path.relative_to(folder) for path in folder.rglob("*.parquet") if path.is_file())
+    return sorted(folder / path for path in inside if not any(part.startswith(".") for part in path.parts))
+
+
+def unpacked(folder: Path, packed: Sequence[Path]) -> tuple[Path, list[str]]:
+    """A folder `<split>/<number of the class>/` of pictures in ZOO_HOME, and the names of the classes.
+
+    Of one split alone it is that split's folder. Where the same files were unpacked before, those pictures are taken.
+    Raises `ZooError` where pyarrow is not installed, where a file's name tells no split, and where a file is damaged or
+    holds no pictures with classes.
+    """
+    facts = [(path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in packed]
+    root = files.home() / "unpacked" / hashlib.sha256(repr((str(folder), facts)).encode()).hexdigest()
+    if not (root / LABELS).is_file():
+        root.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=root.parent))
+        try:
+            names = _unpack(folder, packed, scratch)
+            (scratch / LABELS).write_text(json.dumps(names), encoding="utf-8")
+            with suppress(OSError):  # another process was faster
+                os.rename(scratch, root)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    splits = [path for path in root.iterdir() if path.is_dir()]
+    return splits[0] if len(splits) == 1 else root, json.loads((root / LABELS).read_text(encoding="utf-8"))
+
+
+def _unpack(folder: Path, packed: Sequence[Path], to: Path) -> list[str]:
+    parts = [_split(path.relative_to(folder)) for path in packed]
+    several = {path.parent.parent if path.parent.name in SPLITS else path.parent for path in packed}
+    if len(several) > 1:
+        told = ", ".join(sorted(os.path.relpath(path, folder) for path in several))
+        raise ZooError(f"{folder} holds several data sets ({told}); give the folder of one as imagefolder:PATH.")
+    try:
+        from pyarrow import ArrowException
+        from pyarrow.parquet import ParquetFile
+    except ImportError as error:
+        raise ZooError(
+            f"{folder} holds its pictures in Parquet files; pip install 'reprozoo[parquet]' to read them."
+        ) from error
+    names: list[str] | None = None
+    for number, (path, part) in enumerate(zip(packed, parts, strict=True)):
+        try:
+            with ParquetFile(path) as file:
+                image, label, classes = _columns(path, file.schema_arrow)
+                if names not in (None, classes):
+                    raise ZooError(f"{path} has other classes than the files before it; make them equal.")
+                names = classes
+                place = 0
+                for batch in file.iter_batches(ROWS, columns=[image, label]):
+                    for row in batch.to_pylist():
+                        target = to / part / f"{_class(path, place, row[label], classes):06d}"
+                        target.mkdir(parents=True, exist_ok=True)
+                        (target / f"{number:05d}-{place:09d}.png").write_bytes(_bytes(path, place, row[image]))
+                        place += 1
+        except (ArrowException, OSError) as error:
+            why = " ".join(str(error).split()).rstrip(".")
+            raise ZooError(f"{path} cannot be unpacked ({why}); fetch it again, or make room.") from error
+    return names or []
+
+
+def _split(path: Path) -> str:
+    name = next((part for part in (re.split(r"[-.]", path.name)[0], path.parent.name) if part in SPLITS), None)
+    if name is None:
+        raise ZooError(f"{path} tells no split; call it train-….parquet, test-….parquet or validation-….parquet.")
+    return SPLITS[name]
+
+
+def _columns(path: Path, schema: Any) -> tuple[str, str, list[str]]:
+    """The columns of pictures and classes, and the classes' names."""
+    try:
+        features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+        image = next(name for name, feature in features.items() if feature.get("_type") == "Image")
+        label = next(name for name, feature in features.items() if feature.get("_type") == "ClassLabel")
+        return image, label, [str(name) for name in features[label]["names"]]
+    except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
+        raise ZooError(
+            f"{path} does not tell a column of pictures (Image) and one of their classes (ClassLabel); give a data set "
+            "for image classification, as the library `datasets` writes it."
+        ) from error
+
+
+def _class(path: Path, place: int, label: Any, names: list[str]) -> int:
+    if not isinstance(label, int) or not 0 <= label < len(names):
+        raise ZooError(f"{path}, row {place}: the class is {label!r}, and there are {len(names)}; leave the row out.")
+    return label
+
+
+def _bytes(path: Path, place: int, image: Any) -> bytes:
+    content = image.get("bytes") if isinstance(image, dict) else image
+    if not isinstance(content, bytes):
+        raise ZooError(f"{path}, row {place} holds no picture; leave the row out.")
+    return content
