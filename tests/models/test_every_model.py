@@ -17,6 +17,7 @@ from zoo.create import create
 from zoo.data.text import train_tokenizer
 from zoo.errors import ZooError
 from zoo.registry import Model
+from zoo.training import draws, processes
 
 ROOT = Path(__file__).parents[2]
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -140,6 +141,32 @@ def test_a_seed_fixes_weights_and_outputs(model: Model) -> None:
     assert all(torch.equal(weights[key], same_weights[key]) for key in weights)
     assert torch.equal(logits, same_logits)
     assert not torch.equal(logits, other_logits)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_several_processes_drop_out_what_one_does(model: Model, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rates: dict[str, Any] = {
+        name: 0.3 for name in inspect.signature(model.constructor).parameters if name.endswith("dropout")
+    }
+    net, inputs = fresh(model, **rates), sample(model, 7)
+    for layer in net.modules():
+        if isinstance(layer, BATCH_NORMS):
+            layer.eval()
+    with torch.no_grad():
+        torch.manual_seed(11)
+        alone = net(*inputs)
+        monkeypatch.setattr(processes, "count", lambda: count)
+        parts = []
+        for rank in range(count):
+            monkeypatch.setattr(processes, "rank", lambda rank=rank: rank)
+            torch.manual_seed(100 + rank)
+            draws.seed(11)
+            with draws.of_the_whole(7):
+                parts.append(net(*processes.own_rows(inputs)))
+    torch.testing.assert_close(torch.cat(parts), alone, rtol=1e-4, atol=1e-5)
+    if rates:
+        with torch.no_grad(), draws.of_the_whole(7):
+            assert not torch.allclose(net(*processes.own_rows(inputs)), parts[-1]), "nothing was dropped"
 
 
 def test_a_state_dict_goes_through_safetensors_into_a_model_without_memory(model: Model) -> None:

@@ -21,7 +21,7 @@ from zoo.training import Run, processes
 
 RECIPE: dict[str, Any] = {
     "model": "mlp",
-    "model_args": {"widths": [32]},
+    "model_args": {"widths": [32], "dropout": 0.2},
     "init": "kaiming_normal",
     # 61 parts evenly among neither 2 nor 3 processes.
     "data": {"name": "digits", "batch_size": 61, "augment": {"affine": {"degrees": 10.0}}, "validation": 0.2},

@@ -19,7 +19,7 @@ from torch.optim.swa_utils import AveragedModel
 from zoo import tasks
 from zoo.errors import ZooError
 from zoo.recipes import Recipe
-from zoo.training import checkpoint, kinds, losses, memory, processes, selection, signals
+from zoo.training import checkpoint, draws, kinds, losses, memory, processes, selection, signals
 from zoo.training.adversarial import perturbed, tables
 from zoo.training.averaging import average_of
 from zoo.training.feed import Inputs, mix
@@ -187,6 +187,7 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
                 rate = recipe.optimizer.lr * factor(recipe.schedule, place.step, total, place.epoch, history)
                 set_rate(optimizer, rate, place.epoch)
                 _seed(device, mix(recipe.train.seed, 1 + 2 * processes.rank(), place.step))
+                draws.seed(mix(recipe.train.seed, 1, place.step))
                 generator.manual_seed(mix(recipe.train.seed, 2, place.step))
                 with memory.enough(too_large):
                     inputs, targets = feed.load(batches[place.position], generator, place.step / total)

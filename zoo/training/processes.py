@@ -2,8 +2,7 @@
 
 Every process loads the whole batch, so that what is random in it is drawn as one process draws it, and computes its own
 rows; the outputs are put together again, and each process takes the loss of the whole batch. So any loss, also one over
-pairs of samples or with its own way to average, is that of a single process. What a model draws for itself, such as
-dropout, is drawn by each process for its own rows: with it the curves agree as those of two seeds do.
+pairs of samples or with its own way to average, is that of a single process (for dropout see `zoo.training.draws`).
 """
 
 from __future__ import annotations
@@ -71,7 +70,7 @@ def own_rows(inputs: Inputs) -> Inputs:
     """This process's rows of a batch; where there are fewer rows than processes, one that `whole` leaves out again."""
     if count() == 1:
         return inputs
-    start, end = _share(len(inputs[0]), rank())
+    start, end = share(len(inputs[0]))
     return tuple(x[start:end] if end > start else x[:1] for x in inputs)
 
 
@@ -86,7 +85,7 @@ def whole(outputs: Tensor, rows: int) -> Tensor:
     longest = _share(rows, 0)[1]
     shape = outputs.shape[1:]
     mine = outputs.new_zeros(longest, *shape)
-    start, end = _share(rows, rank())
+    start, end = share(rows)
     mine[: end - start] = outputs.detach()[: end - start]
     parts = [torch.empty_like(mine) for _ in range(count())]
     dist.all_gather(parts, mine)
@@ -120,6 +119,11 @@ def wait() -> None:
     """Wait until every process is here."""
     if count() > 1:
         dist.barrier()
+
+
+def share(rows: int) -> tuple[int, int]:
+    """From which row to which of a batch of so many this process computes."""
+    return _share(rows, rank())
 
 
 def _share(rows: int, process: int) -> tuple[int, int]:

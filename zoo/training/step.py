@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import ZooError
-from zoo.training import processes
+from zoo.training import draws, processes
 from zoo.training.feed import Inputs
 from zoo.training.losses import IGNORED
 
@@ -45,7 +45,8 @@ def _forward(
     with accelerator.autocast():
         own = processes.own_rows(inputs)
         try:
-            outputs = model(*own)
+            with draws.of_the_whole(len(targets)):
+                outputs = model(*own)
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise

@@ -1,0 +1,70 @@
+"""What a model draws for itself, drawn by several processes as one alone draws it.
+
+Dropout's mask belongs to the whole batch. Each process draws all of it from a generator that they have in common, and
+takes its own rows; a mask without rows, such as one over a vocabulary, is the same for all. Draws of other kinds, and
+those on a GPU, where a kernel draws what it needs by itself, are each process's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from zoo.training import processes
+
+_common = torch.Generator()
+
+
+def seed(value: int) -> None:
+    """Begin the draws of a step anew; every process with the same value."""
+    _common.manual_seed(value)
+
+
+@contextmanager
+def of_the_whole(rows: int) -> Iterator[None]:
+    """Within it, `F.dropout` and `torch.rand` on the CPU draw for a batch of so many rows; for one process, nothing."""
+    if processes.count() == 1:
+        yield
+        return
+    with _Whole(rows, *processes.share(rows)):
+        yield
+
+
+class _Whole(TorchFunctionMode):
+    def __init__(self, rows: int, start: int, end: int) -> None:
+        super().__init__()
+        self.rows, self.start, self.end = rows, start, end
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is F.dropout:
+            return self._dropout(func, *args, **kwargs)
+        if func is torch.rand and torch.device(kwargs.get("device") or "cpu").type == "cpu":
+            sizes = args[0] if len(args) == 1 and not isinstance(args[0], int) else args
+            return self._own(sizes, lambda whole: torch.rand(whole, generator=_common, **kwargs))
+        return func(*args, **kwargs)
+
+    def _dropout(
+        self, func: Callable[..., Tensor], input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+    ) -> Tensor:
+        """As torch's own on the CPU, `_dropout_impl` in ATen/native/Dropout.cpp, does it."""
+        if not training or not 0 < p < 1 or input.device.type != "cpu":
+            return func(input, p, training, inplace)
+        noise = self._own(input.shape, lambda whole: input.new_empty(whole).bernoulli_(1 - p, generator=_common))
+        noise = noise.div_(1 - p)
+        return input.mul_(noise) if inplace else input * noise
+
+    def _own(self, sizes: Any, draw: Callable[[tuple[int, ...]], Tensor]) -> Tensor:
+        own = max(1, self.end - self.start)  # a process without a row computes one that is left out again
+        if not sizes or sizes[0] != own:
+            return draw(tuple(sizes))
+        drawn = draw((self.rows, *sizes[1:]))
+        return drawn[self.start : self.end] if self.end > self.start else drawn[:1]
