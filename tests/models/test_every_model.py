@@ -17,7 +17,7 @@ from zoo.create import create
 from zoo.data.text import train_tokenizer
 from zoo.errors import ZooError
 from zoo.registry import Model
-from zoo.training import draws, processes
+from zoo.training import draws
 
 ROOT = Path(__file__).parents[2]
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -143,30 +143,28 @@ def test_a_seed_fixes_weights_and_outputs(model: Model) -> None:
     assert not torch.equal(logits, other_logits)
 
 
-@pytest.mark.parametrize("count", [2, 3])
-def test_several_processes_drop_out_what_one_does(model: Model, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    rates: dict[str, Any] = {
-        name: 0.3 for name in inspect.signature(model.constructor).parameters if name.endswith("dropout")
-    }
-    net, inputs = fresh(model, **rates), sample(model, 7)
+@pytest.mark.parametrize("size", [1, 4])
+def test_parts_of_a_batch_drop_out_what_the_whole_does(model: Model, size: int) -> None:
+    rates = [name for name in inspect.signature(model.constructor).parameters if name.endswith("dropout")]
+    rated: dict[str, Any] = dict.fromkeys(rates, 0.3)
+    net, inputs = fresh(model, **rated), sample(model, 7)
     for layer in net.modules():
         if isinstance(layer, BATCH_NORMS):
             layer.eval()
+
+    def part(start: int, end: int, seed: int) -> Tensor:
+        torch.manual_seed(100 + start)
+        draws.seed(seed)
+        with torch.no_grad(), draws.of_the_whole(7, start, end, torch.device("cpu")):
+            return net(*(x[start:end] for x in inputs))
+
+    torch.manual_seed(11)
     with torch.no_grad():
-        torch.manual_seed(11)
-        alone = net(*inputs)
-        monkeypatch.setattr(processes, "count", lambda: count)
-        parts = []
-        for rank in range(count):
-            monkeypatch.setattr(processes, "rank", lambda rank=rank: rank)
-            torch.manual_seed(100 + rank)
-            draws.seed(11)
-            with draws.of_the_whole(7):
-                parts.append(net(*processes.own_rows(inputs)))
-    torch.testing.assert_close(torch.cat(parts), alone, rtol=1e-4, atol=1e-5)
+        whole = net(*inputs)
+    parts = [part(start, min(7, start + size), 11) for start in range(0, 7, size)]
+    torch.testing.assert_close(torch.cat(parts), whole, rtol=1e-4, atol=1e-5)
     if rates:
-        with torch.no_grad(), draws.of_the_whole(7):
-            assert not torch.allclose(net(*processes.own_rows(inputs)), parts[-1]), "nothing was dropped"
+        assert not torch.allclose(part(0, size, 12), parts[0]), "nothing was dropped"
 
 
 def test_a_state_dict_goes_through_safetensors_into_a_model_without_memory(model: Model) -> None:

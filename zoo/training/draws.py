@@ -1,8 +1,9 @@
-"""What a model draws for itself, drawn by several processes as one alone draws it.
+"""What a model draws for itself, drawn for a part of a batch as for the whole of it.
 
-Dropout's mask belongs to the whole batch. Each process draws all of it from a generator that they have in common, and
-takes its own rows; a mask without rows, such as one over a vocabulary, is the same for all. Draws of other kinds, and
-those on a GPU, where a kernel draws what it needs by itself, are each process's own.
+Dropout's mask belongs to the whole batch. Where several processes compute its rows, or one does piece by piece, each
+part draws all of the mask from the same state of a generator and takes its own rows; a mask without rows, such as one
+over a vocabulary, is the same for all. Draws of other kinds, and those on a GPU, where a kernel draws what it needs by
+itself, are each part's own.
 """
 
 from __future__ import annotations
@@ -16,8 +17,6 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from zoo.training import processes
-
 _common = torch.Generator()
 
 
@@ -26,13 +25,23 @@ def seed(value: int) -> None:
     _common.manual_seed(value)
 
 
+def state() -> Tensor:
+    """Where the draws are, for another part of the batch to draw the same (`again`)."""
+    return _common.get_state()
+
+
+def again(state: Tensor) -> None:
+    """Go back to where the draws were."""
+    _common.set_state(state)
+
+
 @contextmanager
-def of_the_whole(rows: int) -> Iterator[None]:
-    """Within it, `F.dropout` and `torch.rand` on the CPU draw for a batch of so many rows; for one process, nothing."""
-    if processes.count() == 1:
+def of_the_whole(rows: int, start: int, end: int, device: torch.device) -> Iterator[None]:
+    """Within it, `F.dropout` and `torch.rand` give the rows from `start` to `end` of what a batch of `rows` draws."""
+    if end - start == rows or device.type != "cpu":
         yield
         return
-    with _Whole(rows, *processes.share(rows)):
+    with _Whole(rows, start, end):
         yield
 
 

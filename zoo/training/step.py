@@ -22,15 +22,19 @@ def backward(
     piece's loss counts by its share of what the loss is a mean over, so that the sum is the loss of the whole batch.
     Raises `ZooError` where batch norm meets a single sample.
     """
+    rows = len(targets)
     if parts == 1:
-        outputs, loss = _forward(model, criterion, accelerator, inputs, targets)
+        outputs, loss = _forward(model, criterion, accelerator, inputs, targets, 0, rows)
         accelerator.backward(loss)
         return outputs.detach(), loss.detach()
-    pieces = list(zip(*(x.split(-(-len(targets) // parts)) for x in (*inputs, targets)), strict=True))
+    pieces = list(zip(*(x.split(-(-rows // parts)) for x in (*inputs, targets)), strict=True))
     counts = [_counted(truth) for *_, truth in pieces]
+    began, done = draws.state(), 0
     everything, losses = [], []
     for (*piece, truth), count in zip(pieces, counts, strict=True):
-        outputs, loss = _forward(model, criterion, accelerator, tuple(piece), truth)
+        draws.again(began)
+        outputs, loss = _forward(model, criterion, accelerator, tuple(piece), truth, done, rows)
+        done += len(truth)
         # The mean over nothing but padding is no number.
         loss = loss * (count / sum(counts)) if count else outputs.sum() * 0
         accelerator.backward(loss)
@@ -40,12 +44,14 @@ def backward(
 
 
 def _forward(
-    model: nn.Module, criterion: nn.Module, accelerator: Any, inputs: Inputs, targets: Tensor
+    model: nn.Module, criterion: nn.Module, accelerator: Any, inputs: Inputs, targets: Tensor, before: int, rows: int
 ) -> tuple[Tensor, Tensor]:
+    """Outputs and loss of a piece of a batch of so many rows, with so many of them before it."""
+    start, end = processes.share(len(targets))
     with accelerator.autocast():
         own = processes.own_rows(inputs)
         try:
-            with draws.of_the_whole(len(targets)):
+            with draws.of_the_whole(rows, before + start, before + end, targets.device):
                 outputs = model(*own)
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
