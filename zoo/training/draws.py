@@ -56,7 +56,7 @@ class _Whole(TorchFunctionMode):
         kwargs = kwargs or {}
         if func is F.dropout:
             return self._dropout(func, *args, **kwargs)
-        if func is torch.rand and torch.device(kwargs.get("device") or "cpu").type == "cpu":
+        if func is torch.rand and args and kwargs.keys() <= {"device", "dtype"} and _is_cpu(kwargs.get("device")):
             sizes = args[0] if len(args) == 1 and not isinstance(args[0], int) else args
             return self._own(sizes, lambda whole: torch.rand(whole, generator=_common, **kwargs))
         return func(*args, **kwargs)
@@ -77,3 +77,7 @@ class _Whole(TorchFunctionMode):
             return draw(tuple(sizes))
         drawn = draw((self.rows, *sizes[1:]))
         return drawn[self.start : self.end] if self.end > self.start else drawn[:1]
+
+
+def _is_cpu(device: torch.device | str | None) -> bool:
+    return (torch.get_default_device() if device is None else torch.device(device)).type == "cpu"
