@@ -111,6 +111,30 @@ def test_a_table_beside_pictures_is_none_of_them(tmp_path: Path) -> None:
         assert data.load(f"imagefolder:{tmp_path / 'pictures'}").labels == ["bright", "dark"]
 
 
+def test_a_picture_for_the_card_is_none_of_them(packed: Path) -> None:
+    for place in ("assets/example.png", ".cache/a.png", ".cache/b/c.png", "logo.png"):
+        (packed / place).parent.mkdir(parents=True, exist_ok=True)
+        (packed / place).write_bytes(picture(50))
+    assert len(data.load(f"imagefolder:{packed}").train) == 30
+
+
+def test_splits_of_hidden_or_missing_classes(tmp_path: Path) -> None:
+    """A test split without classes gives way to the validation split, which need not have every one."""
+    names = ["a", "b", "c"]
+    features = {**FEATURES, "label": {"_type": "ClassLabel", "names": names}}
+    pack(tmp_path / "data" / "train-0.parquet", [0, 1, 2] * 3, features)
+    pack(tmp_path / "data" / "test-0.parquet", [-1] * 4, features)
+    pack(tmp_path / "data" / "validation-0.parquet", [0, 2, 2], features)
+    pack(tmp_path / "data" / "extra-0.parquet", [0] * 9, features)
+    found = data.load(f"imagefolder:{tmp_path / 'data'}")
+    assert (found.labels, len(found.train), sorted(found.test.targets.tolist())) == (names, 9, [0, 2, 2])
+    named = {**features, "label": {"_type": "ClassLabel", "names": names[::-1]}}
+    for name in ("train", "test", "validation", "extra"):
+        labels = {"train": [0, 1, 2] * 3, "test": [-1] * 4, "validation": [0, 2, 2], "extra": [0] * 9}[name]
+        pack(tmp_path / "other" / f"{name}-0.parquet", labels, named)
+    assert data.load(f"imagefolder:{tmp_path / 'other'}").fingerprint != found.fingerprint
+
+
 def test_what_cannot_be_unpacked_is_told_in_one_sentence_and_leaves_nothing(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,8 +151,8 @@ def test_what_cannot_be_unpacked_is_told_in_one_sentence_and_leaves_nothing(
     refused("several", r"holds several data sets \(large, small\); give the folder of one")
     pack(tmp_path / "texts" / "train-0.parquet", [0, 1], features={"id": FEATURES["id"], "label": FEATURES["label"]})
     refused("texts", "does not tell a column of pictures")
-    pack(tmp_path / "hidden" / "test-0.parquet", [0, -1])
-    refused("hidden", r"test-0\.parquet, row 1: the class is -1, and there are 2; leave the row out")
+    pack(tmp_path / "beyond" / "test-0.parquet", [0, 2])
+    refused("beyond", r"test-0\.parquet, row 1: the class is 2, and there are 2; leave the row out")
     pack(tmp_path / "gone" / "train-0.parquet", [0, 1], image=lambda shade: None)
     refused("gone", r"train-0\.parquet, row 0 holds no picture")
     pack(tmp_path / "cut" / "train-0.parquet", [0, 1])

@@ -145,7 +145,8 @@ def test_a_seed_fixes_weights_and_outputs(model: Model) -> None:
 
 @pytest.mark.parametrize("size", [1, 4])
 def test_parts_of_a_batch_drop_out_what_the_whole_does(model: Model, size: int) -> None:
-    rates = [name for name in inspect.signature(model.constructor).parameters if name.endswith("dropout")]
+    named = inspect.signature(model.constructor).parameters
+    rates = [name for name in named if name.endswith("dropout") or name == "blanks"]
     rated: dict[str, Any] = dict.fromkeys(rates, 0.3)
     net, inputs = fresh(model, **rated), sample(model, 7)
     for layer in net.modules():

@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
     if sys.stderr is None:  # closed by whoever started us
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  it stays open to the end
-    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {' '.join(str(message).split())}\n"
     with redirect_stderr(Messages(sys.stderr)):
         return _status(arguments)
 

@@ -56,8 +56,8 @@ def load(name: str) -> DataSet:
         root, names = parquet.unpacked(root, packed)
     test = next((root / part for part in TEST if (root / part).is_dir()), None)
     if (root / "train").is_dir() and test is not None:
-        labels, train = _pictures(root / "train")
-        found, held = _pictures(test)
+        labels, train = _pictures(root / "train", names)
+        found, held = _pictures(test, names)
         if found != labels:
             raise ZooError(f"{root / 'train'} and {test} have other classes ({labels} and {found}); make them equal.")
     else:
@@ -67,10 +67,11 @@ def load(name: str) -> DataSet:
                 f"{root}: {_some(parts)} would be a class; name the parts train and test, both with the class folders "
                 "in them, or give the folder that holds the classes."
             )
-        labels, everything = _pictures(root)
+        labels, everything = _pictures(root, names)
         train, held = hold_out(everything, 0.2, seed=0)
     fingerprint = _checked(root, [*train.inputs, *held.inputs])  # type: ignore
-    labels = [names[int(label)] for label in labels] if names else labels
+    if names:  # which the paths do not tell
+        fingerprint = hashlib.sha256(f"{fingerprint} {names}".encode()).hexdigest()
     return DataSet(name, "image", labels, train, held, 255.0, fingerprint)
 
 
@@ -83,13 +84,21 @@ def _classes(folder: Path) -> list[str]:
 
 
 def _is_of_pictures(folder: Path) -> bool:
+    """Whether two of its folders hold pictures, as two classes do; a picture for a README is none of a data set."""
     from torchvision.datasets.folder import IMG_EXTENSIONS
 
-    return any(path.suffix.lower() in IMG_EXTENSIONS for path in folder.rglob("*"))
+    places = set()
+    for path in folder.rglob("*"):
+        inside = path.relative_to(folder)
+        if path.suffix.lower() in IMG_EXTENSIONS and not any(part.startswith(".") for part in inside.parts):
+            places.add(inside.parent)
+            if len(places - {Path()}) > 1:
+                return True
+    return False
 
 
-def _pictures(folder: Path) -> tuple[list[str], Split]:
-    """The classes in a folder, sorted, and the paths of their pictures."""
+def _pictures(folder: Path, names: list[str]) -> tuple[list[str], Split]:
+    """The classes in a folder, sorted, and the paths of their pictures; the folders may be numbers of `names`."""
     from torchvision.datasets.folder import IMG_EXTENSIONS, has_file_allowed_extension, make_dataset
 
     def shown(path: str | Path) -> bool:
@@ -114,7 +123,10 @@ def _pictures(folder: Path) -> tuple[list[str], Split]:
     others = [path.name for path in sorted(folder.rglob("*")) if path.is_file() and shown(path) and path not in known]
     if others:
         warnings.warn(f"{folder}: left out {len(others)} files that are no pictures: {_some(others)}.", stacklevel=4)
-    return labels, Split([path for path, _ in samples], torch.tensor([target for _, target in samples]))
+    numbers = [int(label) for label in labels] if names else range(len(labels))
+    return names or labels, Split(
+        [path for path, _ in samples], torch.tensor([numbers[target] for _, target in samples])
+    )
 
 
 def _checked(root: Path, paths: Sequence[str]) -> str:

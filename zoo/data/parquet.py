@@ -25,6 +25,8 @@ SPLITS = {"train": "train", "test": "test", "validation": "val", "valid": "val",
 """What a split may be called -> the folder that it gets."""
 ROWS = 64  # pictures held in memory at a time
 LABELS = "labels.json"
+HIDDEN = -1
+"""The class of a picture whose class is not told, as in the test splits of competitions; it is left out."""
 
 
 def found(folder: Path) -> list[Path]:
@@ -45,11 +47,13 @@ def unpacked(folder: Path, packed: Sequence[Path]) -> tuple[Path, list[str]]:
     if not (root / LABELS).is_file():
         root.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=root.parent))
+        whole = scratch / "whole"  # `scratch` itself is its maker's alone to read
+        whole.mkdir()
         try:
-            names = _unpack(folder, packed, scratch)
-            (scratch / LABELS).write_text(json.dumps(names), encoding="utf-8")
+            names = _unpack(folder, packed, whole)
+            (whole / LABELS).write_text(json.dumps(names), encoding="utf-8")
             with suppress(OSError):  # another process was faster
-                os.rename(scratch, root)
+                os.rename(whole, root)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     splits = [path for path in root.iterdir() if path.is_dir()]
@@ -57,8 +61,10 @@ def unpacked(folder: Path, packed: Sequence[Path]) -> tuple[Path, list[str]]:
 
 
 def _unpack(folder: Path, packed: Sequence[Path], to: Path) -> list[str]:
-    parts = [_split(path.relative_to(folder)) for path in packed]
-    several = {path.parent.parent if path.parent.name in SPLITS else path.parent for path in packed}
+    known = [(path, part) for path in packed if (part := _split(path.relative_to(folder)))]
+    if not known:
+        raise ZooError(f"{packed[0]} tells no split; call it train-….parquet, test-….parquet or validation-….parquet.")
+    several = {path.parent.parent if path.parent.name in SPLITS else path.parent for path, _ in known}
     if len(several) > 1:
         told = ", ".join(sorted(os.path.relpath(path, folder) for path in several))
         raise ZooError(f"{folder} holds several data sets ({told}); give the folder of one as imagefolder:PATH.")
@@ -70,7 +76,7 @@ def _unpack(folder: Path, packed: Sequence[Path], to: Path) -> list[str]:
             f"{folder} holds its pictures in Parquet files; pip install 'reprozoo[parquet]' to read them."
         ) from error
     names: list[str] | None = None
-    for number, (path, part) in enumerate(zip(packed, parts, strict=True)):
+    for number, (path, part) in enumerate(known):
         try:
             with ParquetFile(path) as file:
                 image, label, classes = _columns(path, file.schema_arrow)
@@ -80,9 +86,10 @@ def _unpack(folder: Path, packed: Sequence[Path], to: Path) -> list[str]:
                 place = 0
                 for batch in file.iter_batches(ROWS, columns=[image, label]):
                     for row in batch.to_pylist():
-                        target = to / part / f"{_class(path, place, row[label], classes):06d}"
-                        target.mkdir(parents=True, exist_ok=True)
-                        (target / f"{number:05d}-{place:09d}.png").write_bytes(_bytes(path, place, row[image]))
+                        if row[label] != HIDDEN:
+                            target = to / part / f"{_class(path, place, row[label], classes):06d}"
+                            target.mkdir(parents=True, exist_ok=True)
+                            (target / f"{number:05d}-{place:09d}.png").write_bytes(_bytes(path, place, row[image]))
                         place += 1
         except (ArrowException, OSError) as error:
             why = " ".join(str(error).split()).rstrip(".")
@@ -90,11 +97,10 @@ def _unpack(folder: Path, packed: Sequence[Path], to: Path) -> list[str]:
     return names or []
 
 
-def _split(path: Path) -> str:
-    name = next((part for part in (re.split(r"[-.]", path.name)[0], path.parent.name) if part in SPLITS), None)
-    if name is None:
-        raise ZooError(f"{path} tells no split; call it train-….parquet, test-….parquet or validation-….parquet.")
-    return SPLITS[name]
+def _split(path: Path) -> str | None:
+    """The folder for what a file holds; None where its name tells no split, or one that no model is measured on."""
+    named = (re.split(r"[-.]", path.name)[0], path.parent.name)
+    return next((SPLITS[part] for part in named if part in SPLITS), None)
 
 
 def _columns(path: Path, schema: Any) -> tuple[str, str, list[str]]:

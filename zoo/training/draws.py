@@ -37,7 +37,7 @@ def again(state: Tensor) -> None:
 
 @contextmanager
 def of_the_whole(rows: int, start: int, end: int, device: torch.device) -> Iterator[None]:
-    """Within it, `F.dropout` and `torch.rand` give the rows from `start` to `end` of what a batch of `rows` draws."""
+    """Within it `F.dropout`, `torch.rand` and `torch.rand_like` give the rows from `start` to `end` of what a batch of `rows` draws."""
     if end - start == rows or device.type != "cpu":
         yield
         return
@@ -56,6 +56,8 @@ class _Whole(TorchFunctionMode):
         kwargs = kwargs or {}
         if func is F.dropout:
             return self._dropout(func, *args, **kwargs)
+        if func is torch.rand_like and not kwargs and args[0].device.type == "cpu":
+            return self._own(args[0].shape, lambda whole: args[0].new_empty(whole).uniform_(generator=_common))
         if func is torch.rand and args and kwargs.keys() <= {"device", "dtype"} and _is_cpu(kwargs.get("device")):
             sizes = args[0] if len(args) == 1 and not isinstance(args[0], int) else args
             return self._own(sizes, lambda whole: torch.rand(whole, generator=_common, **kwargs))
