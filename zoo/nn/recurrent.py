@@ -34,7 +34,7 @@ class Recurrent(nn.Module):
     """A recurrent network whose states do not depend on padding, in one direction or both (Schuster & Paliwal 1997).
 
     `nn.LSTM(bidirectional=True)` on a padded batch starts its backward half in the padding; on a packed batch it is
-    right, but up to 32 times slower on a CPU (`benchmarks/recurrent.py`). Here each direction of each layer is a PyTorch
+    right, but up to 32 times slower on a CPU (`benchmarks/recurrent.py`). Here each direction of each layer is a torch
     layer of its own on the padded batch, and the backward one reads every row reversed within its own length: padding
     comes last for both, so no state has seen any. Equal to `pack_padded_sequence` around PyTorch's network of the same
     weights.

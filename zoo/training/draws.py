@@ -37,7 +37,7 @@ def again(state: Tensor) -> None:
 
 @contextmanager
 def of_the_whole(rows: int, start: int, end: int, device: torch.device) -> Iterator[None]:
-    """Within it dropout, `torch.rand` and `torch.rand_like` give the rows from `start` to `end` of a batch of `rows`."""
+    """Within it dropout, `torch.rand` and `torch.rand_like` give rows from `start` to `end` of a batch of `rows`."""
     if end - start == rows or device.type != "cpu":
         yield
         return
