@@ -77,7 +77,8 @@ def test_a_text_is_answered_alike_whatever_it_is_batched_with(texts):
 
 def test_attention_names_the_words_that_were_read(texts):
     answer = texts("A good film, with a PLOT")
-    assert [word for word, _ in answer.attention] == ["A", "good", "film", "with", "a", "PLOT"]  # 6 of 7: the limit
+    assert [word for word, _ in answer.attention] == ["A", "good", "film", ",", "with", "a", "PLOT"]
+    assert [word for word, weight in answer.attention if weight == 0] == [","], "6 of 7 are read: the limit"
     assert sum(weight for _, weight in answer.attention) == pytest.approx(1, abs=1e-6)
     assert answer.to_dict()["attention"][1]["word"] == "good"
 

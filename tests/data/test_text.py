@@ -9,7 +9,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from zoo.data.text import buckets, encode, pad, spans, train_tokenizer
+from zoo.data.text import buckets, encode, pad, shorten, spans, train_tokenizer
 from zoo.errors import ZooError
 
 TEXTS = [
@@ -81,7 +81,7 @@ def test_truncation(truncate, length: int, kept: list[str]) -> None:
     tokenizer, text = train_tokenizer(["a b c d e f g"], 20), "A b c d e f G"
     ids = encode(tokenizer, [text], length, truncate)[0]
     assert [tokenizer.id_to_token(i) for i in ids] == kept
-    assert [text[a:b].lower() for a, b in spans(tokenizer, text, length, truncate)] == kept
+    assert [text[a:b].lower() for a, b in shorten(spans(tokenizer, text), length, truncate)] == kept
 
 
 def test_an_unknown_way_to_truncate(tokenizer: Tokenizer) -> None:

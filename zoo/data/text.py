@@ -86,16 +86,16 @@ def encode(
     return [shorten(row.ids, max_length, truncate) for row in tokenizer.encode_batch_fast(list(texts))]
 
 
-def spans(
-    tokenizer: Tokenizer, text: str, max_length: int = 400, truncate: Truncate = "head_tail"
-) -> list[tuple[int, int]]:
-    """For each token that `encode` gives for the text, where it stands: `text[start:end]` is its word as written.
+def spans(tokenizer: Tokenizer, text: str) -> list[tuple[int, int]]:
+    """For each token of the whole text, where it stands: `text[start:end]` is its word as written.
+
+    `shorten` tells which of them `encode` gives.
 
     An accent that is a character of its own belongs to the letter before it, of which alone the tokenizer tells.
     """
     return [
         (start, next((i for i in range(end, len(text)) if not unicodedata.combining(text[i])), len(text)))
-        for start, end in shorten(tokenizer.encode(text).offsets, max_length, truncate)
+        for start, end in tokenizer.encode(text).offsets
     ]
 
 

@@ -20,13 +20,13 @@ def unpack(raw: Any) -> list[Row] | None:
         return None
     path = Path(raw)
     try:
-        rows = read_csv(path.read_text(encoding="utf-8-sig"), str(path))  # -sig: as spreadsheets write it
-        if not rows:
-            raise ZooError(f"{path} holds no rows; name the columns in its first line and give a row on each other.")
-        return rows
+        text = path.read_text(encoding="utf-8-sig")  # -sig: as spreadsheets write it
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ZooError(f"{path} cannot be read ({why}); give the path of a CSV file or a JSON object.") from error
+    if not text.strip():
+        raise ZooError(f"{path} is empty; name the columns in its first line, and give one row a line below.")
+    return read_csv(text, str(path))
 
 
 def prepare(raw: list[Any], input: dict[str, Any], tokenizer: None = None) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from zoo.data.text import check, encode, pad, spans
+from zoo.data.text import check, encode, pad, shorten, spans
 from zoo.errors import ZooError
 from zoo.tasks import Task
 from zoo.tasks.classification import LOSSES, accuracy, answer
@@ -32,17 +32,18 @@ def prepare(raw: list[Any], input: dict[str, Any], tokenizer: Tokenizer) -> tupl
 def explain(
     raw: list[str], input: dict[str, Any], tokenizer: Tokenizer, attention: Tensor
 ) -> list[list[tuple[str, float]]]:
-    """Attention weights (N, T) -> for each text its words as written, in order, each with its weight.
+    """Attention weights (N, T) -> for each text all its words as written, in order, each with its weight.
 
-    Words that truncation left out are not listed. What the tokenizer makes several tokens of, such as ½ or …, stands
+    A word that truncation left out has the weight 0. What the tokenizer makes several tokens of, such as ½ or …, stands
     once, with their weights together.
     """
     found = []
     for text, weights in zip(raw, attention.tolist(), strict=True):
-        places = spans(tokenizer, text, input["max_length"], input["truncate"])
-        summed: dict[tuple[int, int], float] = {}
-        for place, weight in zip(places, weights[: len(places)], strict=True):
-            summed[place] = summed.get(place, 0.0) + weight
+        places = spans(tokenizer, text)
+        summed = dict.fromkeys(places, 0.0)
+        read = shorten(places, input["max_length"], input["truncate"])
+        for place, weight in zip(read, weights[: len(read)], strict=True):
+            summed[place] += weight
         found.append([(text[start:end], weight) for (start, end), weight in summed.items()])
     return found
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 import unicodedata
 from typing import TYPE_CHECKING
 
-from zoo.data.text import spans
+from zoo.data.text import shorten, spans
 from zoo.errors import ZooError
 from zoo.viz.figure import new, percent
 from zoo.viz.having import check
@@ -38,7 +37,7 @@ def attention(name: str | os.PathLike[str], raw: str) -> Figure:
     words = _gapped(answer.attention, read, raw)
     lines = _lines(words)
     title = f"{read.model.zoo.weight}: {answer.label} ({percent(answer.probability)})"  # type: ignore[union-attr]
-    if len(words) > len(answer.attention):
+    if any(weight is None for _, weight in words):
         title += f"; {GAP} stands for words that it did not read"
     figure = new(8, 1.1 + 0.24 * len(lines), title)
     axes = figure.subplots()
@@ -68,13 +67,13 @@ def attention(name: str | os.PathLike[str], raw: str) -> Figure:
 
 def _gapped(attention: list[tuple[str, float]], read: Predictor, raw: str) -> list[tuple[str, float | None]]:
     """The words with their weights, and a gap without one wherever truncation left words out."""
-    limits = read.input["max_length"], read.input["truncate"]
-    kept, words = set(spans(read.tokenizer, raw, *limits)), iter(attention)
+    places = spans(read.tokenizer, raw)
+    kept = set(shorten(places, read.input["max_length"], read.input["truncate"]))
     found: list[tuple[str, float | None]] = []
     # Each place once, as each word is listed once, of however many tokens it is.
-    for place in dict.fromkeys(spans(read.tokenizer, raw, sys.maxsize)):
+    for place, word in zip(dict.fromkeys(places), attention, strict=True):
         if place in kept:
-            found.append(next(words))
+            found.append(word)
         elif not found or found[-1][1] is not None:
             found.append((GAP, None))
     return found
