@@ -22,7 +22,7 @@ def _entry(name):
     return entry
 
 
-# A plug-in's model may be called anything; what is no name for an entry point, or is taken above, is left out.
+# A plug-in's model that has no name for an entry point, such as my-net, or one that is taken above, is left out.
 for _name in _registry.names():
     if _name.isidentifier() and not _name.startswith("_") and _name not in globals():
         globals()[_name] = _entry(_name)
