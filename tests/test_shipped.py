@@ -9,6 +9,8 @@ import pytest
 
 import zoo
 from zoo import sources
+from zoo.bundles.card import SHARES
+from zoo.recipes import load_recipe
 from zoo.sources.folder import PACKAGE, Folder
 
 # Weight, metric, and what its mean over the seeds has to be: at least (ge) or at most (le) the bar.
@@ -37,6 +39,7 @@ BARS = [
     ("resnet18_cifar.cifar10_v1", "accuracy", ge, 0.945),
     ("rnn_text.trec_v1", "accuracy", ge, 0.80),
 ]
+ROOT = Path(__file__).parents[1]
 SHIPPED = Folder(PACKAGE).read_index()
 
 
@@ -66,3 +69,50 @@ def test_they_take_less_than_45_mib_together() -> None:
 def test_the_default_of_each_model_is_one_that_ships() -> None:
     for model in {zoo.info(weight).name for weight in SHIPPED}:
         assert zoo.info(model).default in SHIPPED
+
+
+@pytest.mark.parametrize("weight", SHIPPED)
+def test_a_card_shows_plain_baselines_their_command_and_who_wins(weight: str) -> None:
+    """Of every forecasting, tabular and text weight; of the last also those that tag words or write on."""
+    bundle = sources.find(PACKAGE / weight)
+    task, metrics = bundle.config["task"], bundle.metrics
+    beside = metrics.get("baselines") or {}
+    kind = bundle.config["input"]["kind"]
+    expected = {"series": ("last value", "linear layer"), "table": ("linear model", "gradient boosting")}.get(kind, ())
+    assert set(expected) <= set(beside)
+    assert beside or kind == "image", f"{task} has no baseline"
+    if task == "text-classification":
+        assert any(name.startswith("TF-IDF") for name in beside)
+    card = bundle.path("README.md").read_text(encoding="utf-8")
+    for name, baseline in beside.items():
+        script = baseline["command"].split()[1]
+        assert script.startswith("benchmarks/") and (ROOT / script).is_file()
+        assert f"| {name} | " in card and f"`{baseline['command']}`" in card
+        metric = baseline.get("metric", next(iter(metrics["metrics"])))
+        mean = metrics["metrics"][metric]["mean"]
+        worse = mean < baseline["value"] if metric in SHARES else mean > baseline["value"]
+        told = [line for line in card.splitlines() if line.startswith(("It loses to ", "It ties with ", "It beats "))]
+        assert worse == any(line.startswith("It loses to ") and name in line for line in told), (name, told)
+
+
+@pytest.mark.parametrize("weight", SHIPPED)
+def test_a_run_of_less_than_a_quarter_of_an_hour_has_three_seeds(weight: str) -> None:
+    metrics = sources.find(PACKAGE / weight).metrics
+    seeds = min(figures["n"] for figures in metrics["metrics"].values())
+    alone = any("One seed was trained" in note for note in metrics.get("notes") or [])
+    assert seeds >= 3 or (metrics["seconds"] >= 15 * 60 and alone)
+
+
+def test_learned_task_weights_beat_equal_ones_on_the_sum() -> None:
+    metrics = sources.find(PACKAGE / "mnist_multitask.mnist_tasks_v1").metrics
+    assert metrics["metrics"]["sum_of_losses"]["mean"] < metrics["baselines"]["equal weights"]["value"]
+
+
+@pytest.mark.parametrize("weight", SHIPPED)
+def test_each_switch_of_a_recipe_was_measured_on_its_card(weight: str) -> None:
+    bundle = sources.find(PACKAGE / weight)
+    train = load_recipe(bundle.path("recipe.yaml")).train.model_dump()
+    off = {"precision": "fp32", "channels_last": False, "compile": False, "matmul_conv": False}
+    card = bundle.path("README.md").read_text(encoding="utf-8")
+    for switch, value in off.items():
+        assert train[switch] == value or f"- With train.{switch}" in card, switch

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class ZooError(Exception):
     """One sentence for the user: what was wrong, where, and what to do next."""
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """The first names of a list for a sentence, at most so many; "…" stands for those left out."""
+    return ", ".join(names[:most]) + (", …" if len(names) > most else "")
 
 
 def unknown(kind: str, name: str, names: Iterable[str]) -> ZooError:

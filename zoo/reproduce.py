@@ -74,7 +74,8 @@ def verify(name: str | os.PathLike[str]) -> Verification:
 
     The published metrics must come out again to 1e-4 on the platform they were measured on, to 1e-3 on another. Nothing
     is downloaded for it but the weight. Raises `ZooError` only where there is no such weight; a failure is reported,
-    a missing file too.
+    a missing file too. Data that are absent or damaged say nothing of a weight: its metrics are then not measured, and
+    the message says so.
     """
     found = locate(name)
     weight = found.resolve().name if isinstance(found, Path) else found[1].name

@@ -263,7 +263,7 @@ def test_a_mismatch_lists_a_few_of_each(make: Make) -> None:
     with pytest.raises(ZooError) as error:
         load_model(open_bundle(folder))
     message = str(error.value)
-    assert "6 missing: body.4.weight, body.4.bias, body.6.weight, ...;" in message
+    assert "6 missing: body.4.weight, body.4.bias, body.6.weight, …;" in message
     assert "1 unexpected: extra" in message
     assert "1 of another shape: head.weight [10, 9] instead of [10, 8]" in message
 

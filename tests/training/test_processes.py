@@ -164,7 +164,7 @@ def test_rows_are_shared_out_without_repeats_or_losses(monkeypatch: pytest.Monke
     for world in (1, 2, 3, 8):
         monkeypatch.setattr(processes, "count", lambda world=world: world)
         for rows in (0, 1, 2, 7, 64):
-            shares = [processes._share(rows, process) for process in range(world)]
+            shares = [processes.share(rows, process) for process in range(world)]
             assert [row for start, end in shares for row in range(start, end)] == list(range(rows))
             lengths = [end - start for start, end in shares]
             assert max(lengths) - min(lengths) <= 1 and lengths == sorted(lengths, reverse=True)

@@ -22,7 +22,7 @@ from torch.overrides import TorchFunctionMode
 from zoo import init, registry
 from zoo.bundles.format import Bundle
 from zoo.bundles.record import Record
-from zoo.errors import ZooError
+from zoo.errors import ZooError, some
 
 _SHOWN = 3  # of each kind of mismatch
 
@@ -180,13 +180,9 @@ def _assign(model: nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:
     unexpected = [key for key in tensors if key not in expected]
     report = {"missing": missing, "unexpected": unexpected, "of another shape": other}
     if any(report.values()):
-        told = "; ".join(f"{len(keys)} {kind}: {_some(keys)}" for kind, keys in report.items() if keys)
+        told = "; ".join(f"{len(keys)} {kind}: {some(keys, _SHOWN)}" for kind, keys in report.items() if keys)
         raise ZooError(f"the tensors of {name} do not fit its model ({told}); check the model's arguments.")
     model.load_state_dict(state, assign=True)
-
-
-def _some(keys: list[str]) -> str:
-    return ", ".join(keys[:_SHOWN]) + (", ..." if len(keys) > _SHOWN else "")
 
 
 def _is_partial(model: nn.Module, device: torch.device, dtype: torch.dtype | None) -> bool:

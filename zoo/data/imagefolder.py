@@ -19,7 +19,7 @@ import torch
 
 from zoo.data import files, parquet
 from zoo.data.split import DataSet, Split, hold_out
-from zoo.errors import ZooError
+from zoo.errors import ZooError, some
 
 PREFIXES = ("imagefolder:", "hf:")
 TEST = ("test", "val", "valid", "validation")
@@ -27,7 +27,6 @@ PARTS = (*TEST, "train", "training", "testing")
 """What nobody calls a class: a folder of such a name, in any case, is a part that stands alone or is misspelt."""
 MOST = 89_478_485
 """Pixels of a picture at the most, Pillow's own measure of a decompression bomb: a quarter of a gigabyte, decoded."""
-_SHOWN = 5  # of the files in a message
 
 
 def is_one(name: str) -> bool:
@@ -45,8 +44,9 @@ def load(name: str) -> DataSet:
 
     `Split.inputs` are paths. The fingerprint is the SHA-256 of every file's relative path and content. Raises
     `ZooError` where there is no such folder, where there are fewer than two classes, where one of them has no picture
-    or is called like a part, and, naming them, for pictures that cannot be read whole or have more than `MOST` pixels.
-    Files of other kinds are left out with one warning, and what is hidden without.
+    or is called like a part, and, naming them, for pictures that cannot be read whole or have more than `MOST` pixels;
+    for Parquet files as `parquet.unpacked` does. Files of other kinds are left out with one warning, and what is hidden
+    without.
     """
     root = _hub(name.removeprefix("hf:")) if name.startswith("hf:") else _place(name)
     if not root.is_dir():
@@ -64,7 +64,7 @@ def load(name: str) -> DataSet:
         parts = [label for label in _classes(root) if label.lower() in PARTS]
         if parts:
             raise ZooError(
-                f"{root}: {_some(parts)} would be a class; name the parts train and test, both with the class folders "
+                f"{root}: {some(parts)} would be a class; name the parts train and test, both with the class folders "
                 "in them, or give the folder that holds the classes."
             )
         labels, everything = _pictures(root, names)
@@ -107,7 +107,7 @@ def _pictures(folder: Path, names: list[str]) -> tuple[list[str], Split]:
     labels = _classes(folder)
     if len(labels) < 2:
         raise ZooError(
-            f"{folder} holds {len(labels)} class folders ({_some(labels) or 'none'}); "
+            f"{folder} holds {len(labels)} class folders ({some(labels) or 'none'}); "
             "give each of two classes or more a folder with its pictures."
         )
     try:
@@ -122,7 +122,7 @@ def _pictures(folder: Path, names: list[str]) -> tuple[list[str], Split]:
     known = {Path(path) for path, _ in samples}
     others = [path.name for path in sorted(folder.rglob("*")) if path.is_file() and shown(path) and path not in known]
     if others:
-        warnings.warn(f"{folder}: left out {len(others)} files that are no pictures: {_some(others)}.", stacklevel=4)
+        warnings.warn(f"{folder}: left out {len(others)} files that are no pictures: {some(others)}.", stacklevel=4)
     numbers = [int(label) for label in labels] if names else range(len(labels))
     return names or labels, Split(
         [path for path, _ in samples], torch.tensor([numbers[target] for _, target in samples])
@@ -139,7 +139,7 @@ def _checked(root: Path, paths: Sequence[str]) -> str:
         seen = list(pool.map(_look, ordered))
     broken = {path: why for path, (_, why) in zip(ordered, seen, strict=True) if why}
     if broken:
-        told = _some([f"{os.path.relpath(path, root)} ({why})" for path, why in broken.items()])
+        told = some([f"{os.path.relpath(path, root)} ({why})" for path, why in broken.items()])
         raise ZooError(f"{root}: {len(broken)} of {len(paths)} pictures cannot be used: {told}; mend or remove them.")
     digest = hashlib.sha256()
     for path, (sha256, _) in zip(ordered, seen, strict=True):
@@ -201,7 +201,3 @@ def _hub(place: str) -> Path:
     with hub_errors(f"data.name hf:{place}"):
         api.dataset_info(name, revision=revision or None)  # a download by itself would ask again and again
         return Path(api.snapshot_download(name, etag_timeout=5, **wanted))
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")

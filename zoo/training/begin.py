@@ -15,10 +15,8 @@ from torch import Tensor, nn
 from zoo.bundles.check import check_config
 from zoo.bundles.format import Bundle
 from zoo.bundles.integrity import sha256
-from zoo.errors import ZooError
+from zoo.errors import ZooError, some
 from zoo.registry import GUESTS
-
-_SHOWN = 3  # of the tensors that do not fit
 
 
 def begin(model: nn.Module, name: str, labels: list[str]) -> None:
@@ -42,11 +40,11 @@ def begin(model: nn.Module, name: str, labels: list[str]) -> None:
     if missing:
         raise ZooError(
             f"init_from: {name} lacks {len(missing)} of the model's tensors, or has them of another shape "
-            f"({_some(missing)}); name a weight of the same model."
+            f"({some(missing)}); name a weight of the same model."
         )
     if unexpected := [key for key in tensors if key not in state and not key.startswith(head)]:
         raise ZooError(
-            f"init_from: {name} holds {len(unexpected)} tensors that the model has no place for ({_some(unexpected)}); "
+            f"init_from: {name} holds {len(unexpected)} tensors that the model has no place for ({some(unexpected)}); "
             "name a weight of the same model, or change model_args."
         )
     fitting = {key: tensors[key].to(value.dtype) for key, value in state.items() if _fits(value, tensors.get(key))}
@@ -109,10 +107,6 @@ def _find(name: str) -> Path | Bundle:
         if path.is_file():
             raise ZooError(f"init_from: {name} is no .safetensors file, and no other is read; convert it.") from error
         raise
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
 
 
 def _fits(ours: Tensor, theirs: Tensor | None) -> bool:

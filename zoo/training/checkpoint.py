@@ -45,10 +45,10 @@ def save(folder: Path, step: int, parts: dict[str, dict[str, Tensor]], state: di
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    kept = [each for each in saved(folder) if each <= path][-KEEP:]  # later ones were damaged, and passed over
-    for other in saved(folder):
-        if other not in kept:
-            other.unlink()
+    everyone = saved(folder)
+    kept = [each for each in everyone if each <= path][-KEEP:]  # later ones were damaged, and passed over
+    for other in set(everyone) - set(kept):
+        other.unlink()
     return path
 
 

@@ -46,6 +46,8 @@ def of_the_whole(rows: int, start: int, end: int, device: torch.device) -> Itera
 
 
 class _Whole(TorchFunctionMode):
+    """Rows `start` to `end` of what a model draws for a batch of `rows`, drawn as torch draws for all of it."""
+
     def __init__(self, rows: int, start: int, end: int) -> None:
         super().__init__()
         self.rows, self.start, self.end = rows, start, end

@@ -82,7 +82,7 @@ def whole(outputs: Tensor, rows: int) -> Tensor:
     """
     if count() == 1:
         return outputs
-    longest = _share(rows, 0)[1]
+    longest = share(rows, 0)[1]
     shape = outputs.shape[1:]
     mine = outputs.new_zeros(longest, *shape)
     start, end = share(rows)
@@ -93,7 +93,7 @@ def whole(outputs: Tensor, rows: int) -> Tensor:
         outputs.register_hook(lambda gradient: gradient * count())
     # An output without rows is used too, by nothing: the others wait for its gradient.
     parts[rank()] = outputs if end > start else outputs[:0]
-    shares = [_share(rows, process) for process in range(count())]
+    shares = [share(rows, process) for process in range(count())]
     return torch.cat([part[: last - first] for part, (first, last) in zip(parts, shares, strict=True)])
 
 
@@ -121,13 +121,12 @@ def wait() -> None:
         dist.barrier()
 
 
-def share(rows: int) -> tuple[int, int]:
-    """From which row to which of a batch of so many this process computes."""
-    return _share(rows, rank())
+def share(rows: int, process: int | None = None) -> tuple[int, int]:
+    """From which row to which of a batch a process computes, by default this one.
 
-
-def _share(rows: int, process: int) -> tuple[int, int]:
-    """From which row to which a process computes: shares differ by one row at most, and the first are the longer."""
+    Shares differ by one row at most, and the first are the longer.
+    """
+    process = rank() if process is None else process
     least, more = divmod(rows, count())
     start = process * least + min(process, more)
     return start, start + least + (process < more)
