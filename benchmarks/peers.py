@@ -30,7 +30,7 @@ from zoo.data.idx import MNIST
 from zoo.data.transforms import normalize
 from zoo.nn.matmul_conv import use_matmul_conv
 from zoo.recipes import Recipe
-from zoo.training import kinds
+from zoo.training import kinds, memory
 from zoo.training.feed import Feed, Inputs
 from zoo.training.loop import fit
 from zoo.training.optim import optimizer
@@ -110,9 +110,12 @@ class _Lines(io.StringIO):
 
 
 def bare(job: Job, laps: Laps) -> nn.Module:
-    """The loop that one would write by hand around the engine's batches. It keeps no log and no checkpoint."""
-    batches = _Batches(job.feed())
-    return _by_hand(job, laps, batches)
+    """The loop that one would write by hand around the engine's batches. It keeps no log and no checkpoint.
+
+    Its memory is kept as the engine's is: beside it the engine's own cost is seen.
+    """
+    with memory.kept():
+        return _by_hand(job, laps, _Batches(job.feed()))
 
 
 def torchvision(job: Job, laps: Laps) -> nn.Module:

@@ -2,9 +2,10 @@
 
     python benchmarks/switches.py RECIPE [--steps N] [--rounds N]
 
-Switches are `train.precision`, `channels_last`, `compile` and `matmul_conv`. Each contender trains for N steps through
-`zoo.train`, without the test split; a round runs each once, every other round backwards, and a first round warms up and
-is not counted. Compared are samples a second, as log.csv has them; a ratio is the median of the rounds' ratios.
+Switches are `train.precision`, `channels_last`, `compile`, `matmul_conv` and `fast_dropout`. Each contender trains for
+N steps through `zoo.train`, without the test split; a round runs each once, every other round backwards, and a first
+round warms up and is not counted. Compared are samples a second, as log.csv has them; a ratio is the median of the
+rounds' ratios.
 
 Prints a sentence a switch, such as `zoo publish --note` takes for the card. Where a switch is worth nothing on the
 processor at hand, the sentence says so too.
@@ -25,7 +26,13 @@ import zoo
 from zoo.environment import environment
 from zoo.recipes import Recipe, load_recipe
 
-OFF: dict[str, Any] = {"precision": "fp32", "channels_last": False, "compile": False, "matmul_conv": False}
+OFF: dict[str, Any] = {
+    "precision": "fp32",
+    "channels_last": False,
+    "compile": False,
+    "matmul_conv": False,
+    "fast_dropout": False,
+}
 
 
 def main() -> None:

@@ -112,7 +112,8 @@ def test_learned_task_weights_beat_equal_ones_on_the_sum() -> None:
 def test_each_switch_of_a_recipe_was_measured_on_its_card(weight: str) -> None:
     bundle = sources.find(PACKAGE / weight)
     train = load_recipe(bundle.path("recipe.yaml")).train.model_dump()
-    off = {"precision": "fp32", "channels_last": False, "compile": False, "matmul_conv": False}
+    switches = ("channels_last", "compile", "matmul_conv", "fast_dropout")
+    off = {"precision": "fp32", **dict.fromkeys(switches, False)}
     card = bundle.path("README.md").read_text(encoding="utf-8")
     for switch, value in off.items():
         assert train[switch] == value or f"- With train.{switch}" in card, switch

@@ -70,6 +70,7 @@ class Train(Strict):
 
     `accumulate`: pieces that a batch is computed in, for want of memory. `keep_best`: publish the epoch that is best on
     the validation split, not the last. `sync_batch_norm`: statistics over the batches of all processes (GPUs alone).
+    `fast_dropout`: on CPUs masks from eight random bits a number, the rate rounded to a 256th.
     """
 
     epochs: Count | None = None
@@ -88,11 +89,14 @@ class Train(Strict):
     channels_last: bool = False
     compile: bool = False
     matmul_conv: bool = False
+    fast_dropout: bool = False
 
     @model_validator(mode="after")
     def _one_length(self) -> Train:
         if (self.epochs is None) == (self.steps is None):
             raise ValueError("should hold exactly one of epochs and steps")
+        if self.compile and self.fast_dropout:
+            raise ValueError("should hold compile or fast_dropout alone")
         return self
 
 

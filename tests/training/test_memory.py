@@ -96,6 +96,54 @@ def test_measuring_says_its_own_batch(mlp: dict[str, Any], tmp_path: Path, monke
         zoo.evaluate(run.folder, device="cpu")
 
 
+FAULTS = """
+import contextlib, resource, sys, torch
+from zoo.training import memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(8):
+        torch.ones(64, 2**18)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+def held():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+
+usual = faults()
+with memory.kept():
+    with memory.kept():
+        faults()
+    kept = faults()
+    inside = held()
+print(usual, kept, faults(), inside - held())
+"""
+
+
+@pytest.mark.skipif(memory._glibc() is None, reason="the C library is another")
+def test_blocks_are_kept_for_the_next_and_given_back_in_the_end():
+    """Eight blocks of 64 MiB are 131,072 pages; the system may hand out larger ones."""
+    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    usual, kept, after, returned = map(int, done.stdout.split())
+    assert kept < usual / 10 and after > usual / 2
+    assert returned > 60 * 2**20
+
+
+@pytest.mark.skipif(memory._glibc() is None, reason="the C library is another")
+def test_training_and_measuring_keep_their_blocks(mlp: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    inside = []
+    forward = zoo.models.mlp.MLP.forward
+
+    def noted(self: Any, x: torch.Tensor) -> torch.Tensor:
+        inside.append((self.training, memory._inside))
+        return forward(self, x)
+
+    monkeypatch.setattr("zoo.models.mlp.MLP.forward", noted)
+    zoo.train({**mlp, "train": {"epochs": 1}}, out=tmp_path / "run", device="cpu")
+    assert {depth for training, depth in inside if training} == {1}
+    assert inside[-1] == (False, 1), "the measuring at the end"
+    assert memory._inside == 0
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_too_small():
     with pytest.raises(ZooError, match=r"^too large\.$"), memory.enough(lambda: "too large."):

@@ -109,7 +109,8 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
     saved_at = time.monotonic() if place.step else -math.inf
 
     def add_gradient(inputs: Inputs, targets: Tensor) -> tuple[Tensor, Tensor]:
-        return backward(model, criterion, accelerator, inputs, targets, recipe.train.accumulate)
+        train = recipe.train
+        return backward(model, criterion, accelerator, inputs, targets, train.accumulate, train.fast_dropout)
 
     def leaving(*, agree: bool) -> int:
         """The signal to leave for, 0 for none. Several processes leave together, so they have to agree."""
@@ -170,6 +171,7 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
         _write(folder / "checkpoints", place.step, parts, {**vars(place), "data": setup.fingerprint})
 
     with (
+        memory.kept(),
         bar(recipe.name, total, place.step) as (move, tell),
         tracker(track, folder, place.step) as note,
         signals.noted() as received,

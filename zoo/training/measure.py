@@ -26,7 +26,7 @@ def measure(
     model.eval()
     outputs, targets = [], []
     told = f"out of memory on {device} with evaluate.batch_size {batch_size}; lower it."
-    with memory.enough(lambda: told), torch.inference_mode():
+    with memory.kept(), memory.enough(lambda: told), torch.inference_mode():
         for inputs, truth in kind.evaluation(split, config, tokenizer, batch_size, device):
             rows, of_rows = task.rows(model(*inputs), truth)
             outputs.append(rows.float().cpu())

@@ -14,7 +14,13 @@ from zoo.training.losses import IGNORED
 
 
 def backward(
-    model: nn.Module, criterion: nn.Module, accelerator: Any, inputs: Inputs, targets: Tensor, parts: int = 1
+    model: nn.Module,
+    criterion: nn.Module,
+    accelerator: Any,
+    inputs: Inputs,
+    targets: Tensor,
+    parts: int = 1,
+    fast_dropout: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Add the gradient of the batch's loss to the parameters' `grad`; (outputs in float32, loss), both detached.
 
@@ -24,7 +30,7 @@ def backward(
     """
     rows = len(targets)
     if parts == 1:
-        outputs, loss = _forward(model, criterion, accelerator, inputs, targets, 0, rows)
+        outputs, loss = _forward(model, criterion, accelerator, inputs, targets, 0, rows, fast_dropout)
         accelerator.backward(loss)
         return outputs.detach(), loss.detach()
     pieces = list(zip(*(x.split(-(-rows // parts)) for x in (*inputs, targets)), strict=True))
@@ -33,7 +39,7 @@ def backward(
     everything, losses = [], []
     for (*piece, truth), count in zip(pieces, counts, strict=True):
         draws.again(began)
-        outputs, loss = _forward(model, criterion, accelerator, tuple(piece), truth, done, rows)
+        outputs, loss = _forward(model, criterion, accelerator, tuple(piece), truth, done, rows, fast_dropout)
         done += len(truth)
         # The mean over nothing but padding is no number.
         loss = loss * (count / sum(counts)) if count else outputs.sum() * 0
@@ -44,14 +50,21 @@ def backward(
 
 
 def _forward(
-    model: nn.Module, criterion: nn.Module, accelerator: Any, inputs: Inputs, targets: Tensor, before: int, rows: int
+    model: nn.Module,
+    criterion: nn.Module,
+    accelerator: Any,
+    inputs: Inputs,
+    targets: Tensor,
+    before: int,
+    rows: int,
+    fast: bool,
 ) -> tuple[Tensor, Tensor]:
     """Outputs and loss of a piece of a batch of so many rows, with so many of them before it."""
     start, end = processes.share(len(targets))
     with accelerator.autocast():
         own = processes.own_rows(inputs)
         try:
-            with draws.of_the_whole(rows, before + start, before + end, targets.device):
+            with draws.of_the_whole(rows, before + start, before + end, targets.device, fast):
                 outputs = model(*own)
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):

@@ -54,7 +54,7 @@ def training(
         return stream(recipe, split.inputs, settings, device, augment)
     images = in_channels(split.inputs, settings["channels"]).to(device)
     return shuffled_batches(
-        recipe, len(targets), device, lambda indices, *more: augment(images[indices], indices, *more)
+        recipe, len(targets), device, lambda indices, *more: augment(images.index_select(0, indices), indices, *more)
     )
 
 

@@ -1,0 +1,73 @@
+"""Masks of dropout from few random bits, and the recipe's switch for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+import zoo
+from zoo import ZooError
+from zoo.recipes import parse
+from zoo.training import draws
+
+CPU = torch.device("cpu")
+SMALL: dict[str, Any] = {
+    "model": "mlp",
+    "model_args": {"widths": [32], "dropout": 0.3},
+    "init": "default",
+    "data": {"name": "digits", "batch_size": 64},
+    "optimizer": {"name": "adamw", "lr": 0.003},
+    "train": {"epochs": 1, "fast_dropout": True},
+}
+
+
+def dropped(rate: float, x: torch.Tensor, seed: int = 3) -> torch.Tensor:
+    draws.seed(seed)
+    with draws.of_the_whole(len(x), 0, len(x), CPU, fast=True):
+        return F.dropout(x, rate)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.3, 0.5, 0.9, 0.002, 0.998])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_fast_mask_keeps_its_share_and_the_mean(rate: float, dtype: torch.dtype) -> None:
+    keep = round(256 * (1 - rate)) / 256
+    mask = dropped(rate, torch.ones(1001, 999, dtype=dtype))
+    assert mask.dtype == dtype and set(mask.unique().tolist()) == {0.0, torch.tensor(1 / keep, dtype=dtype).item()}
+    deviation = (keep * (1 - keep) / mask.numel()) ** 0.5
+    for part in (mask, mask[:, ::8], mask[::8]):  # no place in a word of the generator is another than the rest
+        share = (part > 0).double().mean().item()
+        assert abs(share - keep) < 4 * deviation * (mask.numel() / part.numel()) ** 0.5
+    assert abs(keep - (1 - rate)) <= 1 / 512 and not torch.equal(mask[0], mask[1])
+
+
+def test_a_rate_that_no_byte_tells_from_none_is_torchs_own() -> None:
+    mask = dropped(0.001, torch.ones(1000, 1000))
+    assert 800 < (mask == 0).sum() < 1200
+    assert dropped(0.0, torch.ones(9)).tolist() == [1.0] * 9
+
+
+def test_the_same_seed_gives_the_same_mask_and_its_gradient_is_the_mask() -> None:
+    x = torch.ones(7, 5, requires_grad=True)
+    one, same, other = dropped(0.5, x), dropped(0.5, x), dropped(0.5, x, seed=4)
+    assert torch.equal(one, same) and not torch.equal(one, other)
+    one.sum().backward()
+    assert x.grad is not None and torch.equal(x.grad, one.detach())
+
+
+def test_the_switch_changes_the_masks_alone_and_pieces_drop_what_the_whole_drops(tmp_path) -> None:
+    ways = [{}, {"accumulate": 4}, {"fast_dropout": False}]
+    runs = [
+        zoo.train({**SMALL, "train": {**SMALL["train"], **way}}, out=tmp_path / str(n), device="cpu")
+        for n, way in enumerate(ways)
+    ]
+    fast, piecewise, usual = (float(run.log[-1]["train_loss"]) for run in runs)
+    assert piecewise == pytest.approx(fast, rel=1e-6)
+    assert usual != fast and usual == pytest.approx(fast, rel=0.1)
+
+
+def test_what_is_compiled_draws_its_own_masks() -> None:
+    with pytest.raises(ZooError, match=r"train should hold compile or fast_dropout alone, not "):
+        parse({**SMALL, "train": {**SMALL["train"], "compile": True}})
