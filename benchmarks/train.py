@@ -6,8 +6,9 @@ MODEL is mnist_mlp (the default), cnn_cifar, resnet18_cifar or lstm_text. Needs 
 `bench`) and the model's data set in ZOO_DATA. The contenders are those of `peers.py`: the engine (**zoo**), a **bare**
 loop over its batches, **torchvision**'s reference pipeline, **Lightning**'s Trainer and **timm**'s loader. They do the
 same arithmetic; where something follows a name's comma, that one trains with these other switches of the recipe. The
-bare loop keeps its memory as the engine does (`zoo.training.memory.kept`); the peers have a process of their own, in
-which memory is as Python starts with it.
+bare loop keeps its memory as the engine does (`zoo.training.memory.kept`). The peers have a process of their own, in
+which memory is as Python starts with it, but for what measuring the first one's accuracy leaves: from then on blocks of
+up to 32 MiB are not handed back to the system as long as less than 64 MiB of them are free.
 
 A round runs each for three epochs, of all training samples for `mnist_mlp` and of a fixed number of steps, on as many
 samples from all over the training split, for the others. The first epoch pays for what is made once (imports, model,
@@ -24,6 +25,7 @@ that others use too they are what can be compared; they credit a peer with nothi
 from __future__ import annotations
 
 import argparse
+import contextlib
 import copy
 import json
 import statistics
@@ -171,8 +173,9 @@ def process(model: str) -> subprocess.Popen[str]:
 
 def asked(process: subprocess.Popen[str], name: str, processor: bool) -> tuple[float, float]:
     assert process.stdin is not None and process.stdout is not None
-    process.stdin.write(json.dumps([name, processor]) + "\n")
-    process.stdin.flush()
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(json.dumps([name, processor]) + "\n")
+        process.stdin.flush()
     line = process.stdout.readline()
     if not line:
         sys.exit(f"error: {name} ended early; see above.")

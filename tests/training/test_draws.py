@@ -40,6 +40,8 @@ def test_a_fast_mask_keeps_its_share_and_the_mean(rate: float, dtype: torch.dtyp
     for part in (mask, mask[:, ::8], mask[::8]):  # no place in a word of the generator is another than the rest
         share = (part > 0).double().mean().item()
         assert abs(share - keep) < 4 * deviation * (mask.numel() / part.numel()) ** 0.5
+    if dtype == torch.float32:
+        assert abs(mask.double().mean().item() - 1) < 4 * deviation / keep
     assert abs(keep - (1 - rate)) <= 1 / 512 and not torch.equal(mask[0], mask[1])
 
 
@@ -47,6 +49,12 @@ def test_a_rate_that_no_byte_tells_from_none_is_torchs_own() -> None:
     mask = dropped(0.001, torch.ones(1000, 1000))
     assert 800 < (mask == 0).sum() < 1200
     assert dropped(0.0, torch.ones(9)).tolist() == [1.0] * 9
+
+
+def test_a_mask_lies_where_its_input_does_whatever_the_default_device_is() -> None:
+    x = torch.ones(9, 9)
+    with torch.device("meta"):
+        assert torch.equal(dropped(0.5, x), dropped(0.5, x))
 
 
 def test_the_same_seed_gives_the_same_mask_and_its_gradient_is_the_mask() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,7 @@ with memory.kept():
         faults()
     kept = faults()
     inside = held()
-print(usual, kept, faults(), inside - held())
+print(usual, kept, inside - held(), faults())
 """
 
 
@@ -123,9 +124,30 @@ print(usual, kept, faults(), inside - held())
 def test_blocks_are_kept_for_the_next_and_given_back_in_the_end():
     """Eight blocks of 64 MiB are 131,072 pages; the system may hand out larger ones."""
     done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
-    usual, kept, after, returned = map(int, done.stdout.split())
-    assert kept < usual / 10 and after > usual / 2
-    assert returned > 60 * 2**20
+    usual, kept, returned, after = map(int, done.stdout.split())
+    assert kept < usual / 10
+    # Where something small lies above them on the heap, two blocks stay there to be used again.
+    assert returned > 60 * 2**20 and after > usual / 8
+
+
+@pytest.mark.parametrize("variable", ["GLIBC_TUNABLES=glibc.malloc.mmap_max=0", "MALLOC_TRIM_THRESHOLD_=1000000000"])
+def test_what_the_environment_says_of_the_allocator_stays(variable: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(*variable.split("=", 1))
+    with memory.kept():
+        assert memory._inside == 0
+
+
+def test_other_threads_leave_the_allocator_as_it_is():
+    inside = []
+
+    def look() -> None:
+        with memory.kept():
+            inside.append(memory._inside)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert inside == [0]
 
 
 @pytest.mark.skipif(memory._glibc() is None, reason="the C library is another")

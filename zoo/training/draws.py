@@ -52,13 +52,13 @@ def of_the_whole(rows: int, start: int, end: int, device: torch.device, fast: bo
 def fast_mask(keep: float, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     """A mask of dropout: 256 / k with probability k / 256, else 0, for k = 256 x keep, rounded.
 
-    Eight random bits a number: the rate is off by a 512th at the most, the mean is not. torch draws 64 and turns them
-    into a double: a fifth of the step of a fully connected network (`benchmarks/train.py`).
+    Eight random bits a number: the rate is off by a 512th at the most, the mean by what `dtype` rounds 256 / k. torch
+    draws 64 and turns them into a double: a fifth of the step of a fully connected network (`benchmarks/train.py`).
     Shape and dtype as given, on the CPU. `keep` must leave something to drop and to keep: 0 < k < 256.
     """
     count, kept = math.prod(shape), round(256 * keep)
-    bits = torch.empty(-(-count // 8), dtype=torch.int64).random_(-(2**63), None, generator=_common)
-    mask = torch.empty(shape, dtype=dtype)
+    bits = torch.empty(-(-count // 8), dtype=torch.int64, device="cpu").random_(-(2**63), None, generator=_common)
+    mask = torch.empty(shape, dtype=dtype, device="cpu")
     # Compared into the numbers themselves: by way of bool it takes four times as long.
     torch.lt(bits.view(torch.int8)[:count].view(shape), kept - 128, out=mask)
     return mask.mul_(256 / kept)

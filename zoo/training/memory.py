@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import platform
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -28,6 +30,9 @@ def enough(sentence: Callable[[], str]) -> Iterator[None]:
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 """Parameters of glibc's `mallopt`, from its <malloc.h>."""
 
+_VARIABLES = {f"MALLOC_{name}_" for name in ("TRIM_THRESHOLD", "MMAP_THRESHOLD", "MMAP_MAX", "TOP_PAD")}
+"""What sets them from outside (mallopt(3), Environment variables)."""
+
 _MIB = 2**20
 _lock, _inside = threading.Lock(), 0
 
@@ -38,11 +43,14 @@ def kept() -> Iterator[None]:
 
     By itself it hands large ones back to the system at once, and each page of a new one then costs a fault: a third of
     the time of a step, or of measuring, where tensors are large. What is computed stays the same to the bit; at its
-    peak a process may hold half as much again. PyTorch's tuning guide loads another allocator to that end; two
-    parameters of the one at hand do it (mallopt(3)). Other C libraries are left as they are.
+    peak a process may hold twice as much. PyTorch's tuning guide loads another allocator to that end; two parameters of
+    the one at hand do it (mallopt(3)). Left as they are: other C libraries; processors but x86-64, for which torch
+    brings an allocator of its own; threads but the main one, whose heaps would grow by far more; processes whose memory
+    is limited (`ulimit -v`); and an allocator that the environment has parameters for.
 
-    What is free at the end goes back to the system, and large blocks do so again, from the size on at which glibc ends
-    when it adapts its own.
+    What is free at the end goes back to the system, and new large blocks are its own again, from the size on at which
+    glibc ends when it adapts itself. A run for which memory is too short with this is without it where the environment
+    has `MALLOC_TRIM_THRESHOLD_=131072`.
     """
     global _inside
     libc = _glibc()
@@ -67,7 +75,16 @@ def kept() -> Iterator[None]:
 
 
 def _glibc() -> ctypes.CDLL | None:
-    if sys.platform != "linux":
+    """The C library, where `kept` may set its parameters."""
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        return None
+    import resource  # not on Windows
+
+    if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
+        return None
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    if "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", "") or not _VARIABLES.isdisjoint(os.environ):
         return None
     libc = ctypes.CDLL(None)
     return libc if hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim") else None
