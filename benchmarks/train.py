@@ -6,9 +6,8 @@ MODEL is mnist_mlp (the default), cnn_cifar, resnet18_cifar or lstm_text. Needs 
 `bench`) and the model's data set in ZOO_DATA. The contenders are those of `peers.py`: the engine (**zoo**), a **bare**
 loop over its batches, **torchvision**'s reference pipeline, **Lightning**'s Trainer and **timm**'s loader. They do the
 same arithmetic; where something follows a name's comma, that one trains with these other switches of the recipe. The
-bare loop keeps its memory as the engine does (`zoo.training.memory.kept`). The peers have a process of their own, in
-which memory is as Python starts with it, but for what measuring the first one's accuracy leaves: from then on blocks of
-up to 32 MiB are not handed back to the system as long as less than 64 MiB of them are free.
+bare loop keeps its memory as the engine does (`zoo.training.memory.kept`), and takes turns with it in one process; each
+turn of a peer has a process of its own, in which memory is as Python starts with it.
 
 A round runs each for three epochs, of all training samples for `mnist_mlp` and of a fixed number of steps, on as many
 samples from all over the training split, for the others. The first epoch pays for what is made once (imports, model,
@@ -143,14 +142,15 @@ def main() -> int:
     names = list(dict.fromkeys(["zoo", "bare", *(name for slow, fast, _ in case.targets for name in (slow, fast))]))
     taken: dict[str, list[float]] = {name: [] for name in names}  # seconds an epoch, one number a round
     accuracies: dict[str, float] = {}
-    ours, theirs = process(arguments.model), process(arguments.model)
-    for turn in range(arguments.rounds):
-        for name in names[:: -1 if turn % 2 else 1]:
-            place = ours if name.startswith(("zoo", "bare")) else theirs
-            seconds, accuracies[name] = asked(place, name, arguments.processor)
-            taken[name].append(seconds)
-    for place in (ours, theirs):
-        place.communicate()
+    with process(arguments.model) as ours:
+        for turn in range(arguments.rounds):
+            for name in names[:: -1 if turn % 2 else 1]:
+                if name.startswith(("zoo", "bare")):
+                    seconds, accuracies[name] = asked(ours, name, arguments.processor)
+                else:
+                    with process(arguments.model) as theirs:
+                        seconds, accuracies[name] = asked(theirs, name, arguments.processor)
+                taken[name].append(seconds)
     with tempfile.TemporaryDirectory() as folder:
         size, unit = work(setup_of(arguments.model, case, Path(folder)))
     rows = []
@@ -165,13 +165,17 @@ def main() -> int:
 
 
 def process(model: str) -> subprocess.Popen[str]:
-    """A process that answers to `asked`. It is a command: what `multiprocessing` starts starts workers in its way."""
+    """A process that answers to `asked` until it is left.
+
+    It is a command: in a process that `multiprocessing` starts, loaders start their workers in another way.
+    """
     command = [sys.executable, "-c", f"import train; train.answer({model!r})"]
     folder = Path(__file__).parent
     return subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def asked(process: subprocess.Popen[str], name: str, processor: bool) -> tuple[float, float]:
+    """What `contend` gives in that process."""
     assert process.stdin is not None and process.stdout is not None
     with contextlib.suppress(BrokenPipeError):
         process.stdin.write(json.dumps([name, processor]) + "\n")

@@ -120,7 +120,7 @@ print(usual, kept, inside - held(), faults())
 """
 
 
-@pytest.mark.skipif(memory._glibc() is None, reason="the C library is another")
+@pytest.mark.skipif(memory._glibc() is None, reason="memory is not kept on this machine")
 def test_blocks_are_kept_for_the_next_and_given_back_in_the_end():
     """Eight blocks of 64 MiB are 131,072 pages; the system may hand out larger ones."""
     done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
@@ -150,7 +150,7 @@ def test_other_threads_leave_the_allocator_as_it_is():
     assert inside == [0]
 
 
-@pytest.mark.skipif(memory._glibc() is None, reason="the C library is another")
+@pytest.mark.skipif(memory._glibc() is None, reason="memory is not kept on this machine")
 def test_training_and_measuring_keep_their_blocks(mlp: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     inside = []
     forward = zoo.models.mlp.MLP.forward

@@ -53,13 +53,14 @@ def fast_mask(keep: float, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor
     """A mask of dropout: 256 / k with probability k / 256, else 0, for k = 256 x keep, rounded.
 
     Eight random bits a number: the rate is off by a 512th at the most, the mean by what `dtype` rounds 256 / k. torch
-    draws 64 and turns them into a double: a fifth of the step of a fully connected network (`benchmarks/train.py`).
+    draws 64, one number after another, and turns them into a double; what that is worth to a fully connected network
+    `benchmarks/switches.py benchmarks/mnist_mlp.fast.yaml` measures.
     Shape and dtype as given, on the CPU. `keep` must leave something to drop and to keep: 0 < k < 256.
     """
     count, kept = math.prod(shape), round(256 * keep)
     bits = torch.empty(-(-count // 8), dtype=torch.int64, device="cpu").random_(-(2**63), None, generator=_common)
     mask = torch.empty(shape, dtype=dtype, device="cpu")
-    # Compared into the numbers themselves: by way of bool it takes four times as long.
+    # Compared into the numbers themselves, without the way over bool, which takes longer.
     torch.lt(bits.view(torch.int8)[:count].view(shape), kept - 128, out=mask)
     return mask.mul_(256 / kept)
 
@@ -87,7 +88,7 @@ class _Whole(TorchFunctionMode):
     def _dropout(
         self, func: Callable[..., Tensor], input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
     ) -> Tensor:
-        """As torch's own on the CPU, `_dropout_impl` in ATen/native/Dropout.cpp, does it."""
+        """As torch's own on the CPU, `_dropout_impl` in ATen/native/Dropout.cpp, does it, but for a fast mask."""
         if not training or not 0 < p < 1 or input.device.type != "cpu":
             return func(input, p, training, inplace)
         if self.fast and 0 < round(256 * (1 - p)) < 256:

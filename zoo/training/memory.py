@@ -34,7 +34,8 @@ _VARIABLES = {f"MALLOC_{name}_" for name in ("TRIM_THRESHOLD", "MMAP_THRESHOLD",
 """What sets them from outside (mallopt(3), Environment variables)."""
 
 _MIB = 2**20
-_lock, _inside = threading.Lock(), 0
+_inside = 0
+"""How often `kept` was entered and not left; by the main thread alone, so that no lock is needed."""
 
 
 @contextmanager
@@ -49,29 +50,27 @@ def kept() -> Iterator[None]:
     is limited (`ulimit -v`); and an allocator that the environment has parameters for.
 
     What is free at the end goes back to the system, and new large blocks are its own again, from the size on at which
-    glibc ends when it adapts itself. A run for which memory is too short with this is without it where the environment
-    has `MALLOC_TRIM_THRESHOLD_=131072`.
+    glibc ends when it adapts itself. Where memory is too short for this, `MALLOC_TRIM_THRESHOLD_=131072` in the
+    environment leaves it out, and glibc's adapting too.
     """
     global _inside
     libc = _glibc()
     if libc is None:
         yield
         return
-    with _lock:
-        _inside += 1
-        if _inside == 1:
-            libc.mallopt(_MMAP_MAX, 0)
-            libc.mallopt(_TRIM_THRESHOLD, -1)
+    _inside += 1
+    if _inside == 1:
+        libc.mallopt(_MMAP_MAX, 0)
+        libc.mallopt(_TRIM_THRESHOLD, -1)
     try:
         yield
     finally:
-        with _lock:
-            _inside -= 1
-            if not _inside:
-                libc.mallopt(_MMAP_MAX, 65536)
-                libc.mallopt(_MMAP_THRESHOLD, 32 * _MIB)
-                libc.mallopt(_TRIM_THRESHOLD, 64 * _MIB)
-                libc.malloc_trim(0)
+        _inside -= 1
+        if not _inside:
+            libc.mallopt(_MMAP_MAX, 65536)
+            libc.mallopt(_MMAP_THRESHOLD, 32 * _MIB)
+            libc.mallopt(_TRIM_THRESHOLD, 64 * _MIB)
+            libc.malloc_trim(0)
 
 
 def _glibc() -> ctypes.CDLL | None:
