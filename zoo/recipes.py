@@ -70,7 +70,7 @@ class Train(Strict):
 
     `accumulate`: pieces that a batch is computed in, for want of memory. `keep_best`: publish the epoch that is best on
     the validation split, not the last. `sync_batch_norm`: statistics over the batches of all processes (GPUs alone).
-    `fast_dropout`: on CPUs masks from eight random bits a number, the rate rounded to a 256th.
+    `fast_dropout`: on CPUs `nn.Dropout` draws eight random bits a number, its rate rounded to a 256th.
     """
 
     epochs: Count | None = None

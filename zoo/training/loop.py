@@ -22,6 +22,7 @@ from zoo.recipes import Recipe
 from zoo.training import checkpoint, draws, kinds, losses, memory, processes, selection, signals
 from zoo.training.adversarial import perturbed, tables
 from zoo.training.averaging import average_of
+from zoo.training.dropout import use_fast_dropout
 from zoo.training.feed import Inputs, mix
 from zoo.training.measure import measure
 from zoo.training.optim import optimizer as build_optimizer
@@ -90,6 +91,8 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
             from zoo.nn.matmul_conv import use_matmul_conv
 
             use_matmul_conv(raw)
+        if recipe.train.fast_dropout:
+            use_fast_dropout(raw)
         criterion = losses.build(recipe, setup.train, setup.config).to(device)
         trained = nn.ModuleDict({"model": raw, "loss": criterion})
         optimizer = build_optimizer(raw, criterion, recipe.optimizer)
@@ -109,8 +112,7 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
     saved_at = time.monotonic() if place.step else -math.inf
 
     def add_gradient(inputs: Inputs, targets: Tensor) -> tuple[Tensor, Tensor]:
-        train = recipe.train
-        return backward(model, criterion, accelerator, inputs, targets, train.accumulate, train.fast_dropout)
+        return backward(model, criterion, accelerator, inputs, targets, recipe.train.accumulate)
 
     def leaving(*, agree: bool) -> int:
         """The signal to leave for, 0 for none. Several processes leave together, so they have to agree."""

@@ -20,7 +20,6 @@ def backward(
     inputs: Inputs,
     targets: Tensor,
     parts: int = 1,
-    fast_dropout: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Add the gradient of the batch's loss to the parameters' `grad`; (outputs in float32, loss), both detached.
 
@@ -30,7 +29,7 @@ def backward(
     """
     rows = len(targets)
     if parts == 1:
-        outputs, loss = _forward(model, criterion, accelerator, inputs, targets, 0, rows, fast_dropout)
+        outputs, loss = _forward(model, criterion, inputs, targets, 0, rows)
         accelerator.backward(loss)
         return outputs.detach(), loss.detach()
     pieces = list(zip(*(x.split(-(-rows // parts)) for x in (*inputs, targets)), strict=True))
@@ -39,7 +38,7 @@ def backward(
     everything, losses = [], []
     for (*piece, truth), count in zip(pieces, counts, strict=True):
         draws.again(began)
-        outputs, loss = _forward(model, criterion, accelerator, tuple(piece), truth, done, rows, fast_dropout)
+        outputs, loss = _forward(model, criterion, tuple(piece), truth, done, rows)
         done += len(truth)
         # The mean over nothing but padding is no number.
         loss = loss * (count / sum(counts)) if count else outputs.sum() * 0
@@ -50,29 +49,21 @@ def backward(
 
 
 def _forward(
-    model: nn.Module,
-    criterion: nn.Module,
-    accelerator: Any,
-    inputs: Inputs,
-    targets: Tensor,
-    before: int,
-    rows: int,
-    fast: bool,
+    model: nn.Module, criterion: nn.Module, inputs: Inputs, targets: Tensor, before: int, rows: int
 ) -> tuple[Tensor, Tensor]:
     """Outputs and loss of a piece of a batch of so many rows, with so many of them before it."""
     start, end = processes.share(len(targets))
-    with accelerator.autocast():
-        own = processes.own_rows(inputs)
-        try:
-            with draws.of_the_whole(rows, before + start, before + end, targets.device, fast):
-                outputs = model(*own)
-        except ValueError as error:
-            if "more than 1 value per channel" not in str(error):
-                raise
-            raise ZooError(
-                f"batch norm has no variance over a single sample, and {len(own[0])} of the batch's come at a time; "
-                "raise data.batch_size, or lower train.accumulate or the number of processes."
-            ) from error
+    own = processes.own_rows(inputs)
+    try:
+        with draws.of_the_whole(rows, before + start, before + end, targets.device):
+            outputs = model(*own)
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise ZooError(
+            f"batch norm has no variance over a single sample, and {len(own[0])} of the batch's come at a time; "
+            "raise data.batch_size, or lower train.accumulate or the number of processes."
+        ) from error
     outputs = processes.whole(outputs.float(), len(targets))
     return outputs, criterion(outputs, targets)
 

@@ -47,7 +47,9 @@ def training(
 
     def augment(images: Tensor, indices: Tensor, generator: Generator, progress: float) -> tuple[Inputs, Tensor]:
         labels = len(config["labels"])
-        x, y = augmented(images, targets[indices], settings, recipe.data.augment, generator, progress, labels)
+        x, y = augmented(
+            images, targets.index_select(0, indices), settings, recipe.data.augment, generator, progress, labels
+        )
         return (x,), y
 
     if isinstance(split.inputs, list):

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 
 import zoo
 from zoo import ZooError
 from zoo.recipes import parse
 from zoo.training import draws
+from zoo.training.dropout import use_fast_dropout
 
-CPU = torch.device("cpu")
 SMALL: dict[str, Any] = {
     "model": "mlp",
     "model_args": {"widths": [32], "dropout": 0.3},
@@ -24,10 +25,11 @@ SMALL: dict[str, Any] = {
 }
 
 
-def dropped(rate: float, x: torch.Tensor, seed: int = 3) -> torch.Tensor:
-    draws.seed(seed)
-    with draws.of_the_whole(len(x), 0, len(x), CPU, fast=True):
-        return F.dropout(x, rate)
+def dropped(rate: float, x: Tensor, seed: int = 3, *, inplace: bool = False) -> Tensor:
+    layer = nn.Dropout(rate, inplace)
+    use_fast_dropout(layer)
+    torch.manual_seed(seed)
+    return layer(x)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.3, 0.5, 0.9, 0.002, 0.998])
@@ -65,6 +67,16 @@ def test_the_same_seed_gives_the_same_mask_and_its_gradient_is_the_mask() -> Non
     assert x.grad is not None and torch.equal(x.grad, one.detach())
 
 
+def test_in_place_it_gives_the_same_and_measuring_drops_nothing() -> None:
+    x = torch.randn(7, 5)
+    expected = dropped(0.5, x)
+    assert not torch.equal(expected, x)
+    assert dropped(0.5, x, inplace=True) is x and torch.equal(x, expected)
+    net = nn.Sequential(nn.Flatten(), nn.Dropout(0.5)).eval()
+    use_fast_dropout(net)
+    assert torch.equal(net(x), x)
+
+
 def test_the_switch_changes_the_masks_alone_and_pieces_drop_what_the_whole_drops(tmp_path) -> None:
     ways = [{}, {"accumulate": 4}, {"fast_dropout": False}]
     runs = [
@@ -74,6 +86,29 @@ def test_the_switch_changes_the_masks_alone_and_pieces_drop_what_the_whole_drops
     fast, piecewise, usual = (float(run.log[-1]["train_loss"]) for run in runs)
     assert piecewise == pytest.approx(fast, rel=1e-6)
     assert usual != fast and usual == pytest.approx(fast, rel=0.1)
+
+
+class Both(nn.Module):
+    """Dropout as a layer, and as a function before and after it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Dropout(0.4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.dropout(self.layer(F.dropout(x, 0.2)), 0.3)
+
+
+def test_a_part_drops_what_the_whole_does_where_a_model_also_drops_by_function() -> None:
+    net, x = Both(), torch.ones(8, 99)
+    use_fast_dropout(net)
+    torch.manual_seed(5)
+    whole = net(x)
+    draws.seed(5)
+    with draws.of_the_whole(8, 2, 5, torch.device("cpu")):
+        part = net(x[2:5])
+    assert torch.equal(part, whole[2:5]) and 0 < part.count_nonzero() < part.numel()
+    assert not torch.equal(net(x[2:5]), part)
 
 
 def test_what_is_compiled_draws_its_own_masks() -> None:
