@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -72,9 +73,11 @@ def test_in_place_it_gives_the_same_and_measuring_drops_nothing() -> None:
     expected = dropped(0.5, x)
     assert not torch.equal(expected, x)
     assert dropped(0.5, x, inplace=True) is x and torch.equal(x, expected)
-    net = nn.Sequential(nn.Flatten(), nn.Dropout(0.5)).eval()
+    net = nn.Sequential(nn.Flatten(), nn.Dropout(0.5))
     use_fast_dropout(net)
-    assert torch.equal(net(x), x)
+    copied = copy.deepcopy(net).eval()
+    assert torch.equal(copied(x), x) and not torch.equal(net(x), x)
+    assert torch.equal(net.eval()(x), x)
 
 
 def test_the_switch_changes_the_masks_alone_and_pieces_drop_what_the_whole_drops(tmp_path) -> None:

@@ -221,11 +221,12 @@ def test_augmentations_larger_than_the_images(augment: dict[str, Any], said: str
         image.KIND.check(asked, digits)
 
 
-def test_normalize_against_the_formula():
-    images = torch.randint(256, (4, 3, 5, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    constants = {"maximum": 255.0, "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.1]}
-    found = normalize(images, constants)
+@pytest.mark.parametrize("size", [(5, 7), (28, 28)])
+@pytest.mark.parametrize(("mean", "std"), [([0.4, 0.5, 0.6], [0.2, 0.3, 0.1]), ([0.4], [0.2])])
+def test_normalize_against_the_formula(size: tuple[int, int], mean: list[float], std: list[float]):
+    images = torch.randint(256, (4, 3, *size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    found = normalize(images, {"maximum": 255.0, "mean": mean, "std": std})
     for channel in range(3):
-        slow = (images[:, channel] / 255 - constants["mean"][channel]) / constants["std"][channel]
+        slow = (images[:, channel] / 255 - mean[channel % len(mean)]) / std[channel % len(std)]
         assert torch.allclose(found[:, channel], slow, atol=1e-6)
     assert found.dtype is torch.float32

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from types import MethodType
 
 import torch
 from torch import Generator, Tensor, nn
@@ -15,13 +15,13 @@ from zoo.training import draws
 def use_fast_dropout(model: nn.Module) -> None:
     """Let `model`'s `nn.Dropout` multiply by masks of `fast_mask` while it trains on the CPU.
 
-    A part of a batch is dropped as in the whole (`zoo.training.draws`). A rate that eight bits cannot tell from none or
-    from all stays with torch's own masks, and so does dropout that a model calls as a function. The state dict does not
-    change.
+    A part of a batch is dropped as in the whole (`zoo.training.draws`), unless the model draws in between what is each
+    part's own. A rate that eight bits cannot tell from none or from all stays with torch's own masks, and so does
+    dropout that a model calls as a function. The state dict does not change.
     """
     for module in model.modules():
         if type(module) is nn.Dropout:
-            module.forward = _forward(module)
+            module.forward = MethodType(_forward, module)  # a copy of the model gets one of its own
 
 
 def fast_mask(kept: int, sizes: Sequence[int], dtype: torch.dtype, generator: Generator | None) -> Tensor:
@@ -39,12 +39,9 @@ def fast_mask(kept: int, sizes: Sequence[int], dtype: torch.dtype, generator: Ge
     return mask.mul_(256 / kept)
 
 
-def _forward(dropout: nn.Dropout) -> Any:
-    def forward(x: Tensor) -> Tensor:
-        kept = round(256 * (1 - dropout.p))
-        if not (dropout.training and 0 < kept < 256 and x.device.type == "cpu"):
-            return nn.Dropout.forward(dropout, x)
-        mask = draws.own(x.shape, lambda sizes, generator: fast_mask(kept, sizes, x.dtype, generator))
-        return x.mul_(mask) if dropout.inplace else x * mask
-
-    return forward
+def _forward(self: nn.Dropout, x: Tensor) -> Tensor:
+    kept = round(256 * (1 - self.p))
+    if not (self.training and 0 < kept < 256 and x.device.type == "cpu"):
+        return nn.Dropout.forward(self, x)
+    mask = draws.own(x.shape, lambda sizes, generator: fast_mask(kept, sizes, x.dtype, generator))
+    return x.mul_(mask) if self.inplace else x * mask

@@ -23,6 +23,8 @@ def backward(
 ) -> tuple[Tensor, Tensor]:
     """Add the gradient of the batch's loss to the parameters' `grad`; (outputs in float32, loss), both detached.
 
+    `model` is as `accelerator.prepare` gives it: its forward enters autocast by itself. The loss is taken in float32.
+
     With `parts` above 1 the batch is computed in so many pieces, one after another, which takes less memory. Each
     piece's loss counts by its share of what the loss is a mean over, so that the sum is the loss of the whole batch.
     Raises `ZooError` where batch norm meets a single sample.
