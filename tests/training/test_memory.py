@@ -126,8 +126,8 @@ def test_blocks_are_kept_for_the_next_and_given_back_in_the_end():
     done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
     usual, kept, returned, after = map(int, done.stdout.split())
     assert kept < usual / 10
-    # Where something small lies above them on the heap, two blocks stay there to be used again.
-    assert returned > 60 * 2**20 and after > usual / 8
+    # Where something small lies above them on the heap, two of the eight blocks stay there to be used again.
+    assert returned > 60 * 2**20 and after > usual / 5
 
 
 @pytest.mark.parametrize("variable", ["GLIBC_TUNABLES=glibc.malloc.mmap_max=0", "MALLOC_TRIM_THRESHOLD_=1000000000"])

@@ -32,8 +32,8 @@ def _constants(
 ) -> tuple[Tensor, Tensor]:
     """Scale and shift; kept, because making them in every step halts a GPU twice.
 
-    One number a pixel: with one a channel torch's loop over an image is not vectorised, and a batch that fits the cache
-    takes two to three times as long.
+    Shapes: (1, C, H, W), with C = 1 where one mean is for all channels; `size` is (H, W). One number a pixel: with one
+    a channel torch's loop over an image is not vectorised, and a batch that fits the cache takes longer.
     """
     means, stds = (torch.tensor(values, device=device).view(1, -1, 1, 1) for values in (mean, std))
     scale, shift = 1 / (stds * maximum), -means / stds

@@ -27,6 +27,7 @@ def use_fast_dropout(model: nn.Module) -> None:
 def fast_mask(kept: int, sizes: Sequence[int], dtype: torch.dtype, generator: Generator | None) -> Tensor:
     """A mask of dropout on the CPU: 256 / kept with probability kept / 256, else 0; 0 < kept < 256.
 
+    Its shape is `sizes`; `generator` is torch's own where it is None.
     Eight random bits a number: the rate is off by a 512th at the most, the mean by what `dtype` rounds 256 / kept.
     torch draws 64, one number after another, and turns them into a double; what that is worth to a fully connected
     network `benchmarks/switches.py benchmarks/mnist_mlp.fast.yaml` measures.

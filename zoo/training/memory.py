@@ -42,12 +42,12 @@ _inside = 0
 def kept() -> Iterator[None]:
     """Within it glibc keeps the blocks that are freed for those that are asked for next.
 
-    By itself it hands large ones back to the system at once, and each page of a new one then costs a fault: a third of
-    the time of a step, or of measuring, where tensors are large. What is computed stays the same to the bit; at its
-    peak a process may hold twice as much. PyTorch's tuning guide loads another allocator to that end; two parameters of
-    the one at hand do it (mallopt(3)). Left as they are: other C libraries; processors but x86-64, for which torch
-    brings an allocator of its own; threads but the main one, whose heaps would grow by far more; processes whose memory
-    is limited (`ulimit -v`); and an allocator that the environment has parameters for.
+    By itself it hands large ones back to the system at once, and each page of a new one then costs a fault: 0.3 of the
+    time of an LSTM's step (`benchmarks/train.py lstm_text`), and as in training so in measuring. What is computed stays
+    the same to the bit; at its peak a process may hold twice as much. PyTorch's tuning guide loads another allocator to
+    that end; two parameters of the one at hand do it (mallopt(3)). Left as they are: other C libraries; processors but
+    x86-64, for which torch brings an allocator of its own; threads but the main one, whose heaps would grow by far
+    more; processes whose memory is limited (`ulimit -v`); and an allocator that the environment has parameters for.
 
     What is free at the end goes back to the system, and new large blocks are its own again, from the size on at which
     glibc ends when it adapts itself. Where memory is too short for this, `MALLOC_TRIM_THRESHOLD_=131072` in the
