@@ -33,6 +33,7 @@ from zoo.training.schedule import factor, watched
 from zoo.training.setup import Setup, fresh_model
 from zoo.training.step import backward
 from zoo.training.track import tracker
+from zoo.training.update import updater
 
 LOOK_EVERY = 16
 """Steps between looks at the loss: often enough to stop soon, seldom enough that a GPU is not kept waiting."""
@@ -99,9 +100,10 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
         accelerator = _accelerator(recipe, device)
         place = _restore(folder, setup, trained, averaged, optimizer, accelerator.scaler)
         model, stepper = accelerator.prepare(torch.compile(raw) if recipe.train.compile else raw, optimizer)
-    if accelerator.scaler is None:
-        # All that accelerate's optimizer adds then is a search for another package in every step: half a millisecond.
-        stepper = optimizer
+    # Without a scaler all that accelerate adds to them is a search for another package in each step, half a
+    # millisecond, and a division of the loss by one.
+    update = updater(optimizer if accelerator.scaler is None else stepper)
+    descend = Tensor.backward if accelerator.scaler is None else accelerator.backward
     task = tasks.get(setup.config["task"])
     metric = task.metrics[recipe.evaluate.metric]
     parameters = list(trained.parameters())
@@ -112,7 +114,7 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
     saved_at = time.monotonic() if place.step else -math.inf
 
     def add_gradient(inputs: Inputs, targets: Tensor) -> tuple[Tensor, Tensor]:
-        return backward(model, criterion, accelerator, inputs, targets, recipe.train.accumulate)
+        return backward(model, criterion, descend, inputs, targets, recipe.train.accumulate)
 
     def leaving(*, agree: bool) -> int:
         """The signal to leave for, 0 for none. Several processes leave together, so they have to agree."""
@@ -205,8 +207,7 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
                             add_gradient(inputs, targets)
                     if recipe.train.clip is not None:
                         accelerator.clip_grad_norm_(parameters, recipe.train.clip)
-                    stepper.step()
-                    stepper.zero_grad()
+                    update()
                     if averaged is not None:
                         averaged.update_parameters(raw)
                 pending.append(loss)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -16,14 +16,15 @@ from zoo.training.losses import IGNORED
 def backward(
     model: nn.Module,
     criterion: nn.Module,
-    accelerator: Any,
+    descend: Callable[[Tensor], None],
     inputs: Inputs,
     targets: Tensor,
     parts: int = 1,
 ) -> tuple[Tensor, Tensor]:
     """Add the gradient of the batch's loss to the parameters' `grad`; (outputs in float32, loss), both detached.
 
-    `model` is as `accelerator.prepare` gives it: its forward enters autocast by itself. The loss is taken in float32.
+    `model` is as `accelerator.prepare` gives it: its forward enters autocast by itself. The loss is taken in float32;
+    `descend` is its `backward`, or that of the accelerator where it scales losses.
 
     With `parts` above 1 the batch is computed in so many pieces, one after another, which takes less memory. Each
     piece's loss counts by its share of what the loss is a mean over, so that the sum is the loss of the whole batch.
@@ -32,7 +33,7 @@ def backward(
     rows = len(targets)
     if parts == 1:
         outputs, loss = _forward(model, criterion, inputs, targets, 0, rows)
-        accelerator.backward(loss)
+        descend(loss)
         return outputs.detach(), loss.detach()
     pieces = list(zip(*(x.split(-(-rows // parts)) for x in (*inputs, targets)), strict=True))
     counts = [_counted(truth) for *_, truth in pieces]
@@ -44,7 +45,7 @@ def backward(
         done += len(truth)
         # The mean over nothing but padding is no number.
         loss = loss * (count / sum(counts)) if count else outputs.sum() * 0
-        accelerator.backward(loss)
+        descend(loss)
         everything.append(outputs.detach())
         losses.append(loss.detach())
     return torch.cat(everything), torch.stack(losses).sum()
