@@ -39,7 +39,13 @@ def test_python_blocks_run(code):
     run([sys.executable, "-c", code], cwd=ROOT)
 
 
-@pytest.mark.parametrize("code", blocks("console"), ids=lambda code: code.splitlines()[0])
+def console(code: str) -> object:
+    """A block of commands; those that train take more than ten seconds."""
+    trains = re.search(r"^\$ zoo (train|reproduce) ", code, re.MULTILINE)
+    return pytest.param(code, id=code.splitlines()[0], marks=pytest.mark.slow if trains else ())
+
+
+@pytest.mark.parametrize("code", map(console, blocks("console")))
 def test_console_blocks_run(code, tmp_path):
     commands = [line.removeprefix("$ ") for line in code.splitlines() if line.startswith("$ ")]
     assert commands
