@@ -45,7 +45,7 @@ def console(code: str) -> object:
     return pytest.param(code, id=code.splitlines()[0], marks=pytest.mark.slow if trains else ())
 
 
-@pytest.mark.parametrize("code", map(console, blocks("console")))
+@pytest.mark.parametrize("code", [console(code) for code in blocks("console")])
 def test_console_blocks_run(code, tmp_path):
     commands = [line.removeprefix("$ ") for line in code.splitlines() if line.startswith("$ ")]
     assert commands

@@ -1,4 +1,4 @@
-"""The update is torch's own, to the bit, whatever has a gradient and whatever was loaded."""
+"""The update is torch's own, to the bit, whatever has a gradient and whatever state is gone on from."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate import Accelerator
+from accelerate.optimizer import AcceleratedOptimizer
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
@@ -29,8 +31,8 @@ def train(parameters: list[nn.Parameter], optimizer: Optimizer, update: Any, ste
         for number, parameter in enumerate(parameters):
             generator = torch.Generator().manual_seed(100 * step + number)
             parameter.grad = None if without.get(step) == number else torch.randn(parameter.shape, generator=generator)
-        for group in optimizer.param_groups:
-            group["lr"] = 0.1 / (1 + step)
+        for number, group in enumerate(optimizer.param_groups):
+            group["lr"] = 0.1 / (1 + step + number)
         update()
         assert all(parameter.grad is None for parameter in parameters)
 
@@ -91,7 +93,7 @@ def test_a_parameter_without_a_gradient_stays_as_it_is():
     assert [float(other.state[p]["step"]) for p in ours] == [12, 9, 11, 12]
 
 
-def test_a_loaded_state_is_gone_on_with():
+def test_a_state_loaded_before_is_gone_on_from():
     theirs, ours = weights(), weights()
     one, other = (grouped(AdamW, parameters, fused=True) for parameters in (theirs, ours))
     train(theirs, one, plain(one), range(12), {})
@@ -109,12 +111,25 @@ def test_parameters_of_two_types_are_torchs_to_group():
     theirs, ours = mixed(), mixed()
     for parameters, make in ((theirs, plain), (ours, updater)):
         optimizer = AdamW(parameters, lr=0.1, fused=True)
-        update = make(optimizer)
+        seen, update = watched(optimizer), make(optimizer)
         for _ in range(3):
             for parameter in parameters:
                 parameter.grad = torch.full_like(parameter, 0.5)
             update()
+        assert len(seen) == 3
     assert all(map(torch.equal, ours, theirs))
+
+
+def test_with_a_scaler_accelerate_decides_whether_to_step():
+    Accelerator(cpu=True)
+    scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    scaler.scale(torch.zeros(1))  # this is when it starts
+    parameter = nn.Parameter(torch.ones(3))
+    update = updater(AcceleratedOptimizer(AdamW([parameter], lr=0.1, fused=True), scaler=scaler))
+    for gradient, moved in ((torch.inf, False), (1.0, True), (torch.inf, False), (1.0, True)):
+        before, parameter.grad = parameter.detach().clone(), torch.full_like(parameter, gradient)
+        update()
+        assert parameter.grad is None and torch.equal(parameter, before) is not moved
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")

@@ -18,9 +18,10 @@ def updater(optimizer: Optimizer) -> Callable[[], None]:
     """A function that updates the weights by their gradients and drops those, as `step` and `zero_grad` do.
 
     Around the fused kernel of Adam and AdamW torch looks up their state, groups it, and opens and closes a region for
-    its profiler in each step: for a small model on a CPU a twentieth of the step. Here the kernel is called with lists
-    that are made once, which gives the same bits (tests/training/test_update.py). A step in which a parameter has no
-    gradient is torch's own, as is the first, which makes the state.
+    its profiler in each step, which a small model on a CPU feels (`benchmarks/train.py`, zoo over bare). Here the
+    kernel is called with lists that are made once, which gives the same bits. A step in which a parameter has no
+    gradient is torch's own, as is the first, which makes the state. It is for the optimizers of `zoo.training.optim`:
+    their state is loaded before the first update, and nobody hooks into their steps.
     """
     groups = optimizer.param_groups
     parameters = [parameter for group in groups for parameter in group["params"]]
