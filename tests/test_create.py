@@ -145,6 +145,16 @@ def test_arguments_of_a_weight_can_be_overridden(published: Path) -> None:
         ("x" * 5000, {}, "unknown model 'xxx"),
         (None, {}, "None names no model or weight"),
         ("mlp", {"weights": 3}, "3 names no model or weight"),
+        (
+            "mlp",
+            {"pretrained": "digits_v1"},
+            "pretrained is 'digits_v1' where True or False is expected",
+        ),
+        (
+            "mlp",
+            {"widths": [0]},
+            r"'mlp' with \{'widths': \[0\]\} has no units in body\.0\.weight; give 1 or more",
+        ),
         ("mlp.tiny_v1", {"weights": 3}, "3 names no model or weight"),
     ],
 )

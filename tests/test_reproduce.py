@@ -228,6 +228,36 @@ def test_verify_reports_a_missing_file(shelf: Path, tmp_path: Path, file: str, m
         assert f"has no file {file}" in report.message
 
 
+def test_verify_and_publish_miss_the_curve(bundle: Path, tmp_path: Path):
+    copy = Path(shutil.copytree(bundle, tmp_path / "copy" / NAME))
+    (copy / "log.csv").unlink()
+    found = zoo.verify(copy)
+    assert not found.ok and "has no file log.csv" in found.message
+    with pytest.raises(ZooError, match=r"has no file log\.csv"):
+        zoo.publish(copy, tmp_path / "shelf")
+    assert zoo.create(copy).zoo.name == "mlp"  # type: ignore[union-attr]
+
+
+def test_verify_misses_a_card_that_the_index_does_not_name(shelf: Path, tmp_path: Path, monkeypatch):
+    root = Path(shutil.copytree(shelf, tmp_path / "shelf"))
+    index = json.loads((root / "index.json").read_text())
+    del index["weights"][NAME]["files"]["README.md"]
+    (root / "index.json").write_text(json.dumps(index))
+    monkeypatch.setenv("ZOO_SOURCES", str(root))
+    found = zoo.verify(NAME)
+    assert not found.ok and "README.md" in found.message
+
+
+def test_what_is_no_name_at_all(bundle: Path, tmp_path: Path):
+    for call in (zoo.evaluate, zoo.verify, zoo.reproduce, zoo.pull, lambda name: zoo.publish(name, tmp_path)):
+        with pytest.raises(ZooError, match=r"^None names no model or weight"):
+            call(None)  # type: ignore[arg-type]
+    with pytest.raises(ZooError, match=r"^None names no "):
+        zoo.publish(bundle, None)  # type: ignore[arg-type]
+    with pytest.raises(ZooError, match=r"^None is no recipe; give its name, its path, or a dict of its keys\.$"):
+        zoo.train(None, out=tmp_path / "run")  # type: ignore[arg-type]
+
+
 def test_verify_raises_for_an_unknown_weight_alone(tmp_path: Path):
     for name in ("mlp.digits_v99", tmp_path / "nowhere"):
         with pytest.raises(ZooError):
@@ -381,9 +411,9 @@ def test_which_seeds():
     assert _seeds([0, 1, 2], 2) == [0, 1]
     assert _seeds([3, 1], 4) == [3, 1, 0, 2]
     assert _seeds([], 2) == [0, 1]
-    for count in (0, -1):
-        with pytest.raises(ZooError, match=rf"^seeds is {count}; give 1 or more\.$"):
-            _seeds([0], count)
+    for count in (0, -1, 1.5, "a"):
+        with pytest.raises(ZooError, match=rf"^seeds is {count!r}; give 1 or more\.$"):
+            _seeds([0], count)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from torch import nn
 
 from zoo import init, registry
 from zoo.bundles.index import TENSORS, is_weight_name
-from zoo.bundles.load import check_arguments, check_options, device_of, load_model
+from zoo.bundles.load import check_arguments, check_options, check_units, device_of, load_model
 from zoo.bundles.record import Record
 from zoo.errors import ZooError
 
@@ -30,7 +30,7 @@ def create(
     Args:
         name: a model (`"bilstm_attn"`, or `"timm/resnet18"` for one of timm's), or what loads without saying so: a
             weight (`"bilstm_attn.imdb_v1"`), the folder of a bundle, a source URL.
-        pretrained: load the model's default weight.
+        pretrained: True loads the model's default weight.
         weights: load this one: its tag (`"imdb_v1"`), its full name, the folder of a bundle, or a source URL.
         device: where the model is made, by default torch's default device.
         dtype: of parameters and floating-point buffers; float32 by default, whatever the bundle stores.
@@ -46,6 +46,8 @@ def create(
     model does not take, and a device that is not there.
     """
     name = text_of(name)
+    if not isinstance(pretrained, bool):  # a tag here would be the default weight without a word
+        raise ZooError(f"pretrained is {pretrained!r} where True or False is expected; name a weight by weights=.")
     wanted, is_model = name, is_model_name(name)
     if is_model:
         entry = registry.get(name)
@@ -110,6 +112,7 @@ def _fresh(
     check_arguments(entry, model_args)
     with device_of(device):
         model = registry.construct(entry.name, model_args)
+    check_units(entry.name, model, model_args)
     init.apply(model, entry.init)
     model.to(dtype=dtype or torch.float32)
     model.zoo = Record(entry.name, None, entry.task)

@@ -109,6 +109,8 @@ def _hashes(bundle: Bundle) -> None:
 def _schema(bundle: Bundle) -> None:
     recipe_of(bundle)
     check_schema(bundle)
+    if bundle.entry is not None:
+        bundle.path("README.md")  # a run has none yet
     tasks.get(bundle.config["task"])
 
 
@@ -242,8 +244,8 @@ def allowed(least: float, std: float, n: int, k: int) -> float:
 
 
 def _seeds(published: list[int], count: int) -> list[int]:
-    if count < 1:
-        raise ZooError(f"seeds is {count}; give 1 or more.")
+    if type(count) is not int or count < 1:
+        raise ZooError(f"seeds is {count!r}; give 1 or more.")
     further = (seed for seed in range(count + len(published)) if seed not in published)
     return [*published, *further][:count]
 

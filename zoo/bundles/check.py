@@ -21,10 +21,11 @@ from zoo.errors import ZooError
 
 
 def check_schema(bundle: Bundle) -> None:
-    """Raise `ZooError`, naming the file and the key, where config.json or metrics.json is not what it has to be."""
+    """Raise `ZooError`, naming the file, where config.json or metrics.json is not right or log.csv is not there."""
     check_config(bundle)
     check_figures(bundle)
     _check_sums(bundle)
+    bundle.path("log.csv")  # the curve, which loading does without
 
 
 def check_parameters(bundle: Bundle) -> None:

@@ -109,6 +109,13 @@ def check_arguments(entry: registry.Model, arguments: Mapping[str, Any]) -> None
         ) from error
 
 
+def check_units(name: str, model: nn.Module, arguments: Mapping[str, Any]) -> None:
+    """Raise `ZooError` where a layer has nothing to train, as one of width 0."""
+    for layer, parameter in model.named_parameters():
+        if not parameter.numel():
+            raise ZooError(f"model {name!r} with {dict(arguments)} has no units in {layer}; give 1 or more.")
+
+
 class _SkipFills(TorchFunctionMode):
     """Leaves out everything that only fills a tensor: on the meta device that is work without effect.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from zoo.bundles.format import Bundle, open_bundle
 from zoo.bundles.index import TENSORS, Entry, entry_of, is_weight_name, model_of
+from zoo.create import text_of
 from zoo.errors import ZooError, unknown
 from zoo.sources import cache
 from zoo.sources.cache import Source
@@ -86,7 +87,7 @@ def pull(name: str | os.PathLike[str], to: str | os.PathLike[str] | None = None)
 
 def locate(name: str | os.PathLike[str]) -> Path | tuple[Source, Entry]:
     """The source and entry that a name means, or the bundle folder that no index names; `ZooError` if it means none."""
-    name = os.fspath(name)
+    name = text_of(name)
     if not name:
         raise ZooError("the name of a weight is empty; give a weight, a model or the path of a bundle.")
     if "://" in name:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from zoo import data, init, registry, tasks
+from zoo.bundles.load import check_units
 from zoo.data import DataSet, Split
 from zoo.errors import ZooError
 from zoo.recipes import Recipe
@@ -139,7 +140,5 @@ def _parameters(config: dict[str, Any], kind: kinds.Kind) -> int:
         raise ZooError(
             f"model_args.num_classes is {outputs}, but {config['data']} has {len(labels)} labels; leave it out."
         )
-    for layer, parameter in model.named_parameters():
-        if not parameter.numel():
-            raise ZooError(f"model_args: {name} with {arguments} has no units in {layer}; give 1 or more.")
+    check_units(name, model, arguments)
     return sum(parameter.numel() for parameter in model.parameters())

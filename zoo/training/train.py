@@ -89,6 +89,8 @@ def _resolve(recipe: Recipe | str | os.PathLike[str] | dict[str, Any], overrides
 
     if isinstance(recipe, (str, os.PathLike)):
         return load_recipe(Path(recipe) if isinstance(recipe, os.PathLike) else recipe, overrides)
+    if not isinstance(recipe, (Recipe, dict)):
+        raise ZooError(f"{recipe!r} is no recipe; give its name, its path, or a dict of its keys.")
     name = recipe.name if isinstance(recipe, Recipe) else ""
     content = recipe.model_dump() if isinstance(recipe, Recipe) else copy.deepcopy(recipe)
     for key, value in overrides.items():
