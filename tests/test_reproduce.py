@@ -252,7 +252,7 @@ def test_what_is_no_name_at_all(bundle: Path, tmp_path: Path):
     for call in (zoo.evaluate, zoo.verify, zoo.reproduce, zoo.pull, lambda name: zoo.publish(name, tmp_path)):
         with pytest.raises(ZooError, match=r"^None names no model or weight"):
             call(None)  # type: ignore[arg-type]
-    with pytest.raises(ZooError, match=r"^None names no "):
+    with pytest.raises(ZooError, match=r"^None is no place to publish to; give a folder or hf://OWNER/REPO\.$"):
         zoo.publish(bundle, None)  # type: ignore[arg-type]
     with pytest.raises(ZooError, match=r"^None is no recipe; give its name, its path, or a dict of its keys\.$"):
         zoo.train(None, out=tmp_path / "run")  # type: ignore[arg-type]

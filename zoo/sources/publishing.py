@@ -17,7 +17,6 @@ from zoo.bundles.check import check_parameters, check_schema, is_number
 from zoo.bundles.format import Bundle
 from zoo.bundles.index import FILES, TENSORS, Entry, FileRecord, is_weight_name, model_of, read_index, write_index
 from zoo.bundles.integrity import sha256
-from zoo.create import text_of
 from zoo.errors import ZooError
 from zoo.sources import cache
 from zoo.sources.finding import find
@@ -63,7 +62,9 @@ def publish(
     bundles = [_bundle(run) for run in (runs if isinstance(runs, list | tuple) else [runs])]
     if not bundles:
         raise ZooError("there is nothing to publish; give a run.")
-    destination = text_of(to)
+    if not isinstance(to, str | os.PathLike):
+        raise ZooError(f"{to!r} is no place to publish to; give a folder or hf://OWNER/REPO.")
+    destination = os.fspath(to)
     with tempfile.TemporaryDirectory() as scratch:
         draft = _draft(bundles, Path(scratch), _read_baselines(baselines), list(notes))
         if destination.startswith("hf://"):

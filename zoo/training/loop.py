@@ -100,8 +100,8 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
         accelerator = _accelerator(recipe, device)
         place = _restore(folder, setup, trained, averaged, optimizer, accelerator.scaler)
         model, stepper = accelerator.prepare(torch.compile(raw) if recipe.train.compile else raw, optimizer)
-    # Without a scaler all that accelerate adds to them is a search for another package in each step, half a
-    # millisecond, and a division of the loss by one.
+    # Without a scaler accelerate's step looks for another package each time, which takes half a millisecond, and its
+    # backward divides the loss by one.
     update = updater(optimizer if accelerator.scaler is None else stepper)
     descend = Tensor.backward if accelerator.scaler is None else accelerator.backward
     task = tasks.get(setup.config["task"])
