@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -30,6 +31,8 @@ RECIPE: dict[str, Any] = {
     "train": {"epochs": 3, "clip": 1.0, "average": {"decay": 0.9}},
 }
 LAUNCH = [sys.executable, "-m", "torch.distributed.run"]
+# With --cpu in place of --multi_gpu accelerate starts a single process.
+ACCELERATE = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
 
 
 @pytest.fixture(scope="module")
@@ -72,17 +75,29 @@ def same(run: Run, other: Run) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "launcher",
+    ("launcher", "count"),
     [
-        [*LAUNCH, "--nproc-per-node", "2"],
-        [*LAUNCH, "--nproc-per-node", "3"],
-        [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1"],
+        ([*LAUNCH, "--nproc-per-node", "2"], 2),
+        ([*LAUNCH, "--nproc-per-node", "3"], 3),
+        # With --cpu in place of --multi_gpu accelerate starts a single process.
+        (
+            [
+                sys.executable,
+                "-m",
+                "accelerate.commands.launch",
+                "--multi_gpu",
+                "--num_processes=2",
+                "--num_machines=1",
+            ],
+            2,
+        ),
     ],
     ids=["torchrun 2", "torchrun 3", "accelerate"],
 )
-def test_the_curve_is_that_of_one_process(launcher: list[str], recipe: Path, alone: Run, tmp_path: Path):
+def test_the_curve_is_that_of_one_process(launcher: list[str], count: int, recipe: Path, alone: Run, tmp_path: Path):
     out, err = finished(start(*launcher, recipe=recipe, out=tmp_path / "run"))
     assert out.count("accuracy") == err.count("epoch 2") == 1, "one process speaks"
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["environment"]["processes"] == count
     same(Run(tmp_path / "run"), alone)
     assert not list((tmp_path / "run").rglob("*.tmp"))
 
@@ -120,6 +135,7 @@ def test_one_that_dies_ends_all_and_another_number_of_them_goes_on(recipe: Path,
     os.kill(int(workers[-1]), signal.SIGKILL)
     _, err = launch.communicate(timeout=300)
     assert launch.returncode != 0 and "SIGKILL" in err, "the launcher says who died"
+    assert "another process of this launch has ended" in err and "unexpected" not in err
     assert not Run(out).finished
     finished(start(*LAUNCH, "--nproc-per-node", "3", recipe=recipe, out=out, more=("--resume",)))
     same(Run(out), alone)
@@ -140,6 +156,10 @@ def test_bad_input_ends_all_with_its_sentence(recipe: Path, tmp_path: Path):
     [
         ({"WORLD_SIZE": "x"}, r"\(WORLD_SIZE is 'x'\), but WORLD_SIZE is 'x'; start them with torchrun, or unset"),
         ({"WORLD_SIZE": "2"}, r"\(WORLD_SIZE is '2'\), but RANK is ''; "),
+        (
+            {"OMPI_COMM_WORLD_SIZE": "2"},
+            r"of MPI \(OMPI_COMM_WORLD_SIZE is '2'\); start them with torchrun, ",
+        ),
         ({"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1"}, "but MASTER_PORT is ''; "),
         ({"WORLD_SIZE": "2", "RANK": "0", "MASTER_PORT": "29500"}, "but MASTER_ADDR is ''; "),
         ({"WORLD_SIZE": "2", "RANK": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}, "but RANK is '2'; "),

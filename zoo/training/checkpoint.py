@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from zoo.errors import ZooError
+from zoo.training import processes
 
 KEEP = 2
 
@@ -79,7 +80,7 @@ def read(folder: Path, step: int, instead: str = "") -> Checkpoint | None:
                 parts.setdefault(part, {})[name] = file.get_tensor(key).clone()
             return parts, json.loads(file.metadata()["state"])
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        if instead:
+        if instead and processes.is_main():
             print(f"checkpoint {path.name} is damaged ({error}); {instead}.", file=sys.stderr)
         return None
 

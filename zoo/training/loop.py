@@ -250,7 +250,10 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
             place = Place(epoch=place.epoch + 1, step=place.step, seconds=place.seconds)
             done = place.step >= total or stopped()
             number = leaving(agree=True)
-            if number or done or time.monotonic() - saved_at > SAVE_EVERY:
+            # With the best epoch's weights goes a checkpoint behind it: an epoch that is done again may end otherwise
+            # where the run is not deterministic, and its weights are gone by then.
+            best = recipe.train.keep_best and selection.is_best(selection.measured(rows, recipe.evaluate.metric))
+            if number or done or best or time.monotonic() - saved_at > SAVE_EVERY:
                 save()
             if number:
                 signals.leave(number)

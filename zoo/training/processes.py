@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
@@ -21,13 +22,24 @@ from zoo.training.feed import Inputs
 MEETING = ("WORLD_SIZE", "RANK", "MASTER_ADDR", "MASTER_PORT")
 """What a launcher tells each of its processes in the environment, for them to meet."""
 
+MPI = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
+"""What MPI's launchers call the number of processes. accelerate would wait for them, and nobody has them meet here."""
+
 
 def join(device: torch.device) -> None:
     """Meet the other processes of the launch, where there are any: over gloo on CPUs, over NCCL on GPUs.
 
     Raises `ZooError` where the environment tells of a launch but not how to meet, and where the processes do not.
     """
-    if os.environ.get("WORLD_SIZE", "1") == "1" or dist.is_initialized():
+    if dist.is_initialized():
+        return
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        for name in MPI:
+            if os.environ.get(name, "1") != "1":
+                raise ZooError(
+                    f"the environment tells of several processes of MPI ({name} is {os.environ[name]!r}); start them "
+                    f"with torchrun, or unset {name} to train alone."
+                )
         return
     told = {name: os.environ.get(name, "") for name in MEETING}
     wrong = [name for name, value in told.items() if not (value if name == "MASTER_ADDR" else value.isdecimal())]
@@ -46,9 +58,22 @@ def join(device: torch.device) -> None:
     atexit.register(dist.destroy_process_group)
 
 
+@contextmanager
+def others() -> Iterator[None]:
+    """Raise `ZooError` where what stands inside waits for another process that has ended."""
+    try:
+        yield
+    except RuntimeError as error:
+        if count() == 1 or not (isinstance(error, dist.DistError) or "gloo" in str(error)):
+            raise
+        raise ZooError(
+            "another process of this launch has ended; see what it said, mend that, and go on with --resume."
+        ) from error
+
+
 def alone() -> dict[str, str]:
     """This process's environment without its launch: for runs of their own, which meet nobody."""
-    return {name: value for name, value in os.environ.items() if name not in (*MEETING, "LOCAL_RANK")}
+    return {name: value for name, value in os.environ.items() if name not in (*MEETING, *MPI, "LOCAL_RANK")}
 
 
 def count() -> int:

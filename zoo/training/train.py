@@ -54,7 +54,8 @@ def train(
     Started by `torchrun` or `accelerate launch`, several processes train one model and give the same result; the run's
     folder must be one that all of them see. Metrics are measured on the test split, or on the held-out part where the
     recipe has `data.validation` above 0.
-    Raises `ZooError` for a bad recipe, missing data or device, a folder in use, a loss that is not finite.
+    Raises `ZooError` for a bad recipe, missing data or device, a folder in use, a loss that is not finite, and where
+    another process of the launch has ended.
     """
     if out is None and resume:
         out = named(recipe)
@@ -63,7 +64,7 @@ def train(
     where = _device(device, recipe)
     check_tracker(track)
     processes.join(where)
-    with ExitStack() as held:
+    with processes.others(), ExitStack() as held:
         if processes.is_main():
             held.enter_context(claimed(folder, recipe, resume))
             own = folder
