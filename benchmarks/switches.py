@@ -2,10 +2,10 @@
 
     python benchmarks/switches.py RECIPE [--steps N] [--rounds N]
 
-Switches are `train.precision`, `channels_last`, `compile`, `matmul_conv` and `fast_dropout`. Each contender trains for
-N steps through `zoo.train`, without the test split; a round runs each once, every other round backwards, and a first
-round warms up and is not counted. Compared are samples a second, as log.csv has them; a ratio is the median of the
-rounds' ratios.
+Switches are `train.precision`, `channels_last`, `compile`, `matmul_conv` and `fast_dropout`, and `optimizer.fused`.
+Each contender trains for N steps through `zoo.train`, without the test split; a round runs each once, every other round
+backwards, and a first round warms up and is not counted. Compared are samples a second, as log.csv has them; a ratio is
+the median of the rounds' ratios.
 
 Prints a sentence a switch, such as `zoo publish --note` takes for the card. Where a switch is worth nothing on the
 processor at hand, the sentence says so too.
@@ -27,11 +27,12 @@ from zoo.environment import environment
 from zoo.recipes import Recipe, load_recipe
 
 OFF: dict[str, Any] = {
-    "precision": "fp32",
-    "channels_last": False,
-    "compile": False,
-    "matmul_conv": False,
-    "fast_dropout": False,
+    "train.precision": "fp32",
+    "train.channels_last": False,
+    "train.compile": False,
+    "train.matmul_conv": False,
+    "train.fast_dropout": False,
+    "optimizer.fused": False,
 }
 
 
@@ -42,8 +43,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="times that each contender trains")
     arguments = parser.parse_args()
     recipe = load_recipe(arguments.recipe)
-    used = {name: value for name, value in recipe.train.model_dump().items() if value != OFF.get(name, value)}
-    ways: list[dict[str, Any]] = [{}, *({f"train.{name}": OFF[name]} for name in used)]
+    content = recipe.model_dump()
+    set_to = {key: content[section].get(name) for key in OFF for section, name in [key.split(".")]}
+    used = {key: value for key, value in set_to.items() if value not in (OFF[key], None)}
+    ways: list[dict[str, Any]] = [{}, *({key: OFF[key]} for key in used)]
     speeds: list[list[float]] = [[] for _ in ways]
     for turn in range(arguments.rounds + 1):
         for i in range(len(ways))[:: -1 if turn % 2 else 1]:
@@ -51,9 +54,9 @@ def main() -> None:
             if turn:
                 speeds[i].append(speed)
     place = environment(torch.device("cpu"))
-    for (name, value), slower in zip(used.items(), speeds[1:], strict=True):
+    for (key, value), slower in zip(used.items(), speeds[1:], strict=True):
         ratio = statistics.median(a / b for a, b in zip(speeds[0], slower, strict=True))
-        named = f"train.{name}" + ("" if value is True else f": {value}")
+        named = key + ("" if value is True else f": {value}")
         print(
             f"With {named} training is {ratio:.2f} times as fast as without "
             f"({statistics.median(speeds[0]):.0f} and {statistics.median(slower):.0f} samples a second; "

@@ -60,7 +60,7 @@ def test_a_key_near_to_none_gets_the_list(file: Path):
     message = refusal(file, optimizer__qqq=1)
     assert message == (
         "unknown key optimizer.qqq; known there: "
-        "lr, weight_decay, decay_vectors, layer_decay, groups, name, betas, eps."
+        "lr, weight_decay, decay_vectors, layer_decay, groups, fused, name, betas, eps."
     )
     # Those are AdamW's keys; SGD has others.
     assert "nesterov" in refusal(file, optimizer="{name: sgd, lr: 1, qqq: 1}")

@@ -105,6 +105,11 @@ def test_steps_are_those_of_torch(recipe: SGD | Adam, reference: Any):
         assert torch.allclose(a, b, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("recipe", [sgd(), sgd(fused=False), Adam(name="adamw", lr=0.1, fused=False)])
+def test_one_kernel_takes_a_step_unless_the_recipe_says_otherwise(recipe: SGD | Adam):
+    assert all(group["fused"] is recipe.fused for group in optimizer(Net(), NOTHING, recipe).param_groups)
+
+
 def test_the_rate_of_every_group_in_every_step():
     groups = [Group(match="head.*", lr_scale=10.0), Group(match="*.bias", frozen_epochs=2)]
     model = Net()

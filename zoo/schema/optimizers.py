@@ -35,7 +35,13 @@ class _Optimizer(Strict):
     groups: list[Group] = []
 
 
-class SGD(_Optimizer):
+class _Torch(_Optimizer):
+    """`fused` takes a step in one kernel; it is on, for the published weights were trained with it."""
+
+    fused: bool = True
+
+
+class SGD(_Torch):
     """Stochastic gradient descent; vectors (biases, norms) take no weight decay unless decay_vectors."""
 
     name: Literal["sgd"]
@@ -43,7 +49,7 @@ class SGD(_Optimizer):
     nesterov: bool = True
 
 
-class Adam(_Optimizer):
+class Adam(_Torch):
     """Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019); vectors take no weight decay unless decay_vectors."""
 
     name: Literal["adam", "adamw"]

@@ -29,11 +29,11 @@ def optimizer(model: nn.Module, criterion: nn.Module, recipe: Optimizer) -> torc
             lr=recipe.lr,
             momentum=recipe.momentum,
             nesterov=recipe.nesterov and recipe.momentum > 0,
-            fused=True,
+            fused=recipe.fused,
         )
     betas = (recipe.betas[0], recipe.betas[1])
     kind = torch.optim.Adam if recipe.name == "adam" else torch.optim.AdamW
-    return kind(groups, lr=recipe.lr, betas=betas, eps=recipe.eps, fused=True)
+    return kind(groups, lr=recipe.lr, betas=betas, eps=recipe.eps, fused=recipe.fused)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float, epoch: int) -> None:
