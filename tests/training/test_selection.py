@@ -70,6 +70,23 @@ def test_a_resumed_run_stops_at_the_same_epoch(run, tmp_path, monkeypatch: pytes
     assert (again.folder / "model.safetensors").read_bytes() == (run.folder / "model.safetensors").read_bytes()
 
 
+def test_behind_every_best_epoch_there_is_a_checkpoint(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    """However seldom others are written: an epoch that was done again need not be as good once more."""
+    from zoo.training import loop
+
+    monkeypatch.setattr(loop, "SAVE_EVERY", 1e9)
+    written: dict[str, list[int]] = {"best": [], "checkpoints": []}
+    save = checkpoint.save
+
+    def noted(folder: Path, step: int, *content: Any) -> Path:
+        written[folder.name].append(step)
+        return save(folder, step, *content)
+
+    monkeypatch.setattr(checkpoint, "save", noted)
+    zoo.train(RECIPE, out=tmp_path / "run", device="cpu")
+    assert len(written["best"]) > 2 and set(written["best"]) <= set(written["checkpoints"])
+
+
 @pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"cut"), lambda path: path.unlink()])
 def test_a_best_epoch_that_is_damaged_is_not_replaced_by_another(run, tmp_path: Path, damage: Any):
     folder = tmp_path / "run"
