@@ -132,7 +132,7 @@ def test_with_a_scaler_accelerate_decides_whether_to_step():
         assert parameter.grad is None and torch.equal(parameter, before) is not moved
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_on_a_gpu_too():
     def on_gpu() -> list[nn.Parameter]:
         return [nn.Parameter(parameter.detach().cuda()) for parameter in weights()]

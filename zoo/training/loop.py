@@ -100,10 +100,10 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
         accelerator = _accelerator(recipe, device)
         place = _restore(folder, setup, trained, averaged, optimizer, accelerator.scaler)
         model, stepper = accelerator.prepare(torch.compile(raw) if recipe.train.compile else raw, optimizer)
-    # Without a scaler accelerate's step looks for another package each time, which takes half a millisecond, and its
-    # backward divides the loss by one.
+    # Without a scaler accelerate's step adds a search for another package, and its backward a division by one.
     update = updater(optimizer if accelerator.scaler is None else stepper)
     descend = Tensor.backward if accelerator.scaler is None else accelerator.backward
+    current = averaged.module if averaged is not None else raw  # what would be published
     task = tasks.get(setup.config["task"])
     metric = task.metrics[recipe.evaluate.metric]
     parameters = list(trained.parameters())
@@ -122,18 +122,14 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
         return number if processes.count() == 1 else processes.largest(number, device) if agree else 0
 
     def validated() -> dict[str, float]:
-        """The metrics on the validation split, measured by one process; the best epoch's weights are kept aside."""
-        current, values = averaged.module if averaged is not None else raw, dict.fromkeys(task.metrics, 0.0)
+        """The metrics on the validation split, measured by one process."""
+        values = dict.fromkeys(task.metrics, 0.0)
         if processes.is_main():
             values = measure(
                 current, setup.held, setup.config, tokenizer=setup.tokenizer, batch_size=recipe.evaluate.batch_size
             )
         told = processes.told_by_main(list(values.values()), device)
-        row = {f"validation_{name}": value for name, value in zip(values, told, strict=True)}
-        best = recipe.train.keep_best and selection.is_best(selection.measured([*rows, row], recipe.evaluate.metric))
-        if best and processes.is_main():
-            _write(folder / BEST, place.step, {"model": current.state_dict()}, {})
-        return row
+        return {f"validation_{name}": value for name, value in zip(values, told, strict=True)}
 
     def stopped() -> bool:
         stop = recipe.train.early_stopping
@@ -243,6 +239,9 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
                 row |= validated()
                 place.seconds += time.perf_counter() - started
             rows.append(row)
+            best = recipe.train.keep_best and selection.is_best(selection.measured(rows, recipe.evaluate.metric))
+            if best and processes.is_main():
+                _write(folder / BEST, place.step, {"model": current.state_dict()}, {})
             if processes.is_main():
                 write_log(folder, rows)
             tell(place.step, {k: v for k, v in row.items() if k != "step"})
@@ -250,9 +249,8 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
             place = Place(epoch=place.epoch + 1, step=place.step, seconds=place.seconds)
             done = place.step >= total or stopped()
             number = leaving(agree=True)
-            # With the best epoch's weights goes a checkpoint behind it: an epoch that is done again may end otherwise
-            # where the run is not deterministic, and its weights are gone by then.
-            best = recipe.train.keep_best and selection.is_best(selection.measured(rows, recipe.evaluate.metric))
+            # Behind a best epoch too: done again it may end otherwise where the run is not deterministic, and weights
+            # that were the best before it are gone by then.
             if number or done or best or time.monotonic() - saved_at > SAVE_EVERY:
                 save()
             if number:
@@ -260,7 +258,7 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
     if recipe.train.keep_best:
         state = _best(folder, selection.measured(rows, recipe.evaluate.metric), [int(row["step"]) for row in rows])
     else:
-        state = (averaged.module if averaged is not None else raw).state_dict()
+        state = current.state_dict()
     return Trained({k: v.detach().cpu().contiguous() for k, v in state.items()}, place.seconds)
 
 

@@ -44,7 +44,7 @@ def kept() -> Iterator[None]:
 
     By itself it hands large ones back to the system at once, and each page of a new one then costs a fault: 0.3 of the
     time of an LSTM's step (`benchmarks/train.py lstm_text`), and as in training so in measuring. What is computed stays
-    the same to the bit; at its peak a process may hold twice as much. PyTorch's tuning guide loads another allocator to
+    the same to the bit; at its peak a process may hold more. PyTorch's tuning guide loads another allocator to
     that end; two parameters of the one at hand do it (mallopt(3)). Left as they are: other C libraries; processors but
     x86-64, for which torch brings an allocator of its own; threads but the main one, whose heaps would grow by far
     more; processes whose memory is limited (`ulimit -v`); and an allocator that the environment has parameters for.

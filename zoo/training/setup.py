@@ -140,5 +140,8 @@ def _parameters(config: dict[str, Any], kind: kinds.Kind) -> int:
         raise ZooError(
             f"model_args.num_classes is {outputs}, but {config['data']} has {len(labels)} labels; leave it out."
         )
-    check_units(name, model, arguments)
+    try:
+        check_units(name, model, arguments)
+    except ZooError as error:
+        raise ZooError(f"model_args: {error}") from error
     return sum(parameter.numel() for parameter in model.parameters())
