@@ -23,8 +23,8 @@ import torch
 from load import Row, report
 from torch import Tensor, nn
 
+from zoo.kinds import text
 from zoo.recipes import load_recipe
-from zoo.training.kinds import text
 from zoo.training.setup import fresh_model, prepare
 
 CPU = torch.device("cpu")

@@ -21,9 +21,9 @@ from torch import Tensor
 
 from zoo import data
 from zoo.data import DataSet, Split
+from zoo.kinds.series import Windows
 from zoo.recipes import load_recipe
 from zoo.tasks.forecasting import mse
-from zoo.training.kinds.series import Windows
 
 CONTEXTS = (96, 192, 336, 512, 720)
 RIDGES = (0.0, 1e2, 1e3, 1e4)  # beside sums of squares over 57,000 windows of variance 1

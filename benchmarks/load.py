@@ -121,8 +121,7 @@ def contenders(files: dict[str, Path]) -> dict[str, Callable[[], object]]:
     from safetensors.torch import load_file
 
     import zoo
-    from zoo import registry
-    from zoo.bundles import integrity
+    from zoo import integrity, registry
 
     def first() -> object:
         integrity._memo.clear()

@@ -24,17 +24,17 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
-from zoo import registry
+from zoo import kinds, registry
 from zoo.data import Split, files
 from zoo.data.idx import MNIST
-from zoo.data.transforms import normalize
+from zoo.kinds.feed import Feed, Inputs
+from zoo.kinds.transforms import normalize
 from zoo.nn.matmul_conv import use_matmul_conv
 from zoo.recipes import Recipe
-from zoo.training import kinds, memory
-from zoo.training.feed import Feed, Inputs
 from zoo.training.loop import fit
-from zoo.training.optim import optimizer
+from zoo.training.machine import memory
 from zoo.training.setup import Setup, fresh_model
+from zoo.training.update.build import optimizer
 
 CPU = torch.device("cpu")
 Batches = Iterable[tuple[Tensor | Inputs, Tensor]]

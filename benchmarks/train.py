@@ -6,8 +6,8 @@ MODEL is mnist_mlp (the default), cnn_cifar, resnet18_cifar or lstm_text. Needs 
 `bench`) and the model's data set in ZOO_DATA. The contenders are those of `peers.py`: the engine (**zoo**), a **bare**
 loop over its batches, **torchvision**'s reference pipeline, **Lightning**'s Trainer and **timm**'s loader. They do the
 same arithmetic; where something follows a name's comma, that one trains with these other switches of the recipe. The
-bare loop keeps its memory as the engine does (`zoo.training.memory.kept`), and takes turns with it in one process; each
-turn of a peer has a process of its own, in which memory is as Python starts with it.
+bare loop keeps its memory as the engine does (`zoo.training.machine.memory.kept`), and takes turns with it in one
+process; each turn of a peer has a process of its own, in which memory is as Python starts with it.
 
 A round runs each for three epochs, of all training samples for `mnist_mlp` and of a fixed number of steps, on as many
 samples from all over the training split, for the others. The first epoch pays for what is made once (imports, model,
@@ -40,8 +40,8 @@ from load import Row, report
 from peers import Job, Laps
 
 from zoo.data import Split
+from zoo.kinds import text
 from zoo.recipes import Recipe, override, parse
-from zoo.training.kinds import text
 from zoo.training.measure import measure
 from zoo.training.setup import Setup, prepare
 

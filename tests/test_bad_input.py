@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from zoo.bundles.integrity import sha256
 from zoo.cli import main
+from zoo.integrity import sha256
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from zoo.data import Split
-from zoo.data.transforms import normalize
+from zoo.kinds.transforms import normalize
 from zoo.recipes import load_recipe, parse
 from zoo.training.setup import prepare
 

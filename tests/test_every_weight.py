@@ -18,8 +18,8 @@ import torch
 
 import zoo
 from zoo import sources
+from zoo._predictor import Predictor
 from zoo.environment import environment
-from zoo.predictor import Predictor
 from zoo.sources.folder import PACKAGE, Folder
 
 HERE = Path(__file__).parent

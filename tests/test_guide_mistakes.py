@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 import zoo.nn
 from zoo import registry
-from zoo.create import create
+from zoo._create import create
 from zoo.errors import ZooError
 from zoo.nn import AttentionPooling, ContrastiveLoss, FocalLoss, Recurrent, bias_relu, length_mask
 from zoo.nn.recurrent import CELLS

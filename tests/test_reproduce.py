@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 import zoo
 from zoo import ZooError, data
-from zoo.reproduce import _seeds, allowed
+from zoo._reproduce import _seeds, allowed
 from zoo.training import Run
 
 NAME = "mlp.digits_v1"

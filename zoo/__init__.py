@@ -5,28 +5,26 @@ The public names below are imported when they are first used, so that `import zo
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zoo._create import create as create
+    from zoo._predictor import Predictor as Predictor
+    from zoo._predictor import predictor as predictor
+    from zoo._reproduce import evaluate as evaluate
+    from zoo._reproduce import reproduce as reproduce
+    from zoo._reproduce import verify as verify
     from zoo.bundles.record import Record as Record
     from zoo.catalog import ModelInfo as ModelInfo
     from zoo.catalog import info as info
     from zoo.catalog import list_models as list_models
     from zoo.catalog import list_weights as list_weights
-    from zoo.create import create as create
     from zoo.errors import ZooError as ZooError
-    from zoo.predictor import Predictor as Predictor
-    from zoo.predictor import predictor as predictor
+    from zoo.publishing import publish as publish
     from zoo.recipes import list_recipes as list_recipes
     from zoo.recipes import load_recipe as load_recipe
     from zoo.registry import register_model as register_model
-    from zoo.reproduce import evaluate as evaluate
-    from zoo.reproduce import reproduce as reproduce
-    from zoo.reproduce import verify as verify
-    from zoo.sources import publish as publish
     from zoo.sources import pull as pull
     from zoo.training import train as train
 
@@ -34,37 +32,26 @@ if TYPE_CHECKING:
 
 _HOME = {
     "ModelInfo": "zoo.catalog",
-    "Predictor": "zoo.predictor",
+    "Predictor": "zoo._predictor",
     "Record": "zoo.bundles.record",
     "ZooError": "zoo.errors",
-    "create": "zoo.create",
-    "evaluate": "zoo.reproduce",
+    "create": "zoo._create",
+    "evaluate": "zoo._reproduce",
     "info": "zoo.catalog",
     "list_models": "zoo.catalog",
     "list_recipes": "zoo.recipes",
     "list_weights": "zoo.catalog",
     "load_recipe": "zoo.recipes",
-    "predictor": "zoo.predictor",
-    "publish": "zoo.sources",
+    "predictor": "zoo._predictor",
+    "publish": "zoo.publishing",
     "pull": "zoo.sources",
     "register_model": "zoo.registry",
-    "reproduce": "zoo.reproduce",
+    "reproduce": "zoo._reproduce",
     "train": "zoo.training",
-    "verify": "zoo.reproduce",
+    "verify": "zoo._reproduce",
 }
 
 __all__ = [*_HOME]  # pyright: ignore[reportUnsupportedDunderAll]
-
-
-class _Package(ModuleType):
-    """Python binds a submodule to its package when it is imported; `zoo.create` must stay the function all the same."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOME and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

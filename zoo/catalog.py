@@ -8,10 +8,10 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from zoo import registry
+from zoo._create import is_model_name, text_of
 from zoo.bundles.format import Bundle
 from zoo.bundles.index import Entry, model_of
 from zoo.bundles.load import skeleton
-from zoo.create import is_model_name, text_of
 from zoo.errors import unknown
 
 

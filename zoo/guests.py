@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo.bundles.integrity import check_file
 from zoo.bundles.load import check_arguments, check_options, device_of
 from zoo.bundles.record import Record
 from zoo.errors import ZooError, unknown
+from zoo.integrity import check_file
 from zoo.registry import GUESTS, Model
 
 TENSORS = "model.safetensors"

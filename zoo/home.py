@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from zoo.bundles.integrity import home
 from zoo.errors import ZooError
+from zoo.integrity import home
 
 # Cleared by name: ZOO_HOME may point at a folder that holds other things too.
 PARTS = {

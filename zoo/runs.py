@@ -110,7 +110,7 @@ def draw(comparison: Comparison, path: str | os.PathLike[str]) -> None:
 
     Raises `ZooError` where matplotlib is not installed, a run has no epoch yet, or the file cannot be written.
     """
-    from zoo.viz.figure import new, save
+    from zoo.viz._figure import new, save
 
     columns = {name: both for name, both in comparison.curves.items() if all(both)}
     if not columns:

@@ -11,8 +11,8 @@ import pytest
 from torch import nn
 
 from zoo import registry
-from zoo.bundles.integrity import sha256
 from zoo.bundles.write import write_bundle
+from zoo.integrity import sha256
 
 RECIPE = "model: mlp\ndata: {name: digits, batch_size: 64}\nevaluate:\n  metric: accuracy\n  seeds: 5\n"
 

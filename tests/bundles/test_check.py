@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from zoo.bundles.check import check_parameters, check_schema
 from zoo.bundles.format import Bundle, open_bundle
+from zoo.check import check_parameters, check_schema
 from zoo.errors import ZooError
 
 

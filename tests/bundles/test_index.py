@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from zoo.bundles.index import REQUIRED, Entry, entry_of, is_weight_name, read_index, write_index
-from zoo.bundles.integrity import sha256
 from zoo.errors import ZooError
+from zoo.integrity import sha256
 
 FILES = {file: {"sha256": "a" * 64, "size": 3} for file in REQUIRED}
 

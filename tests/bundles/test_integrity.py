@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from zoo.bundles import integrity
-from zoo.bundles.integrity import check_file, sha256
+from zoo import integrity
 from zoo.errors import ZooError
+from zoo.integrity import check_file, sha256
 
 CONTENT = bytes(range(256)) * 5000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -65,7 +65,7 @@ def test_a_remembered_hash_does_not_vouch_for_another(file: Path, hashed: list[P
 
 def test_another_process_remembers(file: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from zoo.bundles import integrity\n"
+        "import sys; from pathlib import Path; from zoo import integrity\n"
         "integrity._SETTLED_NS = -1; path, digest = Path(sys.argv[1]), sys.argv[2]\n"
         "if sys.argv[3] == 'again': integrity.sha256 = None\n"
         "integrity.check_file(path, digest)"

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from zoo import init, registry
 from zoo.bundles import load
 from zoo.bundles.format import open_bundle
-from zoo.bundles.integrity import sha256
 from zoo.errors import ZooError
+from zoo.integrity import sha256
 
 load_model: Any = load.load_model  # every model is an nn.Module, and each has other attributes
 

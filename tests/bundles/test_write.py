@@ -14,9 +14,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from zoo.bundles.format import open_bundle
-from zoo.bundles.integrity import sha256
 from zoo.bundles.write import write_tensors
 from zoo.errors import ZooError
+from zoo.integrity import sha256
 
 
 def test_a_bundle_holds_every_file(folder: Path) -> None:

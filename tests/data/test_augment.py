@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from zoo.data import augment
+from zoo.kinds import augment
 
 SIZES = [(5, 3, 8, 8), (4, 1, 7, 11), (1, 2, 6, 5)]  # (N, C, H, W), not square too
 

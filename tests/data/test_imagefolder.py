@@ -18,7 +18,7 @@ from PIL import Image
 import zoo
 from zoo import ZooError, data
 from zoo.cli import main
-from zoo.training.kinds import image
+from zoo.kinds import image
 
 CPU = torch.device("cpu")
 

@@ -13,12 +13,12 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from zoo import init, registry
-from zoo.create import create
+from zoo._create import create
 from zoo.data.text import train_tokenizer
 from zoo.errors import ZooError
 from zoo.registry import Model
-from zoo.training import draws
-from zoo.training.dropout import use_fast_dropout
+from zoo.training.machine import draws
+from zoo.training.machine.dropout import use_fast_dropout
 
 ROOT = Path(__file__).parents[2]
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)

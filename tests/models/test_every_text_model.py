@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo import registry
-from zoo.create import create
+from zoo._create import create
 from zoo.nn.words import PAD
 
 NAMES = [name for name in registry.names() if registry.get(name).task == "text-classification"]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from zoo import init
-from zoo.create import create
+from zoo._create import create
 from zoo.models.table import Periodic, TableMLP
 
 

@@ -18,7 +18,8 @@ from types import SimpleNamespace
 import pytest
 
 from zoo.errors import ZooError
-from zoo.sources import find, publish, pull
+from zoo.publishing import publish
+from zoo.sources import find, pull
 from zoo.sources.https import TIMEOUT, Https
 
 NAME = "mlp.digits_v1"

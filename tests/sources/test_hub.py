@@ -11,7 +11,8 @@ from hub_server import HubServer
 
 from zoo.bundles.index import read_index
 from zoo.errors import ZooError
-from zoo.sources import find, publish, pull
+from zoo.publishing import publish
+from zoo.sources import find, pull
 
 REPO = "someone/mlp-digits"
 URL = f"hf://{REPO}"

@@ -17,7 +17,8 @@ import yaml
 
 from zoo.bundles.index import entry_of, read_index
 from zoo.errors import ZooError
-from zoo.sources import find, publish, pull
+from zoo.publishing import publish
+from zoo.sources import find, pull
 
 ROOT = Path(__file__).parents[2]
 
@@ -280,7 +281,7 @@ def test_wherever_a_disk_is_full_there_is_no_half_of_a_weight(make_run, small_di
 
 def test_four_processes_publish_at_once_and_none_is_lost(make_run, tmp_path: Path):
     runs = [make_run(f"run {seed}", seed=seed) for seed in range(4)]
-    script = "import sys; from zoo.sources import publish; print(publish(sys.argv[1], sys.argv[2]))"
+    script = "import sys; from zoo.publishing import publish; print(publish(sys.argv[1], sys.argv[2]))"
     all_four = [
         subprocess.Popen(
             [sys.executable, "-c", script, str(run), str(tmp_path / "shelf")],

@@ -10,7 +10,7 @@ from torch import nn
 
 import zoo
 from zoo.recipes import Adversarial
-from zoo.training.adversarial import perturbed, tables
+from zoo.training.update.adversarial import perturbed, tables
 
 
 def parts() -> tuple[nn.Module, nn.Embedding, nn.Linear]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from zoo.training.averaging import average_of
+from zoo.training.update.averaging import average_of
 
 
 def _follow(decay: float, values: list[float]) -> list[float]:

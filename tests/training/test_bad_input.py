@@ -19,7 +19,7 @@ from zoo.cli import main
 from zoo.data import fingerprint
 from zoo.data.entry import Entry
 from zoo.training import Run, checkpoint, loop
-from zoo.training.losses import build as build_loss
+from zoo.training.update.losses import build as build_loss
 
 
 def refusal(recipe: Any, out: Path, **more: Any) -> str:

@@ -9,12 +9,11 @@ import pytest
 import torch
 
 import zoo
-from zoo import ZooError
+from zoo import ZooError, kinds
 from zoo.data import Split
 from zoo.data.split import IGNORED
+from zoo.kinds.feed import Feed
 from zoo.recipes import parse
-from zoo.training import kinds
-from zoo.training.feed import Feed
 
 KIND = kinds.get("characters")
 CONFIG = {"input": {"kind": "characters", "symbols": "", "length": 10}}

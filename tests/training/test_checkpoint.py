@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from zoo import ZooError
 from zoo.recipes import SGD, Adam, Optimizer, Timm
-from zoo.schema.optimizers import timm_optimizers
+from zoo.recipes.optimizers import timm_optimizers
 from zoo.training import checkpoint, loop
-from zoo.training.optim import optimizer
+from zoo.training.update.build import optimizer
 
 
 def trained(recipe: Optimizer, steps: int) -> tuple[nn.Module, torch.optim.Optimizer]:

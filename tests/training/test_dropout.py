@@ -13,8 +13,8 @@ from torch import Tensor, nn
 import zoo
 from zoo import ZooError
 from zoo.recipes import parse
-from zoo.training import draws
-from zoo.training.dropout import use_fast_dropout
+from zoo.training.machine import draws
+from zoo.training.machine.dropout import use_fast_dropout
 
 SMALL: dict[str, Any] = {
     "model": "mlp",

@@ -20,7 +20,7 @@ from PIL import Image
 
 import zoo
 from zoo import data, registry
-from zoo.bundles.integrity import sha256
+from zoo.integrity import sha256
 from zoo.training import Run, checkpoint, loop
 
 

@@ -13,10 +13,10 @@ import torch
 from zoo import ZooError, data
 from zoo.data import DataSet, Split
 from zoo.data.text import train_tokenizer
-from zoo.data.transforms import normalize
+from zoo.kinds import image, text
+from zoo.kinds.feed import mix
+from zoo.kinds.transforms import normalize
 from zoo.recipes import Recipe, parse
-from zoo.training.feed import mix
-from zoo.training.kinds import image, text
 from zoo.training.setup import prepare
 
 CPU = torch.device("cpu")

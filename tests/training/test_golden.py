@@ -20,8 +20,8 @@ from torch import nn
 from zoo.environment import environment
 from zoo.recipes import Recipe, list_recipes, load_recipe
 from zoo.training import loop
-from zoo.training.losses import build as build_loss
 from zoo.training.setup import prepare
+from zoo.training.update.losses import build as build_loss
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 
 import zoo
 from zoo import ZooError
-from zoo.bundles.check import check_parameters, check_schema
 from zoo.bundles.format import open_bundle
+from zoo.check import check_parameters, check_schema
 from zoo.cli import main
 from zoo.data.mnist_tasks import TASKS
 from zoo.training import Run

@@ -15,7 +15,8 @@ import yaml
 
 import zoo
 from zoo import ZooError
-from zoo.training import Run, memory
+from zoo.training import Run
+from zoo.training.machine import memory
 
 SPARE = 500_000_000
 """Bytes that a process may take once it has imported what training imports."""
@@ -99,7 +100,7 @@ def test_measuring_says_its_own_batch(mlp: dict[str, Any], tmp_path: Path, monke
 
 FAULTS = """
 import contextlib, resource, sys, torch
-from zoo.training import memory
+from zoo.training.machine import memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

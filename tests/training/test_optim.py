@@ -10,9 +10,9 @@ from torch import nn
 
 from zoo import ZooError, registry
 from zoo.recipes import SGD, Adam, Curve, Group, Optimizer, Timm
-from zoo.training.groups import depths
-from zoo.training.optim import optimizer, set_rate
-from zoo.training.schedule import factor
+from zoo.training.update.build import optimizer, set_rate
+from zoo.training.update.groups import depths
+from zoo.training.update.schedule import factor
 
 NOTHING = nn.Module()  # a loss without parameters
 

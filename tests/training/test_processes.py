@@ -18,7 +18,8 @@ from safetensors.torch import load_file
 
 import zoo
 from zoo import ZooError
-from zoo.training import Run, processes
+from zoo.training import Run
+from zoo.training.machine import processes
 
 RECIPE: dict[str, Any] = {
     "model": "mlp",

@@ -11,8 +11,8 @@ import torch
 from torch.optim import lr_scheduler
 
 from zoo.recipes import Curve, MultiStep, Plateau, Schedule, Step, parse
-from zoo.schema.schedules import Restart
-from zoo.training.schedule import factor, watched
+from zoo.recipes.schedules import Restart
+from zoo.training.update.schedule import factor, watched
 
 TOTAL = 40
 EPOCH = 4

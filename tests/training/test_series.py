@@ -10,11 +10,10 @@ import pytest
 import torch
 
 import zoo
-from zoo import ZooError, data
+from zoo import ZooError, data, kinds
 from zoo.data import Split
+from zoo.kinds.series import starts
 from zoo.recipes import parse
-from zoo.training import kinds
-from zoo.training.kinds.series import starts
 from zoo.training.setup import prepare
 
 KIND = kinds.get("series")

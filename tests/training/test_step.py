@@ -11,8 +11,8 @@ from torch import Tensor, nn
 import zoo
 from zoo import ZooError
 from zoo.recipes import parse
-from zoo.training import losses
 from zoo.training.step import backward
+from zoo.training.update import losses
 
 
 class Tagger(nn.Module):

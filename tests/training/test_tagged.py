@@ -13,8 +13,8 @@ from zoo import recipes
 from zoo.cli import main
 from zoo.data import DataSet
 from zoo.data.split import IGNORED
-from zoo.training.feed import Feed
-from zoo.training.kinds import tagged
+from zoo.kinds import tagged
+from zoo.kinds.feed import Feed
 from zoo.training.setup import Setup, prepare
 
 RECIPE: dict[str, Any] = {

@@ -11,7 +11,7 @@ from accelerate.optimizer import AcceleratedOptimizer
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from zoo.training.update import updater
+from zoo.training.update.fused import updater
 
 
 def weights() -> list[nn.Parameter]:

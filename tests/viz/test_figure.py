@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from zoo import ZooError
-from zoo.viz.figure import new, save
-from zoo.viz.images import scale, tiled
+from zoo.viz._figure import new, save
+from zoo.viz._pictures import scale, tiled
 
 
 def size(path: Path) -> tuple[int, int]:

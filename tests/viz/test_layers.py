@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 import zoo
 from zoo import ZooError, data, viz
-from zoo.predictor import predictor
-from zoo.viz.images import scale
+from zoo._predictor import predictor
+from zoo.viz._pictures import scale
 
 
 class Odd(nn.Module):

@@ -19,9 +19,9 @@ from PIL import Image
 import zoo
 from zoo import ZooError, data, viz
 from zoo.data import DataSet, Split, words
-from zoo.viz import worst
-from zoo.viz.figure import percent
-from zoo.viz.verdicts import Verdicts, verdicts
+from zoo.viz import _mistakes
+from zoo.viz._figure import percent
+from zoo.viz._verdicts import Verdicts, verdicts
 
 REVIEW = "It costs $5 or $6_each: a wonderful, wonderful film. " * 8
 
@@ -179,13 +179,13 @@ def test_the_worst_mistakes_are_those_that_gave_the_truth_least() -> None:
 @pytest.mark.parametrize("label", ["9", "Ankle boot", "Sandal", "T-shirt/top"])
 def test_the_titles_of_mistaken_images_fit_their_panels(label: str) -> None:
     said = [(f"{label} (10.6 %),", f"read as {label} (44.4 %)")] * 20
-    figure = worst._images("title", said, torch.zeros(20, 1, 8, 8), 16)
+    figure = _mistakes._images("title", said, torch.zeros(20, 1, 8, 8), 16)
     figure.canvas.draw()
     boxes = [axes.title.get_window_extent() for axes in figure.axes]
     assert all(box.x0 >= 0 and box.x1 <= 800 for box in boxes)
     assert all(not one.overlaps(other) for one, other in combinations(boxes, 2))
     lines = [line for axes in figure.axes for line in axes.get_title().splitlines()]
-    assert not any(line.startswith("%") for line in lines) and max(map(len, lines)) <= worst.PANEL
+    assert not any(line.startswith("%") for line in lines) and max(map(len, lines)) <= _mistakes.PANEL
 
 
 def test_mistaken_pictures_are_read_from_their_files(conv, tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def made_up(inputs: list[str], targets: torch.Tensor, **more: Any) -> Verdicts:
 
 def test_mistaken_texts_are_shown_with_both_their_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = ["short  one", "begin " + "word " * 200 + "end"]
-    monkeypatch.setattr(worst, "verdicts", lambda *_: made_up(inputs, torch.tensor([0, 1])))
+    monkeypatch.setattr(_mistakes, "verdicts", lambda *_: made_up(inputs, torch.tensor([0, 1])))
     first, *lines, last = texts(viz.mistakes("tiny.made_up_v1"))
     assert first == "good (10.0 %), read as $bad (90.0 %)" and last == "short one"
     assert lines[0].startswith("begin word") and " … " in " ".join(lines) and lines[-2].endswith("end")
@@ -230,7 +230,7 @@ def test_mistaken_words_are_shown_in_their_sentence(monkeypatch: pytest.MonkeyPa
     sentences = [words.SEPARATOR.join(["a", "$", "c"]), words.SEPARATOR.join(map(str, range(30)))]
     targets = torch.full((2, 30), -100)
     targets[0, 1], targets[1, 20] = 1, 0
-    monkeypatch.setattr(worst, "verdicts", lambda *_: made_up(sentences, targets))
+    monkeypatch.setattr(_mistakes, "verdicts", lambda *_: made_up(sentences, targets))
     shown = texts(viz.mistakes("tiny.made_up_v1"))
     assert shown[1] == " ".join(map(str, range(11, 20))) + " [20] " + " ".join(map(str, range(21, 30)))
     assert shown[2:] == ["good (40.0 %), read as $bad (60.0 %)", "a [$] c"]
@@ -239,6 +239,6 @@ def test_mistaken_words_are_shown_in_their_sentence(monkeypatch: pytest.MonkeyPa
 def test_who_makes_no_mistake_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = made_up(["a"], torch.tensor([0]))
     right = replace(wrong, probabilities=wrong.probabilities.flip(1))
-    monkeypatch.setattr(worst, "verdicts", lambda *_: right)
+    monkeypatch.setattr(_mistakes, "verdicts", lambda *_: right)
     with pytest.raises(ZooError, match=r"^tiny makes no mistake on the test split of made_up"):
         viz.mistakes("tiny")

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.bundles.integrity import sha256
 from zoo.errors import ZooError
+from zoo.integrity import sha256
 from zoo.registry import MODEL_NAME
 
 SCHEMA = 1

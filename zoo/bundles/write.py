@@ -19,8 +19,8 @@ from torch import Tensor
 from zoo.bundles.card import card
 from zoo.bundles.format import Bundle, open_bundle
 from zoo.bundles.index import TENSORS
-from zoo.bundles.integrity import sha256
 from zoo.errors import ZooError
+from zoo.integrity import sha256
 
 
 def write_bundle(

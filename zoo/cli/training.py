@@ -28,7 +28,7 @@ def train(
 ):
     """Train a model by its recipe; the run's folder can be used and published as a weight."""
     import zoo
-    from zoo.training import processes
+    from zoo.training.machine import processes
     from zoo.training.run import named
 
     changes = {}

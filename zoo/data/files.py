@@ -8,7 +8,7 @@ import os
 import zlib
 from pathlib import Path
 
-from zoo.bundles import integrity
+from zoo import integrity
 from zoo.data.entry import Raw
 from zoo.errors import ZooError
 

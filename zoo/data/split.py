@@ -50,7 +50,7 @@ class Split:
 class DataSet:
     """A data set as `zoo.data.load` returns it.
 
-    kind: "image", "text" and so on, one of `zoo.training.kinds`. labels: class names by index, none where the targets
+    kind: "image", "text" and so on, one of `zoo.kinds`. labels: class names by index, none where the targets
     are no classes. maximum: the value of white in an image's inputs (1.0 for others, where it has no meaning).
     fingerprint: SHA-256 of the tensors of all splits (`zoo.data.fingerprint`). validation: where the authors publish
     such a split. channels: what the numbers in a row of a series are called. note: what the card of a weight has to say

@@ -10,10 +10,10 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from zoo.bundles.integrity import check_file, sha256
 from zoo.data.fingerprint import SPLITS, pack, unpack
 from zoo.data.split import Split
 from zoo.errors import ZooError
+from zoo.integrity import check_file, sha256
 
 # Of the layout, and of what the file holds beyond the fingerprint (the groups): another schema is decoded anew.
 SCHEMA = "1"

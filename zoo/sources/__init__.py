@@ -1,4 +1,4 @@
-"""Where bundles are read from and published to.
+"""Where bundles are read from.
 
 A source has a `url`, lists its weights (`read_index`) and hands over one file of a weight (`fetch`). There are three:
 a folder (the package's own `zoo/pretrained` is one), an https root, and a repository on the Hugging Face Hub. What
@@ -6,6 +6,5 @@ comes over a network goes through one cache (`zoo.sources.cache`), where every f
 """
 
 from zoo.sources.finding import find, pull, sources
-from zoo.sources.publishing import publish
 
-__all__ = ["find", "pull", "publish", "sources"]
+__all__ = ["find", "pull", "sources"]

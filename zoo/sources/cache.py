@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Protocol
 
 from zoo.bundles.index import TENSORS, Entry, FileRecord, read_index
-from zoo.bundles.integrity import check_file, home, sha256
 from zoo.errors import ZooError
+from zoo.integrity import check_file, home, sha256
 
 
 class Source(Protocol):

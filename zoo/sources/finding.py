@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from zoo._create import text_of
 from zoo.bundles.format import Bundle, open_bundle
 from zoo.bundles.index import TENSORS, Entry, entry_of, is_weight_name, model_of
-from zoo.create import text_of
 from zoo.errors import ZooError, unknown
 from zoo.sources import cache
 from zoo.sources.cache import Source
@@ -65,7 +65,7 @@ def pull(name: str | os.PathLike[str], to: str | os.PathLike[str] | None = None)
     """
     found = locate(name)
     if isinstance(found, Path):
-        from zoo.bundles.check import check_config
+        from zoo.check import check_config
 
         bundle = open_bundle(found)
         check_config(bundle)

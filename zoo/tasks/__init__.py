@@ -22,7 +22,7 @@ class Task:
 
     Attributes:
         name: one of the contract's tasks, `image-classification` and so on.
-        kind: the kind of data that its models read, one of `zoo.training.kinds`.
+        kind: the kind of data that its models read, one of `zoo.kinds`.
         losses: those that a recipe may name; it gets the first if it names none.
         metrics: name -> function of (outputs, targets) -> float; a fraction in 0..1 where the metric is one. The first
             is what a recipe is measured by if it names none.

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoo.data.transforms import normalize
 from zoo.errors import ZooError
+from zoo.kinds.transforms import normalize
 from zoo.tasks import Task
 from zoo.tasks.arrays import line, read_npy, to_tensor
 from zoo.tasks.classification import LOSSES, accuracy, answer

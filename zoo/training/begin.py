@@ -12,10 +12,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from zoo.bundles.check import check_config
 from zoo.bundles.format import Bundle
-from zoo.bundles.integrity import sha256
+from zoo.check import check_config
 from zoo.errors import ZooError, some
+from zoo.integrity import sha256
 from zoo.registry import GUESTS
 
 

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from zoo.errors import ZooError
-from zoo.training import processes
+from zoo.training.machine import processes
 
 KEEP = 2
 

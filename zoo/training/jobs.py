@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ZooError
-from zoo.training import processes, signals
+from zoo.training.machine import processes, signals
 from zoo.training.run import Run
 
 LONGEST = 24 * 60

@@ -16,24 +16,26 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from zoo import tasks
+from zoo import kinds, tasks
 from zoo.errors import ZooError
+from zoo.kinds.feed import Inputs, mix
 from zoo.recipes import Recipe
-from zoo.training import checkpoint, draws, kinds, losses, memory, processes, selection, signals
-from zoo.training.adversarial import perturbed, tables
-from zoo.training.averaging import average_of
-from zoo.training.dropout import use_fast_dropout
-from zoo.training.feed import Inputs, mix
+from zoo.training import checkpoint, selection
+from zoo.training.machine import draws, memory, processes, signals
+from zoo.training.machine.dropout import use_fast_dropout
 from zoo.training.measure import measure
-from zoo.training.optim import optimizer as build_optimizer
-from zoo.training.optim import set_rate
 from zoo.training.progress import bar
 from zoo.training.run import Run, write_log
-from zoo.training.schedule import factor, watched
 from zoo.training.setup import Setup, fresh_model
 from zoo.training.step import backward
 from zoo.training.track import tracker
-from zoo.training.update import updater
+from zoo.training.update import losses
+from zoo.training.update.adversarial import perturbed, tables
+from zoo.training.update.averaging import average_of
+from zoo.training.update.build import optimizer as build_optimizer
+from zoo.training.update.build import set_rate
+from zoo.training.update.fused import updater
+from zoo.training.update.schedule import factor, watched
 
 LOOK_EVERY = 16
 """Steps between looks at the loss: often enough to stop soon, seldom enough that a GPU is not kept waiting."""
@@ -72,7 +74,8 @@ class Place:
 def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track: str | None = None) -> Trained:
     """Train a recipe in its claimed folder, from its newest checkpoint where there is one.
 
-    Where several processes train together (`zoo.training.processes`), each calls this; the main one alone writes.
+    Where several processes train together (`zoo.training.machine.processes`), each calls this; the main one alone
+    writes.
     Raises `ZooError` where the loss is no number, memory runs out, or a checkpoint belongs to other data;
     `KeyboardInterrupt` on SIGINT and `SystemExit(143)` on SIGTERM, each after a checkpoint.
     """

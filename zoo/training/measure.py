@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo import tasks
+from zoo import kinds, tasks
 from zoo.data import Split
-from zoo.training import kinds, memory
+from zoo.training.machine import memory
 
 
 def measure(

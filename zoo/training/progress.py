@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from zoo.training import processes
+from zoo.training.machine import processes
 
 Show = Callable[[int, dict[str, Any]], None]
 

@@ -12,12 +12,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo import data, init, registry, tasks
+from zoo import data, init, kinds, registry, tasks
 from zoo.bundles.load import check_units
 from zoo.data import DataSet, Split
 from zoo.errors import ZooError
 from zoo.recipes import Recipe
-from zoo.training import kinds
 from zoo.training.begin import begin, check_unchanged
 from zoo.training.run import write_text
 

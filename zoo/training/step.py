@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import ZooError
-from zoo.training import draws, processes
-from zoo.training.feed import Inputs
-from zoo.training.losses import IGNORED
+from zoo.kinds.feed import Inputs
+from zoo.training.machine import draws, processes
+from zoo.training.update.losses import IGNORED
 
 
 def backward(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ZooError
-from zoo.training import processes
+from zoo.training.machine import processes
 
 TRACKERS = ("tensorboard",)
 

@@ -16,15 +16,15 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from zoo import registry
-from zoo.bundles.integrity import sha256
 from zoo.bundles.write import write_tensors
 from zoo.environment import environment
 from zoo.errors import ZooError
+from zoo.integrity import sha256
 from zoo.recipes import Recipe, load_recipe, parse
-from zoo.training import processes
 from zoo.training.begin import origin
-from zoo.training.determinism import deterministic
 from zoo.training.loop import Trained, fit
+from zoo.training.machine import processes
+from zoo.training.machine.determinism import deterministic
 from zoo.training.measure import measure
 from zoo.training.run import Run, claimed, named, write_text
 from zoo.training.setup import Setup, prepare

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.errors import ZooError, unknown
-from zoo.viz.ahead import forecast
-from zoo.viz.figure import save
-from zoo.viz.having import check, pictures
-from zoo.viz.layers import activations, features, filters
-from zoo.viz.log import curves
-from zoo.viz.matrix import confusion
-from zoo.viz.near import neighbours
-from zoo.viz.words import attention
-from zoo.viz.worst import mistakes
+from zoo.viz._attention import attention
+from zoo.viz._confusion import confusion
+from zoo.viz._curves import curves
+from zoo.viz._figure import save
+from zoo.viz._forecast import forecast
+from zoo.viz._layers import activations, features, filters
+from zoo.viz._mistakes import mistakes
+from zoo.viz._neighbours import neighbours
+from zoo.viz._which import check, pictures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,0 +1,115 @@
+"""Images: uint8 (N, C, H, W), in memory or read from files as batches need them, augmented a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from zoo import registry
+from zoo.data import DataSet, Split
+from zoo.errors import ZooError
+from zoo.kinds import Described, Kind
+from zoo.kinds.feed import Feed, Inputs, shuffled_batches
+from zoo.kinds.pictures import read_batches, stream
+from zoo.kinds.transforms import augmented, check_augment, normalize
+from zoo.recipes import Recipe
+from zoo.tasks.image_classification import channels_of
+
+
+def describe(recipe: Recipe, data: DataSet, train: Split, folder: Path) -> Described:
+    channels, *size = _shape(recipe, data)
+    return Described(
+        {
+            "kind": "image",
+            "channels": channels,
+            "size": size,
+            "maximum": data.maximum,
+            "mean": recipe.data.mean,
+            "std": recipe.data.std,
+            **({"tasks": data.tasks} if data.tasks else {}),
+        },
+        {"heads": {name: task["outputs"] for name, task in data.tasks.items()}} if data.tasks else {},
+    )
+
+
+def blank(config: dict[str, Any]) -> Inputs:
+    return (torch.zeros(2, config["input"]["channels"], *config["input"]["size"]),)
+
+
+def training(
+    recipe: Recipe, split: Split, config: dict[str, Any], tokenizer: Path | None, device: torch.device
+) -> Feed:
+    targets, settings = split.targets.to(device), config["input"]
+
+    def augment(images: Tensor, indices: Tensor, generator: Generator, progress: float) -> tuple[Inputs, Tensor]:
+        labels = len(config["labels"])
+        x, y = augmented(
+            images, targets.index_select(0, indices), settings, recipe.data.augment, generator, progress, labels
+        )
+        return (x,), y
+
+    if isinstance(split.inputs, list):
+        return stream(recipe, split.inputs, settings, device, augment)
+    images = in_channels(split.inputs, settings["channels"]).to(device)
+    return shuffled_batches(
+        recipe, len(targets), device, lambda indices, *more: augment(images.index_select(0, indices), indices, *more)
+    )
+
+
+def evaluation(
+    split: Split, config: dict[str, Any], tokenizer: Path | None, size: int, device: torch.device
+) -> Iterator[tuple[Inputs, Tensor]]:
+    settings = config["input"]
+    if isinstance(split.inputs, list):
+        batches: Iterator[Tensor] = read_batches(split.inputs, torch.arange(len(split)).split(size), settings)
+    else:
+        batches = (in_channels(images, settings["channels"]) for images in split.inputs.split(size))
+    for images, targets in zip(batches, split.targets.split(size), strict=True):
+        yield (normalize(images.to(device), settings),), targets.to(device)
+
+
+def in_channels(images: Tensor, channels: int) -> Tensor:
+    """(N, C, H, W) -> (N, channels, H, W): grey shown as three equal channels, colours as grey."""
+    if images.shape[1] == channels:
+        return images
+    return torch.stack([channels_of(image, channels) for image in images.float()]).round().to(images.dtype)
+
+
+def check(recipe: Recipe, data: DataSet) -> None:
+    if isinstance(data.train.inputs, list) != (recipe.data.size is not None):
+        said = (
+            "is missing; give [height, width]" if recipe.data.size is None else "is for folders of pictures; remove it"
+        )
+        raise ZooError(f"data.size {said}.")
+    channels, height, width = _shape(recipe, data)
+    check_augment(recipe.data.augment, height, width)
+    for key in ("mean", "std"):
+        values = getattr(recipe.data, key)
+        if len(values) not in (1, channels):
+            raise ZooError(f"data.{key} has {len(values)} values; give one, or one for each channel ({channels}).")
+    task = registry.get(recipe.model).task
+    if bool(data.tasks) != (task == "multi-task"):
+        has = "several targets" if data.tasks else "one target"
+        raise ZooError(f"model {recipe.model} is for {task}, but data.name {data.name} has {has} an image; change one.")
+    if recipe.data.augment.mixup and recipe.loss.name != "cross_entropy":
+        raise ZooError(f"data.augment.mixup blends classes, which loss.name {recipe.loss.name} cannot; remove it.")
+
+
+def _shape(recipe: Recipe, data: DataSet) -> tuple[int, int, int]:
+    """Channels, height and width of what the model reads."""
+    stored = [3, *(recipe.data.size or ())] if isinstance(data.train.inputs, list) else data.train.inputs.shape[1:]
+    return recipe.data.channels or stored[0], stored[1], stored[2]
+
+
+KIND = Kind(
+    describe=describe,
+    blank=blank,
+    training=training,
+    evaluation=evaluation,
+    samples=lambda config: f"images of {' x '.join(map(str, [config['input']['channels'], *config['input']['size']]))}",
+    check=check,
+)

@@ -1,0 +1,79 @@
+"""Pictures that stay files until a batch needs them: read, resized and handed on by torch's `DataLoader`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from zoo.errors import ZooError
+from zoo.kinds.feed import Feed, Inputs, shuffled_batches
+from zoo.recipes import Recipe
+
+Augmented = Callable[[Tensor, Tensor, Generator, float], tuple[Inputs, Tensor]]
+
+
+@dataclass(frozen=True)
+class Pictures(Dataset[Tensor]):
+    """Files as uint8 (C, H, W), prepared as the bundle's input transform prepares a raw picture."""
+
+    paths: list[str]
+    input: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> Tensor:
+        from zoo.tasks.image_classification import pixels
+
+        return pixels(self.paths[index], self.input).round().clamp(0, 255).to(torch.uint8)
+
+
+def read_batches(
+    paths: list[str], batches: Iterable[Tensor], input: dict[str, Any], workers: int = 0
+) -> Iterator[Tensor]:
+    """The pictures of each batch of indices, uint8 (N, C, H, W), in order; `workers` processes read ahead."""
+    order = [batch.tolist() for batch in batches]
+    # A loader draws a seed for its workers. From torch's own generator it would take one that a step's dropout gets, in
+    # the first step of an epoch, and of a run that goes on within one in another.
+    own = Generator()
+    pictures = Pictures(paths, input)
+    return iter(DataLoader(pictures, batch_sampler=order, num_workers=workers, collate_fn=torch.stack, generator=own))
+
+
+def stream(recipe: Recipe, paths: list[str], input: dict[str, Any], device: torch.device, augment: Augmented) -> Feed:
+    """Shuffled batches of files, read ahead in the order of the epoch, from wherever a run goes on."""
+    shuffled = shuffled_batches(recipe, len(paths), device, lambda *_: ((), torch.empty(0)))
+    ahead = _Ahead(paths, input, recipe.data.workers)
+
+    def plan(epoch: int) -> list[Tensor]:
+        ahead.batches, ahead.next = shuffled.plan(epoch), -1
+        return ahead.batches
+
+    def load(indices: Tensor, generator: Generator, progress: float) -> tuple[Inputs, Tensor]:
+        return augment(ahead.read(indices).to(device), indices, generator, progress)
+
+    return Feed(shuffled.size, plan, load)
+
+
+class _Ahead:
+    """The epoch's batches, and an iterator that is in front of the one asked for next."""
+
+    def __init__(self, paths: list[str], input: dict[str, Any], workers: int) -> None:
+        self.paths, self.input, self.workers = paths, input, workers
+        self.batches: list[Tensor] = []
+        self.next = -1
+
+    def read(self, indices: Tensor) -> Tensor:
+        if not (0 <= self.next < len(self.batches) and self.batches[self.next] is indices):
+            self.next = next(place for place, batch in enumerate(self.batches) if batch is indices)
+            self.images = read_batches(self.paths, self.batches[self.next :], self.input, self.workers)
+        self.next += 1
+        try:
+            return next(self.images)
+        except ZooError as error:  # of a worker, which puts its stack trace before the sentence
+            raise ZooError(str(error).rpartition("ZooError: ")[2].strip()) from error

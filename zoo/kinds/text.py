@@ -1,0 +1,85 @@
+"""Texts: token ids padded to the longest of a batch, with their lengths; batches are of nearly equal length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from zoo.data import DataSet, Split, text
+from zoo.kinds import Described, Kind
+from zoo.kinds.feed import Feed, Inputs, check_batch, mix, refuse_augment
+from zoo.recipes import Recipe
+from zoo.training.begin import reader
+from zoo.training.run import write_text
+
+
+def describe(recipe: Recipe, data: DataSet, train: Split, folder: Path) -> Described:
+    settings = recipe.data.text
+    if recipe.init_from is None:
+        tokenizer = text.train_tokenizer(train.inputs, settings.vocab_size)  # type: ignore[arg-type]
+    else:
+        tokenizer = text.read_tokenizer(reader(recipe.init_from, "text").tokenizer)
+    path = folder / "tokenizer.json"
+    write_text(path, tokenizer.to_str(pretty=False))
+    return Described(
+        {
+            "kind": "text",
+            "tokenizer": path.name,
+            "max_length": settings.max_length,
+            "truncate": settings.truncate,
+        },
+        {"vocab_size": tokenizer.get_vocab_size()},
+        path,
+    )
+
+
+def blank(config: dict[str, Any]) -> Inputs:
+    return torch.ones(2, 3, dtype=torch.int64), torch.tensor([3, 2])
+
+
+def training(
+    recipe: Recipe, split: Split, config: dict[str, Any], tokenizer: Path | None, device: torch.device
+) -> Feed:
+    sequences = encode(split, config, tokenizer)
+    lengths, size = [len(s) for s in sequences], check_batch(recipe, len(sequences))
+
+    def plan(epoch: int) -> list[Tensor]:
+        return text.buckets(lengths, size, mix(recipe.train.seed, 0, epoch))
+
+    def load(indices: Tensor, generator: Generator, progress: float) -> tuple[Inputs, Tensor]:
+        tokens, length = text.pad([sequences[i] for i in indices.tolist()])
+        return (tokens.to(device), length.to(device)), split.targets[indices].to(device)
+
+    return Feed(len(plan(0)), plan, load)
+
+
+def evaluation(
+    split: Split, config: dict[str, Any], tokenizer: Path | None, size: int, device: torch.device
+) -> Iterator[tuple[Inputs, Tensor]]:
+    sequences = encode(split, config, tokenizer)
+    # Neighbours in length share a batch, so that little is padded.
+    order = sorted(range(len(sequences)), key=lambda i: len(sequences[i]))
+    for start in range(0, len(order), size):
+        chosen = order[start : start + size]
+        tokens, length = text.pad([sequences[i] for i in chosen])
+        yield (tokens.to(device), length.to(device)), split.targets[chosen].to(device)
+
+
+def encode(split: Split, config: dict[str, Any], tokenizer: Path | None) -> list[list[int]]:
+    """The token ids of every text of the split, shortened as the bundle's input says."""
+    settings = config["input"]
+    return text.encode(text.read_tokenizer(tokenizer), split.inputs, settings["max_length"], settings["truncate"])  # type: ignore[arg-type]
+
+
+KIND = Kind(
+    describe=describe,
+    blank=blank,
+    training=training,
+    evaluation=evaluation,
+    samples=lambda config: "token ids",
+    check=refuse_augment,
+)

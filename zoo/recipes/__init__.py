@@ -1,0 +1,314 @@
+"""The recipe: everything a training run depends on, typed and checked.
+
+A recipe is YAML; `load_recipe` reads it, applies overrides, checks it and writes every default out. The same schema as
+JSON Schema lies in `recipes/schema.json`, so that editors complete the files; where the schema changes, write it anew
+with `python -m zoo.recipes > recipes/schema.json`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import reprlib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
+
+from zoo.errors import ZooError, unknown
+
+# The names of all sections are this module's, whichever file they fill.
+from zoo.recipes.base import Count, NotNegative, Positive, Strict
+from zoo.recipes.data import (  # noqa: F401
+    Affine,
+    Augment,
+    Characters,
+    Crop,
+    Cutout,
+    Data,
+    Elastic,
+    Flip,
+    Mixup,
+    Progressive,
+    Series,
+    Table,
+    Tagged,
+    Text,
+)
+from zoo.recipes.explain import explain
+from zoo.recipes.losses import CrossEntropy, Deviation, Focal, Loss, MultiTask, Pairs  # noqa: F401
+from zoo.recipes.optimizers import SGD, Adam, Group, Optimizer, Timm  # noqa: F401
+from zoo.recipes.reading import read_yaml
+from zoo.recipes.schedules import Curve, MultiStep, Plateau, Schedule, Step  # noqa: F401
+
+
+class Average(Strict):
+    """Exponential moving average of the weights, over at most the last tenth of the steps so far while these are few;
+    the averaged ones are published."""
+
+    decay: Annotated[float, Field(gt=0, lt=1)] = 0.999
+
+
+class Adversarial(Strict):
+    """A second loss in every step, with the parameters that `match` names moved by epsilon along their gradient."""
+
+    match: Annotated[list[str], Field(min_length=1)]
+    epsilon: Positive = 1.0
+
+
+class EarlyStopping(Strict):
+    """Stop after `patience` epochs without a validation metric that is better by more than `min_delta`."""
+
+    patience: Count = 5
+    min_delta: NotNegative = 0.0
+
+
+class Train(Strict):
+    """Length, seed and numerics. Exactly one of epochs and steps is given.
+
+    `accumulate`: pieces that a batch is computed in, for want of memory. `keep_best`: publish the epoch that is best on
+    the validation split, not the last. `sync_batch_norm`: statistics over the batches of all processes (GPUs alone).
+    `fast_dropout`: on CPUs `nn.Dropout` draws eight random bits a number, its rate rounded to a 256th.
+    """
+
+    epochs: Count | None = None
+    steps: Count | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    save_precision: Literal["fp32", "fp16"] = "fp32"
+    deterministic: bool = False
+    clip: Positive | None = None
+    accumulate: Count = 1
+    early_stopping: EarlyStopping | None = None
+    keep_best: bool = False
+    average: Average | None = None
+    adversarial: Adversarial | None = None
+    sync_batch_norm: bool = False
+    channels_last: bool = False
+    compile: bool = False
+    matmul_conv: bool = False
+    fast_dropout: bool = False
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Train:
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("should hold exactly one of epochs and steps")
+        if self.compile and self.fast_dropout:
+            raise ValueError("should hold compile or fast_dropout alone")
+        return self
+
+
+class Evaluate(Strict):
+    """The published figure: its metric, over how many seeds, and by how much a rerun may differ at the least.
+
+    Left out, the metric is the first of the model's task, as the loss is the task's first.
+    """
+
+    metric: str = ""
+    seeds: Count = 1
+    batch_size: Count = 500
+    tolerance: NotNegative = 0.002
+
+
+class Recipe(Strict):
+    """A checked recipe. `name` is the file's stem, `mnist_mlp.mnist`; a weight grown from it is `<name>_v<N>`.
+
+    `init_from` begins from a weight, `timm/NAME` or a safetensors file instead of from `init` alone; a text model then
+    reads with the tokenizer of that weight, so that its embeddings keep their words.
+    """
+
+    model: str
+    model_args: dict[str, Any] = {}
+    init: str
+    init_from: str | None = None
+    data: Data
+    loss: Loss = CrossEntropy(name="cross_entropy")
+    optimizer: Optimizer
+    schedule: Schedule = Curve(name="constant")
+    train: Train
+    evaluate: Evaluate = Evaluate()
+
+    _name: str = PrivateAttr(default="")
+
+    @field_validator("model_args")
+    @classmethod
+    def _as_files_keep_them(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        # A tuple, say, would make the recipe differ from itself once it is read back.
+        try:
+            return json.loads(json.dumps(arguments, allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise ValueError("should hold finite numbers, text, lists and mappings alone") from error
+
+    @property
+    def name(self) -> str:
+        return self._name or self.model
+
+    def to_yaml(self) -> str:
+        """The resolved recipe: every default written out, keys in the schema's order."""
+        return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True, width=120)
+
+    def sha256(self) -> str:
+        """SHA-256 of the resolved recipe's text."""
+        return hashlib.sha256(self.to_yaml().encode()).hexdigest()
+
+
+def recipe_folder() -> Path:
+    """Where the zoo's own recipes lie: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "recipe_files"
+    return installed if installed.is_dir() else package.parent / "recipes"
+
+
+def list_recipes() -> list[str]:
+    """Names of the zoo's own recipes, in natural order."""
+    from zoo.registry import natural
+
+    return sorted((path.stem for path in recipe_folder().glob("*.yaml")), key=natural)
+
+
+def load_recipe(name_or_path: str | Path, overrides: dict[str, Any] | None = None) -> Recipe:
+    """Read, override and check a recipe.
+
+    `name_or_path` is a recipe's name (`mnist_mlp.mnist`), a model's or weight's name where that leaves one choice, a
+    YAML file, or a run or bundle folder. `overrides` maps key paths (`train.epochs`) to values; strings are read as
+    YAML.
+    Raises `ZooError` with the file, the key path, what was expected, and the nearest key.
+    """
+    path, name = _find(name_or_path)
+    try:
+        content = read_yaml(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ZooError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(content, dict):
+        raise ZooError(f"{path} holds no recipe: expected keys such as model, data, train at the top level.")
+    for key, value in (overrides or {}).items():
+        override(content, key, value)
+    return parse(content, name=name, where=str(path))
+
+
+def parse(content: dict[str, Any], *, name: str = "", where: str = "recipe") -> Recipe:
+    """Check a recipe given as a dict; `where` stands in front of every error."""
+    try:
+        recipe = Recipe.model_validate(_with_defaults(content))
+    except ValidationError as error:
+        raise ZooError(explain(error, where, Recipe.model_json_schema())) from error
+    except ZooError as error:  # of an optimizer that timm does not have
+        raise ZooError(f"{where}: {error}") from error
+    recipe._name = name
+    _check_names(recipe, where)
+    return recipe
+
+
+def _find(name_or_path: str | Path) -> tuple[Path, str]:
+    text = str(name_or_path)
+    path = Path(text)
+    if path.is_dir():
+        if not (path / "recipe.yaml").is_file():
+            raise ZooError(
+                f"{path} holds no recipe.yaml; name a run or bundle folder, a YAML file, or one of the zoo's recipes."
+            )
+        return path / "recipe.yaml", _recorded_name(path)
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+        if not path.is_file():
+            raise ZooError(
+                f"there is no recipe file {path}; check the path, or name one of: {', '.join(list_recipes())}."
+            )
+        return path, _recorded_name(path.parent) if path.name == "recipe.yaml" else path.stem
+    names = list_recipes()
+    choices = [n for n in names if text == n or n.split(".")[0] == text or text.rpartition("_v")[0] == n]
+    if not choices:
+        raise unknown("recipe", text, names)
+    exact = text if text in choices else choices[0]
+    if len(choices) > 1 and text not in choices:
+        raise ZooError(f"{text!r} has {len(choices)} recipes; name one of: {', '.join(choices)}.")
+    return recipe_folder() / f"{exact}.yaml", exact
+
+
+def _recorded_name(folder: Path) -> str:
+    """The recipe's name as the run or bundle in `folder` recorded it."""
+    try:
+        return str(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("recipe", ""))
+    except (OSError, ValueError, AttributeError):
+        return ""
+
+
+def override(content: dict[str, Any], key: str, value: Any) -> None:
+    """Put `value` at the key path `key` of a recipe's content; a string is read as YAML."""
+    if isinstance(value, str):
+        try:
+            value = read_yaml(value)
+        except yaml.YAMLError as error:
+            why = " ".join(str(getattr(error, "problem", None) or error).split())
+            raise ZooError(
+                f"override {key}={reprlib.repr(value)} is not valid YAML ({why}); quote the value."
+            ) from error
+    *parents, last = key.split(".")
+    for parent in parents:
+        if content.get(parent) is None:
+            content[parent] = {}
+        content = content[parent]
+        if not isinstance(content, dict):
+            raise ZooError(f"override {key}: {parent} holds a value, not keys; check the key path.")
+    content[last] = value
+
+
+def _with_defaults(content: dict[str, Any]) -> dict[str, Any]:
+    """The content with a loss, a schedule and a metric where the recipe names none: the first of the model's task."""
+    from zoo import registry, tasks
+
+    model = content.get("model")
+    if not isinstance(model, str) or not registry.is_known(model):
+        task = tasks.get("image-classification")  # that there is no such model is said later
+    else:
+        task = tasks.get(registry.get(model).task)
+    filled = dict(content)
+    for key, name, default in (
+        ("loss", "name", task.losses[0]),
+        ("schedule", "name", "constant"),
+        ("evaluate", "metric", next(iter(task.metrics))),
+    ):
+        given = filled.get(key) or {}
+        if isinstance(given, dict):
+            filled[key] = {name: default, **given}
+    return filled
+
+
+def _check_names(recipe: Recipe, where: str) -> None:
+    """Names that other modules own, and arguments of the model's constructor."""
+    from zoo import data, init, registry, tasks
+
+    for key, kind, name, names in (
+        ("model", "model", recipe.model, [recipe.model] if registry.is_known(recipe.model) else registry.names()),
+        ("init", "init scheme", recipe.init, init.names()),
+        ("data.name", "data set", recipe.data.name, data.names(recipe.data.name)),
+    ):
+        if name not in names:
+            raise ZooError(f"{where}: {key}: {unknown(kind, name, names)}")
+    task = tasks.get(registry.get(recipe.model).task)
+    for key, name, names in (
+        ("loss.name", recipe.loss.name, task.losses),
+        ("evaluate.metric", recipe.evaluate.metric, tuple(task.metrics)),
+    ):
+        if name not in names:
+            raise ZooError(f"{where}: {key} should be one of {', '.join(names)} for {task.name}, not {name!r}.")
+    for key in ("early_stopping", "keep_best"):
+        if getattr(recipe.train, key) and not recipe.data.validation:
+            raise ZooError(
+                f"{where}: train.{key} chooses an epoch, and on the test split a chosen figure is no measurement; "
+                "set data.validation, such as 0.1."
+            )
+    if recipe.train.accumulate > 1 and (isinstance(recipe.loss, Pairs) or getattr(recipe.loss, "class_weight", None)):
+        raise ZooError(
+            f"{where}: train.accumulate needs a loss that is a mean over samples, and {recipe.loss.name} is none here; "
+            "set train.accumulate=1."
+        )
+    if recipe.train.accumulate > recipe.data.batch_size:
+        raise ZooError(
+            f"{where}: train.accumulate {recipe.train.accumulate} parts a batch of {recipe.data.batch_size}; lower it."
+        )
+    known = list(inspect.signature(registry.get(recipe.model).constructor).parameters)
+    for key in recipe.model_args:
+        if key not in known:
+            raise ZooError(f"{where}: model_args: {unknown(f'argument of {recipe.model}', key, known)}")

@@ -1,0 +1,137 @@
+"""The section `data` of a recipe: the data set, its split, its transform, and settings for each kind of data."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from zoo.recipes.base import Count, Fraction, NotNegative, Positive, Strict
+
+
+class Crop(Strict):
+    """Pad and cut a window of the old size at a random place."""
+
+    padding: Count = 4
+    mode: Literal["constant", "reflect"] = "constant"
+
+
+class Flip(Strict):
+    """Mirror left to right with probability p."""
+
+    p: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+
+class Affine(Strict):
+    """Rotation and shear in ± degrees, shift in ± parts of the side, zoom of 1 ± scale."""
+
+    degrees: Annotated[float, Field(ge=0, le=180)] = 0.0
+    translate: Annotated[float, Field(ge=0, le=1)] = 0.0
+    scale: Fraction = 0.0
+    shear: Annotated[float, Field(ge=0, lt=90)] = 0.0
+
+
+class Elastic(Strict):
+    """Smooth random displacements with standard deviation alpha and correlation length sigma, in pixels."""
+
+    alpha: NotNegative = 1.0
+    sigma: Positive = 4.0
+
+
+class Cutout(Strict):
+    """A square of size pixels set to the mean."""
+
+    size: Count = 8
+
+
+class Mixup(Strict):
+    """Blend pairs of samples by a Beta(alpha, alpha) weight."""
+
+    alpha: Annotated[float, Field(gt=0, le=2)] = 0.2
+
+
+class Progressive(Strict):
+    """Train on images of `size` pixels at first, growing by `step` to the full size at `until` of the training."""
+
+    size: Count
+    step: Count = 4
+    until: Annotated[float, Field(gt=0, lt=1)] = 0.5
+
+    def size_at(self, progress: float, full: int) -> int:
+        """The side in pixels when `progress` in [0, 1) of the training is done and images have `full` pixels a side."""
+        stages = list(range(self.size, full, self.step))
+        stage = int(progress / self.until * len(stages))
+        return stages[stage] if stage < len(stages) else full
+
+
+class Augment(Strict):
+    """Augmentations of image batches, each off unless given."""
+
+    crop: Crop | None = None
+    flip: Flip | None = None
+    affine: Affine | None = None
+    elastic: Elastic | None = None
+    cutout: Cutout | None = None
+    mixup: Mixup | None = None
+    progressive: Progressive | None = None
+
+
+class Text(Strict):
+    """Texts as token ids: a tokenizer of vocab_size words trained on the training split, cut to max_length tokens."""
+
+    vocab_size: Annotated[int, Field(ge=3)] = 20000
+    max_length: Count = 400
+    truncate: Literal["head", "tail", "head_tail"] = "head_tail"
+
+
+class Tagged(Strict):
+    """Sentences as word ids, of the vocab_size most frequent words of the training split, and their characters.
+
+    Of a word longer than max_characters the first and the last are kept: its stem's beginning and its ending.
+    """
+
+    vocab_size: Annotated[int, Field(ge=3)] = 20000
+    max_characters: Count = 20
+
+
+class Table(Strict):
+    """Rows of a table; the numbers in the columns `log` are read as logarithms, as counts and amounts are best."""
+
+    log: list[str] = []
+
+
+class Characters(Strict):
+    """Running text as windows of `length` characters."""
+
+    length: Count = 256
+
+
+class Series(Strict):
+    """Series as windows: `horizon` rows are forecast from the `context` rows before them."""
+
+    context: Count = 336
+    horizon: Count = 96
+
+
+class Data(Strict):
+    """The data set, its split and its transform; `mean` and `std`: one value or one a channel, on the scale 0 to 1.
+
+    `name` is one of the zoo's data sets, or a folder of pictures (`imagefolder:PATH`, `hf:OWNER/NAME`): its pictures
+    are resized to `size`, [height, width], and read by so many `workers` beside the training. `channels` shows grey
+    images as three equal channels, or colours as grey.
+    """
+
+    name: str
+    batch_size: Count = 128
+    validation: Fraction = 0.0
+    size: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
+    channels: Literal[1, 3] | None = None
+    workers: Annotated[int, Field(ge=0)] = 0
+    mean: Annotated[list[float], Field(min_length=1)] = [0.0]
+    std: Annotated[list[Positive], Field(min_length=1)] = [1.0]
+    augment: Augment = Augment()
+    text: Text = Text()
+    tagged: Tagged = Tagged()
+    table: Table = Table()
+    characters: Characters = Characters()
+    series: Series = Series()

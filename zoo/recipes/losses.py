@@ -1,0 +1,49 @@
+"""The section `loss` of a recipe; zoo/training/update/losses.py builds what it names."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from zoo.recipes.base import Fraction, NotNegative, Positive, Strict
+
+
+class CrossEntropy(Strict):
+    """Softmax cross-entropy; `class_weight`: one weight a class, or "balanced" for the inverse of its share."""
+
+    name: Literal["cross_entropy"]
+    label_smoothing: Fraction = 0.0
+    class_weight: Literal["balanced"] | Annotated[list[Positive], Field(min_length=2)] | None = None
+
+
+class Focal(Strict):
+    """Focal loss (Lin et al. 2017): well-told samples count less, by (1 - p) ** gamma; `alpha`: one weight a class."""
+
+    name: Literal["focal"]
+    gamma: NotNegative = 2.0
+    alpha: Annotated[list[Positive], Field(min_length=2)] | None = None
+
+
+class Deviation(Strict):
+    """Of numbers: mean squared (mse) or absolute (mae) error, or Huber's, squared up to `delta`."""
+
+    name: Literal["mse", "mae", "huber"]
+    delta: Positive = 1.0
+
+
+class Pairs(Strict):
+    """Of embeddings: contrastive loss over all pairs, or triplet loss with the hardest of each batch."""
+
+    name: Literal["contrastive", "triplet"]
+    margin: Positive = 0.2
+
+
+class MultiTask(Strict):
+    """The sum over tasks, weighted by learned uncertainty (Kendall et al. 2018) or equally."""
+
+    name: Literal["multi_task"]
+    weighting: Literal["learned", "equal"] = "learned"
+
+
+Loss = Annotated[CrossEntropy | Focal | Deviation | Pairs | MultiTask, Field(discriminator="name")]

@@ -1,0 +1,158 @@
+"""Several processes that train one model, started by `torchrun` or `accelerate launch`; for one all of this is nothing.
+
+Every process loads the whole batch, so that what is random in it is drawn as one process draws it, and computes its own
+rows; the outputs are put together again, and each process takes the loss of the whole batch. So any loss, also one over
+pairs of samples or with its own way to average, is that of a single process (for dropout see
+`zoo.training.machine.draws`).
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from zoo.errors import ZooError
+from zoo.kinds.feed import Inputs
+
+MEETING = ("WORLD_SIZE", "RANK", "MASTER_ADDR", "MASTER_PORT")
+"""What a launcher tells each of its processes in the environment, for them to meet."""
+
+MPI = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
+"""What MPI's launchers call the number of processes. accelerate would wait for them, and nobody has them meet here."""
+
+
+def join(device: torch.device) -> None:
+    """Meet the other processes of the launch, where there are any: over gloo on CPUs, over NCCL on GPUs.
+
+    Raises `ZooError` where the environment tells of a launch but not how to meet, and where the processes do not.
+    """
+    if dist.is_initialized():
+        return
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        for name in MPI:
+            if os.environ.get(name, "1") != "1":
+                raise ZooError(
+                    f"the environment tells of several processes of MPI ({name} is {os.environ[name]!r}); start them "
+                    f"with torchrun, or unset {name} to train alone."
+                )
+        return
+    told = {name: os.environ.get(name, "") for name in MEETING}
+    wrong = [name for name, value in told.items() if not (value if name == "MASTER_ADDR" else value.isdecimal())]
+    if not wrong and int(told["RANK"]) >= int(told["WORLD_SIZE"]):
+        wrong = ["RANK"]
+    if wrong:
+        raise ZooError(
+            f"the environment tells of several processes (WORLD_SIZE is {told['WORLD_SIZE']!r}), but {wrong[0]} is "
+            f"{told[wrong[0]]!r}; start them with torchrun, or unset WORLD_SIZE to train alone."
+        )
+    try:
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    except (dist.DistError, ValueError) as error:
+        place, why = f"{told['MASTER_ADDR']}:{told['MASTER_PORT']}", str(error).splitlines()[0]
+        raise ZooError(f"the processes did not meet at {place} ({why}); start them with torchrun.") from error
+    atexit.register(dist.destroy_process_group)
+
+
+@contextmanager
+def others() -> Iterator[None]:
+    """Raise `ZooError` where what stands inside waits for another process that has ended."""
+    try:
+        yield
+    except RuntimeError as error:
+        if count() == 1 or not (isinstance(error, dist.DistError) or "gloo" in str(error)):
+            raise
+        raise ZooError(
+            "another process of this launch has ended; see what it said, mend that, and go on with --resume."
+        ) from error
+
+
+def alone() -> dict[str, str]:
+    """This process's environment without its launch: for runs of their own, which meet nobody."""
+    return {name: value for name, value in os.environ.items() if name not in (*MEETING, *MPI, "LOCAL_RANK")}
+
+
+def count() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """Which of them this is, from 0."""
+    return dist.get_rank() if count() > 1 else 0
+
+
+def is_main() -> bool:
+    """Whether this is the one process that writes files and speaks."""
+    return rank() == 0
+
+
+def own_rows(inputs: Inputs) -> Inputs:
+    """This process's rows of a batch; where there are fewer rows than processes, one that `whole` leaves out again."""
+    if count() == 1:
+        return inputs
+    start, end = share(len(inputs[0]))
+    return tuple(x[start:end] if end > start else x[:1] for x in inputs)
+
+
+def whole(outputs: Tensor, rows: int) -> Tensor:
+    """The outputs of all processes for a batch of so many rows, in the batch's order.
+
+    Only this process's own rows carry a gradient. Summed over the processes that is the gradient of the loss; since
+    `DistributedDataParallel` averages instead, each one's is multiplied by their number.
+    """
+    if count() == 1:
+        return outputs
+    longest = share(rows, 0)[1]
+    shape = outputs.shape[1:]
+    mine = outputs.new_zeros(longest, *shape)
+    start, end = share(rows)
+    mine[: end - start] = outputs.detach()[: end - start]
+    parts = [torch.empty_like(mine) for _ in range(count())]
+    dist.all_gather(parts, mine)
+    if outputs.requires_grad:
+        outputs.register_hook(lambda gradient: gradient * count())
+    # An output without rows is used too, by nothing: the others wait for its gradient.
+    parts[rank()] = outputs if end > start else outputs[:0]
+    shares = [share(rows, process) for process in range(count())]
+    return torch.cat([part[: last - first] for part, (first, last) in zip(parts, shares, strict=True)])
+
+
+def told_by_main(values: Sequence[float], device: torch.device) -> list[float]:
+    """The values that the main process has, on every process; those of the others are not looked at."""
+    if count() == 1:
+        return list(values)
+    told = torch.tensor(values, dtype=torch.float64 if device.type != "mps" else torch.float32, device=device)
+    dist.broadcast(told, 0)
+    return told.tolist()
+
+
+def largest(value: int, device: torch.device) -> int:
+    """The largest of a number that each process has."""
+    if count() == 1:
+        return value
+    shared = torch.tensor(value, device=device)
+    dist.all_reduce(shared, dist.ReduceOp.MAX)
+    return int(shared)
+
+
+def wait() -> None:
+    """Wait until every process is here."""
+    if count() > 1:
+        dist.barrier()
+
+
+def share(rows: int, process: int | None = None) -> tuple[int, int]:
+    """From which row to which of a batch a process computes, by default this one.
+
+    Shares differ by one row at most, and the first are the longer.
+    """
+    process = rank() if process is None else process
+    least, more = divmod(rows, count())
+    start = process * least + min(process, more)
+    return start, start + least + (process < more)

@@ -1,0 +1,1 @@
+"""What a step does to the parameters: losses, the optimizer with its groups, the schedule, averaging."""

@@ -1,0 +1,97 @@
+"""How a run went."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.bundles.card import SHARES
+from zoo.bundles.index import TENSORS, read_text
+from zoo.errors import ZooError
+from zoo.viz._figure import new
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def curves(name: str | os.PathLike[str]) -> Figure:
+    """The training curve of a weight or a run, epoch by epoch: its loss, and its metric beside the published spread.
+
+    `name` is a weight, a model (its default weight), a bundle folder, or the folder of a run, which need not be
+    finished. In training the metric is that of every sixteenth batch, under augmentation; the band is the mean ± the
+    standard deviation over the published seeds. Raises `ZooError` where there is no curve yet.
+    """
+    title, log, published = _read(name)
+    rows = list(csv.DictReader(io.StringIO(log)))
+    if not rows:
+        raise ZooError(f"{name} has no training curve yet; wait for the first epoch of its run.")
+    metric = next(key.removeprefix("train_") for key in rows[0] if key.startswith("train_") and key != "train_loss")
+    figure = new(8, 3.6, title)
+    left, right = figure.subplots(1, 2)
+    _draw(left, rows, {"train_loss": "training batches"})
+    left.set_ylabel("loss")
+    factor, unit = (100, " in %") if metric in SHARES else (1, "")
+    drawn = _draw(
+        right, rows, {f"train_{metric}": "training batches", f"validation_{metric}": "validation split"}, factor
+    )
+    right.set_ylabel(f"{metric}{unit}")
+    figures = published.get("metrics", {}).get(metric)
+    if figures is not None:
+        drawn += _band(right, figures, published["split"], factor)
+    # The first epochs are so far off that nobody would see the last ones differ.
+    right.set_ylim(*_margin(drawn))
+    for axes in (left, right):
+        axes.set_xlabel("epoch")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+    return figure
+
+
+def _read(name: str | os.PathLike[str]) -> tuple[str, str, dict[str, Any]]:
+    """A title, the text of log.csv, and the content of metrics.json: of a bundle, or of a run, finished or not."""
+    from zoo import sources
+
+    folder = Path(name)
+    if os.path.isfile(folder / "recipe.yaml") and not (folder / TENSORS).is_file():
+        log = folder / "log.csv"
+        return f"{folder.name}, not finished", read_text(log) if log.is_file() else "", {}
+    bundle = sources.find(name)
+    return bundle.name or bundle.folder.name, read_text(bundle.path("log.csv")), bundle.metrics
+
+
+def _draw(axes: Axes, rows: list[dict[str, str]], named: dict[str, str], factor: float = 1) -> list[float]:
+    """A line for each column that was measured; the values of the last four fifths of the epochs."""
+    late: list[float] = []
+    for column, label in named.items():
+        points = [(int(row["epoch"]), factor * float(row[column])) for row in rows if row.get(column)]
+        if points:
+            axes.plot(
+                *zip(*points, strict=True),
+                marker="o" if len(points) < 30 else "",
+                markersize=3,
+                linewidth=1.2,
+                label=label,
+            )
+            late += [value for epoch, value in points if epoch > len(rows) / 5]
+    return late
+
+
+def _band(axes: Axes, figures: dict[str, Any], split: str, factor: float) -> list[float]:
+    """The published mean as a line and its spread as a band; the ends of the band."""
+    mean, std, n = factor * figures["mean"], factor * figures["std"], figures["n"]
+    digits, unit = (2, " %") if factor == 100 else (4, "")
+    spread = f" ± {std:.{digits}f}{unit} ({n} seeds)" if n > 1 else f"{unit} (1 seed)"
+    axes.axhline(mean, color="black", linewidth=1, linestyle="--", label=f"{split} split: {mean:.{digits}f}{spread}")
+    axes.axhspan(mean - std, mean + std, color="black", alpha=0.15)
+    return [mean - std, mean + std]
+
+
+def _margin(values: list[float]) -> tuple[float, float]:
+    """A range that holds the values with a twentieth of air on either side."""
+    low, high = min(values), max(values)
+    air = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
+    return low - air, high + air

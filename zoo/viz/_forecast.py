@@ -1,0 +1,73 @@
+"""A forecast against what came."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from zoo.viz._figure import new
+from zoo.viz._which import check
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST = 8  # channels shown
+
+
+def forecast(name: str | os.PathLike[str], raw: Any = None) -> Figure:
+    """The forecast of each channel, in its own unit, beside what came before it and what came indeed.
+
+    Args:
+        name: a weight, a model (its default weight), a bundle or run folder.
+        raw: a series as `zoo.predictor` takes it. Of one that is long enough the last rows, as many as the horizon, are
+            kept back as the truth, and the forecast begins in front of them; of a shorter one there is no truth to
+            show. Without a series it is the end of the recipe's test split, fetched where it is not at hand.
+
+    At most 8 channels are shown, and of the past twice the horizon. Raises `ZooError` as `zoo.predictor` does.
+    """
+    from zoo._predictor import predictor
+    from zoo.tasks.forecasting import read
+
+    ask = predictor(name)
+    check(name, ask.task.name, "forecast")
+    context, horizon, channels = (ask.input[key] for key in ("context", "horizon", "channels"))
+    rows = _test(name) if raw is None else read(raw, channels)[1]
+    told = len(rows) >= context + horizon
+    before, truth = (rows[:-horizon], rows[-horizon:]) if told else (rows, None)
+    ahead = ask(before).answer
+    before = before[-min(context, 2 * horizon) :]
+    count = min(MOST, len(channels))
+    lines, columns = (math.ceil(count / 2), 2) if count > 1 else (1, 1)
+    where = "at the end of the test split" if raw is None else "of the series given"
+    title = f"{ask.model.zoo.weight}: {horizon} rows {where}"  # type: ignore[union-attr]
+    figure = new(8, 1 + 1.5 * lines, title)
+    panels = list(figure.subplots(lines, columns, squeeze=False).flat)
+    for place, (axes, channel) in enumerate(zip(panels, channels[:count], strict=False)):
+        axes.plot(range(-len(before), 0), before[:, place], color="gray", linewidth=1, label="before")
+        off = ""
+        if truth is not None:
+            axes.plot(range(horizon), truth[:, place], color="black", linewidth=1, label="truth")
+            off = f", off by {float((ahead[:, place] - truth[:, place]).abs().mean()):.3g} on average"
+        axes.plot(range(horizon), ahead[:, place], color="tab:red", linewidth=1.5, label="forecast")
+        axes.set_title(f"{channel}{off}", fontsize=9, parse_math=False)
+        axes.tick_params(labelsize=8)
+        axes.grid(alpha=0.3)
+    for axes in panels[count:]:
+        axes.set_axis_off()
+    figure.supylabel("each channel in its own unit", fontsize=9)
+    figure.supxlabel("rows after the first of the forecast", fontsize=9)
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower right", ncols=3, fontsize=8)
+    return figure
+
+
+def _test(name: str | os.PathLike[str]) -> Tensor:
+    """The rows (T, C) of the series that the weight's recipe is measured on, from its beginning."""
+    from zoo import data, sources
+    from zoo.recipes import load_recipe
+
+    recipe = load_recipe(sources.find(name).path("recipe.yaml"))
+    return data.load(recipe.data.name).test.inputs  # type: ignore[return-value]

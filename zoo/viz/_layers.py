@@ -1,0 +1,139 @@
+"""What a vision model has learnt to look for, and what its layers make of an image."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.errors import ZooError, unknown
+from zoo.viz._figure import bare, new, percent
+from zoo.viz._pictures import picture, scale, seen, tiled
+from zoo.viz._which import check
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST = 64  # channels or filters shown: what eight inches hold so that each is still seen
+
+
+def activations(model: nn.Module, inputs: Iterable[Tensor], layer: str) -> tuple[Tensor, Any]:
+    """What the layer called `layer` gives for a batch, and what the model gives: a copy of the first, the second.
+
+    A layer that is called more than once shows its first call, one that gives several tensors its first. The hook is
+    removed whatever happens. Raises `ZooError` for a layer that the model does not have (with the nearest names) or
+    does not call.
+    """
+    layers = {name: module for name, module in model.named_modules() if name}
+    if layer not in layers:
+        raise unknown("layer", layer, layers)
+    seen: list[Tensor] = []
+
+    def note(module: nn.Module, inputs: Any, output: Any) -> None:
+        # Copied, because the next layer may work in place.
+        seen.append((output[0] if isinstance(output, (tuple, list)) else output).detach().clone())
+
+    hook = layers[layer].register_forward_hook(note)
+    try:
+        with torch.inference_mode():
+            outputs = model(*inputs)
+    finally:
+        hook.remove()
+    if not seen:
+        raise ZooError(f"the layer {layer!r} is not called by the model itself; choose one inside it, or behind it.")
+    return seen[0], outputs
+
+
+def features(name: str | os.PathLike[str], raw: Any, layer: str | None = None) -> Figure:
+    """What a layer of a vision model makes of an image: a map for each channel, or a square for each unit.
+
+    Args:
+        name: a weight, a model (its default weight), a bundle or run folder.
+        raw: the image, as `zoo.predictor` takes it.
+        layer: its name in the model, such as `stages.0.1.conv2`; by default the first convolution, or the first linear
+            layer where there is none.
+
+    At most 64 channels are shown, on one scale. Raises `ZooError` as `zoo.predictor` and `activations` do.
+    """
+    from zoo._predictor import predictor
+
+    read = predictor(name)
+    check(name, read.task.name, "features")
+    layer = layer or _first(read.model)
+    inputs = read.task.prepare([raw], read.input, None)
+    maps, outputs = activations(read.model, inputs, layer)
+    answer = read.task.answer(outputs, [raw], read.config)[0]
+    title = f"{read.model.zoo.weight}, layer {layer}"  # type: ignore[union-attr]
+    if hasattr(answer, "label"):
+        title += f"; the answer is {answer.label} ({percent(answer.probability)})"
+    values = maps[0]
+    unit = "channels" if values.ndim == 3 else "units"
+    figure = new(8, 5.6, title)
+    left, right = figure.subplots(1, 2, width_ratios=(1, 3.5))
+    bare(left).imshow(**picture(seen(inputs[0], read.input)[0], read.input["maximum"]))
+    left.set_title("the input", fontsize=9)
+    count, values = len(values), values[:MOST] if values.ndim == 3 else values
+    shown = f"the first {MOST} of {count} {unit}" if len(values) < count else f"{count} {unit}"
+    board = tiled(values, math.ceil(math.sqrt(len(values)))) if values.ndim == 3 else _square(values)
+    drawn = bare(right).imshow(board.numpy(), interpolation="nearest", **scale(values))
+    right.set_title(shown, fontsize=9)
+    figure.colorbar(drawn, ax=right, shrink=0.8, label="activation")
+    return figure
+
+
+def filters(name: str | os.PathLike[str]) -> Figure:
+    """The filters of a vision model's first layer: what each of its channels or units answers to most.
+
+    Of a grey image's filters blue is below 0 and red above; those of a colour image are shown in colour, 0 as grey, on
+    a scale that stands below them. At most 64 are shown. Raises `ZooError` where the first layer is neither a
+    convolution of grey or colour images nor a linear layer over one.
+    """
+    from zoo._predictor import predictor
+
+    read = predictor(name)
+    check(name, read.task.name, "filters")
+    layer, channels = _first(read.model), read.input["channels"]
+    weight = read.model.get_parameter(f"{layer}.weight").detach()
+    if weight.ndim == 2 and weight.shape[1] == channels * math.prod(read.input["size"]):
+        weight = weight.view(-1, channels, *read.input["size"])
+    if weight.ndim != 4 or weight.shape[1] not in (1, 3):
+        raise ZooError(f"the first layer of {name}, {layer}, has no filters to look at; choose another --what.")
+    shown = weight[:MOST]
+    kind = "filters" if len(shown) == len(weight) else f"filters, the first {MOST} of {len(weight)}"
+    title = f"{read.model.zoo.weight}, layer {layer}: {weight.shape[2]} x {weight.shape[3]} {kind}"  # type: ignore[union-attr]
+    figure = new(7, 6.6, title)
+    axes = bare(figure.subplots())
+    columns = math.ceil(math.sqrt(len(shown)))
+    if shown.shape[1] == 1:
+        drawn = axes.imshow(tiled(shown[:, 0], columns).numpy(), interpolation="nearest", **scale(shown))
+        figure.colorbar(drawn, ax=axes, shrink=0.8, label="weight")
+    else:
+        most = shown.abs().max()
+        colours = 0.5 + shown.permute(0, 2, 3, 1) / (2 * most)
+        axes.imshow(tiled(colours, columns).nan_to_num(1.0).numpy(), interpolation="nearest")
+        said = f"weight: each of red, green and blue from -{most:.2g} (dark) to {most:.2g} (full); grey is 0"
+        axes.set_xlabel(said, fontsize=9)
+    return figure
+
+
+def _first(model: nn.Module) -> str:
+    """The name of the first convolution, or of the first linear layer where there is none."""
+    for kind in (nn.Conv2d, nn.Linear):
+        for name, module in model.named_modules():
+            if isinstance(module, kind):
+                return name
+    raise ZooError("the model has neither a convolution nor a linear layer; name one of its layers with --layer.")
+
+
+def _square(values: Tensor) -> Tensor:
+    """Numbers of any shape as one board of squares, row after row, about as wide as it is high; NaN at the end."""
+    flat = values.flatten()
+    columns = math.ceil(math.sqrt(len(flat)))
+    rows = math.ceil(len(flat) / columns)
+    board = torch.full((rows * columns,), math.nan)
+    board[: len(flat)] = flat
+    return board.view(rows, columns)

@@ -1,0 +1,92 @@
+"""Which images a model finds alike."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from zoo.data import Split
+from zoo.viz._figure import bare, new
+from zoo.viz._pictures import picture, pixels, seen
+from zoo.viz._which import check
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+QUERIES, NEAREST = 5, 7  # rows where no image is given, and neighbours in a row
+
+
+def neighbours(name: str | os.PathLike[str], raw: Any = None) -> Figure:
+    """An image and those of the test split that lie nearest to it in the embedding, each with its label and distance.
+
+    Args:
+        name: a weight, a model (its default weight), a bundle or run folder.
+        raw: the image, as `zoo.predictor` takes it; by default the first of the test split of each of five labels,
+            among all others. Where the split holds the image itself, that is no neighbour of it.
+
+    The test split of the weight's recipe is fetched where it is not at hand. Raises `ZooError` as `zoo.predictor` does.
+    """
+    from zoo import data, sources
+    from zoo._predictor import predictor
+    from zoo.recipes import load_recipe
+
+    read = predictor(name)
+    check(name, read.task.name, "neighbours")
+    recipe = load_recipe(sources.find(name).path("recipe.yaml"))
+    found = data.load(recipe.data.name)
+    test, labels = found.test, found.test.targets
+    given = None if raw is None else read.task.prepare([raw], read.input, None)[0]
+    embeddings, itself = _embed(read.model, test, read.config, recipe.evaluate.batch_size, given)
+    queries: list[int] = []
+    if given is None:
+        queries = [int((labels == label).nonzero()[0]) for label in labels.unique()[:QUERIES]]
+        images, points = pixels(test, torch.tensor(queries), read.input), embeddings[queries]
+    else:
+        images = seen(given, read.input)
+        with torch.inference_mode():
+            points = read.model(given).float()
+    distances = torch.cdist(points, embeddings)
+    distances[:, itself] = torch.inf
+    for row, query in enumerate(queries):
+        distances[row, query] = torch.inf
+    nearest = distances.topk(NEAREST, largest=False)
+    title = f"{read.model.zoo.weight}: the nearest of {len(labels):,} images of {found.name}'s test split"  # type: ignore[union-attr]
+    figure = new(8, 0.5 + 1.45 * len(images), title)
+    for row, panels in enumerate(figure.subplots(len(images), 1 + NEAREST, squeeze=False)):
+        named = f", {found.labels[int(labels[queries[row]])]}" if queries else ""
+        bare(panels[0]).imshow(**picture(images[row], found.maximum))
+        panels[0].set_title(f"query{named}", fontsize=8, weight="bold", parse_math=False)
+        near = pixels(test, nearest.indices[row], read.input)
+        told = zip(panels[1:], near, labels[nearest.indices[row]].tolist(), nearest.values[row].tolist(), strict=True)
+        for axes, image, label, distance in told:
+            bare(axes).imshow(**picture(image, found.maximum))
+            # On two lines: an eighth of eight inches holds no more than the one or the other.
+            axes.set_title(f"{found.labels[label]}\ndistance {distance:.2f}", fontsize=8, parse_math=False)
+    return figure
+
+
+def _embed(
+    model: torch.nn.Module, split: Split, config: dict[str, Any], batch_size: int, image: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """The embeddings (N, D) of a split of images, in its order, and which of them are `image` (N,), if any is given."""
+    from zoo import kinds
+
+    points, same = [], []
+    with torch.inference_mode():
+        for inputs, targets in kinds.get("image").evaluation(split, config, None, batch_size, torch.device("cpu")):
+            (images,) = inputs
+            points.append(model(images).float())
+            same.append(torch.zeros(len(targets), dtype=torch.bool) if image is None else _same(images, image, config))
+    return torch.cat(points), torch.cat(same)
+
+
+def _same(images: Tensor, image: Tensor, config: dict[str, Any]) -> Tensor:
+    """Which images of a batch (N, C, H, W) have the pixels of another (1, C, H, W), all normalised: (N,).
+
+    Half of one of 256 levels is allowed for: a picture that was given in floats is rounded otherwise.
+    """
+    apart = seen(images, config["input"]) - seen(image, config["input"])
+    return apart.abs().flatten(1).amax(1) < config["input"]["maximum"] / 512
