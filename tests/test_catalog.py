@@ -50,7 +50,8 @@ def test_models_by_weight(source: Path) -> None:
     assert zoo.list_models("resnet*", dataset="tiny") == []
     assert zoo.list_models(dataset="tiny") == ["mlp"]
     assert "bilstm_attn" in zoo.list_models(dataset="imdb")
-    assert zoo.list_models(dataset="tin") == []
+    with pytest.raises(zoo.ZooError, match="unknown data set 'tin'"):
+        zoo.list_models(dataset="tin")
 
 
 def test_weights_in_natural_order(source: Path) -> None:
@@ -70,9 +71,58 @@ def test_info_of_a_model(source: Path) -> None:
 def test_info_of_a_weight(by_path: bool, source: Path) -> None:
     info = zoo.info(source / "mlp.tiny_v1" if by_path else "mlp.tiny_v1")
     assert (info.name, info.weight, info.data, info.num_parameters) == ("mlp", "mlp.tiny_v1", "digits", 650)
-    assert info.labels[0] == "pixel 0" and info.metrics["accuracy"]["n"] == 2
+    assert info.labels[0] == "pixel 0" and info.figures["accuracy"]["n"] == 2
+    assert info.metrics == {"accuracy": info.figures["accuracy"]["value"]}
     assert info.files["model.safetensors"] > 2600
     assert json.loads(json.dumps(info.to_dict()))["input_shape"] == [1, 8, 8]
+
+
+@pytest.mark.parametrize("weight", zoo.list_weights())
+def test_info_of_a_weight_describes_what_that_weight_takes(weight: str) -> None:
+    import torch
+
+    info = zoo.info(weight)
+    inputs = eval(f"({info.example},)", {"torch": torch})
+    with torch.inference_mode():
+        zoo.create(weight)(*inputs)
+    settings = info.input
+    shapes = {
+        "image": lambda: (settings["channels"], *settings["size"]),
+        "series": lambda: (settings["context"], len(settings["channels"])),
+        "text": lambda: (settings["max_length"],),
+        "characters": lambda: (settings["length"],),
+        "table": lambda: (sum(part.shape[1] for part in inputs),),
+        "tagged": lambda: registry.get(info.name).input_shape,  # a sentence is as long as it is
+    }
+    assert info.input_shape == shapes[settings["kind"]]()
+
+
+def test_what_is_known_of_a_model_can_be_in_a_set() -> None:
+    assert len({zoo.info("mlp"), zoo.info("mlp"), zoo.info("mlp.digits_v1")}) == 2
+
+
+def test_patterns_may_be_several_or_none() -> None:
+    assert zoo.list_models(None) == zoo.list_models() == registry.names()
+    assert zoo.list_models(["lstm*", "gru_t*"]) == ["gru_text", "lstm_text"]
+    assert zoo.list_models(("mlp", "m?p", "mlp")) == ["mlp"]
+    assert zoo.list_models([]) == []
+    assert zoo.list_weights(["mlp.*", "rnn*"]) == ["mlp.digits_v1", "rnn_text.trec_v1"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "told"),
+    [
+        ({"task": "text"}, "unknown task 'text'; did you mean text-classification"),
+        ({"task": "image_classification"}, "did you mean image-classification"),
+        ({"dataset": "MNIST"}, "unknown data set 'MNIST'; did you mean mnist"),
+        ({"dataset": "cifar-10"}, "did you mean cifar10"),
+        ({"pattern": 3}, "3 is not a pattern"),
+        ({"pattern": ["mlp", None]}, "is not a pattern"),
+    ],
+)
+def test_a_filter_that_nothing_is_called_is_an_error(filters: dict[str, Any], told: str) -> None:
+    with pytest.raises(zoo.ZooError, match=told):
+        zoo.list_models(**filters)
 
 
 def test_info_draws_no_random_number() -> None:

@@ -113,7 +113,7 @@ def test_info(image_bundle, here):
     model = json.loads(here("info", "mnist_mlp", "--json").stdout)
     assert model["num_parameters"] == 784 * 512 + 512 + 512 * 256 + 256 + 256 * 128 + 128 + 128 * 10 + 10
     weight = json.loads(here("info", image_bundle, "--json").stdout)
-    assert weight["labels"][3] == "pixel 3" and weight["metrics"]["accuracy"]["mean"] == 0.9
+    assert weight["labels"][3] == "pixel 3" and weight["figures"]["accuracy"]["mean"] == 0.9
     assert "accuracy" in here("info", image_bundle).stdout
 
 

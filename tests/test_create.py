@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 import torch
 
@@ -76,6 +77,7 @@ def test_rounding_comes_after_drawing() -> None:
         ("mlp", {"pretrained": True}),
         ("mlp", {"weights": "tiny_v1"}),
         ("mlp", {"weights": "mlp.tiny_v1"}),
+        ("mlp", {"weights": "DEFAULT"}),
         ("mlp.tiny_v1", {}),
         ("mlp.tiny_v1", {"pretrained": True}),
     ],
@@ -107,6 +109,8 @@ def test_another_number_of_classes(published: Path) -> None:
     with pytest.warns(UserWarning, match="replaced by a fresh one for 4") as told:
         model = create("mlp", pretrained=True, num_classes=4)
     assert model.head.out_features == 4
+    with pytest.warns(UserWarning, match="replaced by a fresh one for 4"):
+        create("mlp", pretrained=True, num_classes=numpy.int64(4))  # type: ignore[arg-type]
     assert told[0].filename == __file__  # the warning points at the caller's line
 
 
@@ -128,6 +132,8 @@ def test_arguments_of_a_weight_can_be_overridden(published: Path) -> None:
         ("mlp.tiny_v1", {"weights": "tiny_v1"}, "is a weight already"),
         ("runs/nothing", {}, "runs/nothing"),
         ("mlp", {"depth": 3}, "unexpected keyword argument 'depth'; it takes in_features, widths"),
+        ("mlp.tiny_v1", {"weights": "DEFAULT"}, "'mlp.tiny_v1' is a weight already"),
+        ("mlp", {"num_classes": True}, "num_classes is True"),
         ("mlp", {"num_classes": 0}, "num_classes is 0"),
         ("mlp", {"dtype": torch.int64}, "dtype is torch.int64"),
         ("mlp", {"device": "cuda:99"}, "device 'cuda:99' is not there"),

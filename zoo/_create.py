@@ -6,13 +6,15 @@ import os
 from typing import Any
 
 import torch
-from torch import nn
 
 from zoo import init, registry
 from zoo.bundles.index import TENSORS, is_weight_name
 from zoo.bundles.load import check_arguments, check_options, check_units, device_of, load_model
-from zoo.bundles.record import Record
+from zoo.bundles.record import Model, Record, attach
 from zoo.errors import ZooError
+
+DEFAULT = "DEFAULT"
+"""What torchvision's users write for a model's default weight; no tag can be called so, as it has no version."""
 
 
 def create(
@@ -24,14 +26,15 @@ def create(
     dtype: torch.dtype | None = None,
     num_classes: int | None = None,
     **model_args: Any,
-) -> nn.Module:
+) -> Model:
     """A model by name, freshly initialised or with a published weight.
 
     Args:
         name: a model (`"bilstm_attn"`, or `"timm/resnet18"` for one of timm's), or what loads without saying so: a
             weight (`"bilstm_attn.imdb_v1"`), the folder of a bundle, a source URL.
         pretrained: True loads the model's default weight.
-        weights: load this one: its tag (`"imdb_v1"`), its full name, the folder of a bundle, or a source URL.
+        weights: load this one: its tag (`"imdb_v1"`), its full name, the folder of a bundle, or a source URL;
+            `"DEFAULT"` is the model's default weight, as `pretrained=True`.
         device: where the model is made, by default torch's default device.
         dtype: of parameters and floating-point buffers; float32 by default, whatever the bundle stores.
         num_classes: outputs of the head. Where a weight has another number its head alone is replaced, freshly
@@ -40,7 +43,7 @@ def create(
 
     Returns: the model. With a weight it is in eval mode, and torch's RNG is untouched (but for a replaced head);
     without, it is in training mode and filled by its init scheme from torch's RNG: same seed, same model. `model.zoo`
-    is its `Record`: name, weight, task, labels, input transform, recipe, metrics.
+    is its `Record`: name, weight, task, labels, input transform, recipe, metrics, figures.
 
     Raises `ZooError` for an unknown model or weight, a damaged bundle, tensors that do not fit, arguments that the
     model does not take, and a device that is not there.
@@ -50,6 +53,8 @@ def create(
         raise ZooError(f"pretrained is {pretrained!r} where True or False is expected; name a weight by weights=.")
     wanted, is_model = name, is_model_name(name)
     if is_model:
+        if weights is not None and text_of(weights) == DEFAULT:
+            weights, pretrained = None, True
         entry = registry.get(name)
         if name.startswith(registry.GUESTS) and weights is None and pretrained:
             from zoo import guests
@@ -105,8 +110,8 @@ def _fresh(
     dtype: torch.dtype | None,
     num_classes: int | None,
     model_args: dict[str, Any],
-) -> nn.Module:
-    check_options(dtype, num_classes)
+) -> Model:
+    num_classes = check_options(dtype, num_classes)
     if num_classes is not None:
         model_args["num_classes"] = num_classes
     check_arguments(entry, model_args)
@@ -115,5 +120,4 @@ def _fresh(
     check_units(entry.name, model, model_args)
     init.apply(model, entry.init)
     model.to(dtype=dtype or torch.float32)
-    model.zoo = Record(entry.name, None, entry.task)
-    return model.train()
+    return attach(model.train(), Record(entry.name, None, entry.task))

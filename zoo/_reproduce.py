@@ -21,7 +21,7 @@ from zoo.bundles.index import TENSORS
 from zoo.bundles.load import load_model
 from zoo.check import check_config, check_figures, check_parameters, check_schema, spread
 from zoo.environment import environment
-from zoo.errors import ZooError
+from zoo.errors import ZooError, whole
 from zoo.publishing.provenance import recipe_of
 from zoo.recipes import Recipe, load_recipe
 from zoo.sources.finding import fetched, locate
@@ -244,8 +244,10 @@ def allowed(least: float, std: float, n: int, k: int) -> float:
 
 
 def _seeds(published: list[int], count: int) -> list[int]:
-    if type(count) is not int or count < 1:
+    found = whole(count)
+    if found is None or found < 1:
         raise ZooError(f"seeds is {count!r}; give 1 or more.")
+    count = found
     further = (seed for seed in range(count + len(published)) if seed not in published)
     return [*published, *further][:count]
 

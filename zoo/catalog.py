@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
+
+from torch import Tensor
 
 from zoo import registry
 from zoo._create import is_model_name, text_of
 from zoo.bundles.format import Bundle
 from zoo.bundles.index import Entry, model_of
 from zoo.bundles.load import skeleton
-from zoo.errors import unknown
+from zoo.bundles.record import values
+from zoo.errors import ZooError, unknown
 
 
 @dataclass(frozen=True)
 class ModelInfo:
     """A model, or with `weight` one of its weights.
 
-    `input_shape` is one sample's, without the batch, () where it is unknown; `num_parameters` counts those of the
-    constructor's defaults, or of the weight; `default` is the weight that `pretrained=True` loads. From `weight` on all
-    is empty for a mere model: `metrics` are the published figures (value, mean, std, n, seeds of each), `files` sizes
-    in bytes.
+    `input_shape` is one sample's, without the batch, () if it is unknown: (C, H, W) of an image, (T,) of a text, the
+    longest that the model reads, (T, C) of a series. It is that of the weight, or of the constructor's defaults, as
+    `num_parameters` is; `default` is the weight that `pretrained=True` loads. From `weight` on all is empty for a mere
+    model: `example` is Python for what the model's `forward` takes, two samples of the right shapes and types;
+    `metrics` maps each metric to its value for these very tensors, and `figures` to value, mean, std, n, seeds and
+    values over the seeds that were run; `files` are sizes in bytes.
     """
 
     name: str
@@ -39,12 +45,17 @@ class ModelInfo:
     data: str | None = None
     labels: list[str] = field(default_factory=list)
     input: dict[str, Any] = field(default_factory=dict)
+    example: str = ""
     model_args: dict[str, Any] = field(default_factory=dict)
-    metrics: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    figures: dict[str, dict[str, Any]] = field(default_factory=dict)
     baselines: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
     folder: str | None = None
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.weight))
 
     def to_dict(self) -> dict[str, Any]:
         """The same as JSON-ready data; what `zoo info --json` prints."""
@@ -52,27 +63,36 @@ class ModelInfo:
 
 
 def list_models(
-    pattern: str = "*", *, task: str | None = None, dataset: str | None = None, pretrained: bool | None = None
+    pattern: str | Iterable[str] | None = None,
+    *,
+    task: str | None = None,
+    dataset: str | None = None,
+    pretrained: bool | None = None,
 ) -> list[str]:
     """Names of the registered models that fit all of the filters, in natural order (resnet18 before resnet101).
 
     Args:
-        pattern: a glob over names, `*`, `?` and `[...]`, case-sensitive; `timm/…` lists timm's models instead.
+        pattern: a glob over names, `*`, `?` and `[...]`, case-sensitive, or several, of which a name needs to fit one;
+            all of the zoo's models by default. `timm/…` lists timm's models instead.
         task: such as "image-classification".
-        dataset: such as "mnist": models with a weight or a recipe for it, told by the tag, which begins with the data
+        dataset: such as "mnist": models with a weight or a recipe for it. The tag says so, which begins with the data
             set's name (`mnist_mlp.mnist_plain_v1`).
         pretrained: True for models with a weight in the sources, False for those without.
-    """
-    if pattern.startswith(registry.GUESTS):
-        from zoo import guests
 
-        found = guests.names(pattern.removeprefix(registry.GUESTS))
-    else:
-        found = [name for name in registry.names() if fnmatchcase(name, pattern)]
+    Raises `ZooError` with the nearest names for a task or a data set that is not there; a pattern may fit nothing.
+
+        >>> zoo.list_models(["lstm*", "gru*"], task="text-classification")
+        ['gru_text', 'lstm_text']
+    """
+    found = _fitting(_patterns(pattern))
     if task is not None:
+        if task not in registry.TASKS:
+            raise unknown("task", task, registry.TASKS)
         found = [name for name in found if registry.get(name).task == task]
     if dataset is not None:
         trained = {model_of(name) for name in (*_entries(), *_recipes()) if _is_for(name, dataset)}
+        if not trained:
+            _check_data(dataset)
         found = [name for name in found if name in trained]
     if pretrained is not None:
         published = {model_of(name) for name in _entries()}
@@ -80,9 +100,42 @@ def list_models(
     return found
 
 
-def list_weights(pattern: str = "*") -> list[str]:
-    """Names of the weights in the sources that fit the glob, in natural order."""
-    return sorted((name for name in _entries() if fnmatchcase(name, pattern)), key=registry.natural)
+def list_weights(pattern: str | Iterable[str] | None = None) -> list[str]:
+    """Names of the weights in the sources that fit the glob, or one of several, in natural order; all by default."""
+    return sorted(_filtered(_entries(), _patterns(pattern)), key=registry.natural)
+
+
+def _patterns(given: str | Iterable[str] | None) -> list[str]:
+    if given is None or isinstance(given, str):
+        return [given or "*"]
+    found: list[Any] = list(given) if isinstance(given, Iterable) else [given]
+    if not all(isinstance(pattern, str) for pattern in found):
+        raise ZooError(f"{given!r} is not a pattern; give a glob over names such as 'resnet*', or a list of them.")
+    return found
+
+
+def _fitting(patterns: list[str]) -> list[str]:
+    """The zoo's models that fit a pattern, then timm's, each in natural order."""
+    timms = [pattern for pattern in patterns if pattern.startswith(registry.GUESTS)]
+    found = _filtered(registry.names(), [pattern for pattern in patterns if pattern not in timms])
+    if timms:
+        from zoo import guests
+
+        patterns = [pattern.removeprefix(registry.GUESTS) for pattern in timms]
+        found += dict.fromkeys(name for pattern in patterns for name in guests.names(pattern))
+    return found
+
+
+def _filtered(names: Iterable[str], patterns: list[str]) -> list[str]:
+    return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
+
+
+def _check_data(dataset: str) -> None:
+    """Raise `ZooError` if no data set is called so, though a data set that nothing was trained on is well."""
+    from zoo import data
+
+    if dataset not in data.names():
+        raise unknown("data set", dataset, data.names())
 
 
 def info(name: str | os.PathLike[str]) -> ModelInfo:
@@ -106,6 +159,7 @@ def _model(name: str, **weight: Any) -> ModelInfo:
     if "num_parameters" not in weight:
         built = skeleton(name, {})
         weight["num_parameters"] = sum(parameter.numel() for parameter in built.parameters())
+    weight.setdefault("input_shape", model.input_shape)
     mine = {weight: entry for weight, entry in _entries().items() if model_of(weight) == name}
     return ModelInfo(
         name=name,
@@ -113,7 +167,6 @@ def _model(name: str, **weight: Any) -> ModelInfo:
         description=model.description,
         source=model.source,
         init=model.init,
-        input_shape=model.input_shape,
         weights=sorted(mine, key=registry.natural),
         default=next((weight for weight, entry in mine.items() if entry.default), None),
         recipes=[recipe for recipe in _recipes() if model_of(recipe) == name],
@@ -122,7 +175,10 @@ def _model(name: str, **weight: Any) -> ModelInfo:
 
 
 def _weight(bundle: Bundle) -> ModelInfo:
-    config, metrics = bundle.config, bundle.metrics
+    from zoo import kinds
+
+    config, metrics, kind = bundle.config, bundle.metrics, kinds.get(bundle.config["input"].get("kind", ""))
+    figures, shape = metrics.get("metrics", {}), kind.shape(config)
     return _model(
         config["model"],
         num_parameters=config.get("num_parameters", 0),
@@ -131,12 +187,25 @@ def _weight(bundle: Bundle) -> ModelInfo:
         labels=config["labels"],
         input=config["input"],
         model_args=config["model_args"],
-        metrics=metrics.get("metrics", {}),
+        example=", ".join(map(_written, kind.blank(config))),
+        metrics=values(figures),
+        figures=figures,
         baselines=metrics.get("baselines", {}),
         environment=metrics.get("environment", {}),
         files={path.name: path.stat().st_size for path in sorted(bundle.folder.iterdir()) if path.is_file()},
         folder=str(bundle.folder),
+        **({"input_shape": shape} if shape else {}),
     )
+
+
+def _written(tensor: Tensor) -> str:
+    """Python for a tensor of this shape and type: of a blank sample's values only the lengths bear on anything."""
+    if tensor.ndim == 1:
+        return f"torch.tensor({tensor.tolist()})"
+    if tensor.is_floating_point():
+        return f"torch.zeros{tuple(tensor.shape)}"
+    sides, filled = ", ".join(map(str, tensor.shape)), "ones" if tensor.any() else "zeros"
+    return f"torch.{filled}({sides}, dtype=torch.int64)"
 
 
 def _entries() -> dict[str, Entry]:

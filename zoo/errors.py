@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import operator
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 
 class ZooError(Exception):
@@ -13,6 +15,14 @@ class ZooError(Exception):
 def some(names: Sequence[str], most: int = 5) -> str:
     """The first names of a list for a sentence, at most so many; "…" stands for those left out."""
     return ", ".join(names[:most]) + (", …" if len(names) > most else "")
+
+
+def whole(value: Any) -> int | None:
+    """A whole number of any kind, numpy's too, as an int; None for what is none, True and False too."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None
 
 
 def unknown(kind: str, name: str, names: Iterable[str]) -> ZooError:

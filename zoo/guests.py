@@ -11,10 +11,11 @@ import torch
 from torch import nn
 
 from zoo.bundles.load import check_arguments, check_options, device_of
-from zoo.bundles.record import Record
+from zoo.bundles.record import Model, Record, attach
 from zoo.errors import ZooError, unknown
 from zoo.integrity import check_file
-from zoo.registry import GUESTS, Model
+from zoo.registry import GUESTS
+from zoo.registry import Model as Registered
 
 TENSORS = "model.safetensors"
 
@@ -26,7 +27,7 @@ def names(pattern: str = "*") -> list[str]:
     return [f"{GUESTS}{name}" for name in sorted(found)]
 
 
-def model(name: str) -> Model:
+def model(name: str) -> Registered:
     """The registry's entry of a guest. Raises `ZooError` where timm is not installed or has no such model."""
     timm, own = _timm(), name.removeprefix(GUESTS)
     size = tuple(_config(name).input_size)
@@ -36,7 +37,7 @@ def model(name: str) -> Model:
         return timm.create_model(own, in_chans=in_chans, drop_rate=drop_rate, **more)
 
     source = f"timm {timm.__version__}, {timm.model_entrypoint(own).__module__}"
-    return Model(name, construct, "image-classification", "constructor", f"timm's {own}", source, size)
+    return Registered(name, construct, "image-classification", "constructor", f"timm's {own}", source, size)
 
 
 def transform(name: str) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def pretrained(
     dtype: torch.dtype | None = None,
     num_classes: int | None = None,
     **model_args: Any,
-) -> nn.Module:
+) -> Model:
     """A guest with timm's weight in eval mode, `model.zoo` its record. Another `num_classes` gives a fresh classifier.
 
     Raises `ZooError` where the weight is not on the Hub as safetensors, cannot be had, or has other bytes than the Hub
@@ -63,7 +64,7 @@ def pretrained(
     from safetensors.torch import load_file
 
     entry, path = model(name), file(name)
-    check_options(dtype, num_classes)
+    num_classes = check_options(dtype, num_classes)
     where = device_of(device)
     check_arguments(entry, model_args)
     with torch.random.fork_rng(devices=[]):
@@ -81,8 +82,7 @@ def pretrained(
         raise ZooError(f"the weight of {name} does not fit it ({' '.join(str(error).split())}).") from error
     net.to(device=where, dtype=dtype)
     classes = tuple(map(str, range(labels)))
-    net.zoo = Record(name, _config(name).hf_hub_id, entry.task, classes, transform(name))  # type: ignore[assignment]
-    return net.eval()
+    return attach(net.eval(), Record(name, _config(name).hf_hub_id, entry.task, classes, transform(name)))
 
 
 def file(name: str) -> Path:

@@ -104,7 +104,9 @@ def test_the_record_says_what_it_is(folder: Path) -> None:
     assert record.labels == tuple("0123456789")
     assert record.input["size"] == [8, 8]
     assert "batch_size: 64" in record.recipe
-    assert record.metrics["metrics"]["accuracy"]["n"] == 3
+    assert record.figures["accuracy"]["n"] == 3
+    assert record.metrics == {"accuracy": record.figures["accuracy"]["value"]}
+    assert hash(record) == hash(load_model(open_bundle(folder, name="mlp.digits_v1")).zoo)
     with pytest.raises(dataclasses.FrozenInstanceError):
         record.name = "other"  # type: ignore[misc]
 

@@ -111,7 +111,7 @@ def test_curves_are_those_of_the_log_beside_the_published_spread() -> None:
     folder = zoo.info("mlp.digits_v1").folder
     rows = Path(folder or "", "log.csv").read_text().splitlines()[1:]
     assert loss.lines[0].get_ydata().tolist() == [float(row.split(",")[3]) for row in rows]  # type: ignore[union-attr]
-    published = zoo.info("mlp.digits_v1").metrics["accuracy"]
+    published = zoo.info("mlp.digits_v1").figures["accuracy"]
     mean, std = 100 * published["mean"], 100 * published["std"]
     labels = [text.get_text() for text in accuracy.get_legend().get_texts()]  # type: ignore[union-attr]
     assert labels == ["training batches", f"test split: {mean:.2f} ± {std:.2f} % (5 seeds)"]

@@ -21,8 +21,8 @@ from torch.overrides import TorchFunctionMode
 
 from zoo import init, registry
 from zoo.bundles.format import Bundle
-from zoo.bundles.record import Record
-from zoo.errors import ZooError, some
+from zoo.bundles.record import Model, Record, attach, values
+from zoo.errors import ZooError, some, whole
 
 _SHOWN = 3  # of each kind of mismatch
 
@@ -34,7 +34,7 @@ def load_model(
     dtype: torch.dtype | None = None,
     num_classes: int | None = None,
     model_args: Mapping[str, Any] | None = None,
-) -> nn.Module:
+) -> Model:
     """The bundle's model in eval mode, with its `Record` as `model.zoo`.
 
     Args:
@@ -51,7 +51,7 @@ def load_model(
     device = device_of(device)
     if device.type == "meta":
         raise ZooError("a pretrained model on the device 'meta' has no values; choose one with memory, such as 'cpu'.")
-    check_options(dtype, num_classes)
+    num_classes = check_options(dtype, num_classes)
     config, name = bundle.config, bundle.name or bundle.folder.name
     entry = registry.get(config["model"])
     if num_classes is not None and "num_classes" not in inspect.signature(entry.constructor).parameters:
@@ -68,11 +68,12 @@ def load_model(
         model.to(device=device, dtype=dtype)
     _flatten_recurrent(model, device)
 
-    labels, metrics = tuple(config["labels"]), bundle.metrics
+    labels, figures = tuple(config["labels"]), bundle.metrics.get("metrics", {})
     if num_classes is not None and _replace_head(model, num_classes, entry.init, name):
-        labels, metrics = tuple(map(str, range(num_classes))), {}
-    model.zoo = Record(entry.name, name, config["task"], labels, config["input"], bundle.recipe, metrics)  # type: ignore[assignment]
-    return model.eval()
+        labels, figures = tuple(map(str, range(num_classes))), {}
+    metrics = values(figures)
+    told = Record(entry.name, name, config["task"], labels, config["input"], bundle.recipe, metrics, figures)
+    return attach(model.eval(), told)
 
 
 def device_of(device: torch.device | str | None) -> torch.device:
@@ -90,12 +91,16 @@ def device_of(device: torch.device | str | None) -> torch.device:
         ) from error
 
 
-def check_options(dtype: torch.dtype | None, num_classes: int | None) -> None:
-    """Raise `ZooError` unless parameters can have this dtype and a head this number of outputs."""
+def check_options(dtype: torch.dtype | None, num_classes: int | None) -> int | None:
+    """`num_classes` as an int; `ZooError` unless a head can have so many outputs and parameters this dtype."""
     if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
         raise ZooError(f"dtype is {dtype!r} where a floating-point dtype such as torch.float16 is expected.")
-    if num_classes is not None and (type(num_classes) is not int or num_classes < 1):
+    if num_classes is None:
+        return None
+    count = whole(num_classes)
+    if count is None or count < 1:
         raise ZooError(f"num_classes is {num_classes!r} where a whole number from 1 is expected.")
+    return count
 
 
 def check_arguments(entry: registry.Model, arguments: Mapping[str, Any]) -> None:

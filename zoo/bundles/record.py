@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
+
+from torch import nn
+
+from zoo.errors import ZooError
 
 
 @dataclass(frozen=True)
@@ -11,8 +16,9 @@ class Record:
     """`model.zoo`: where a model comes from and how to feed it.
 
     `weight` is None for a freshly initialised model, and a folder's name for a bundle outside every index; `labels` are
-    the classes in the order of the outputs; `input` is the transform as data (config.json), `recipe` the YAML text,
-    `metrics` the published figures (metrics.json). What does not apply, or is not known, is empty.
+    the classes in the order of the outputs; `input` is the transform as data (config.json), `recipe` the YAML text.
+    `metrics` maps each metric to its value for these very tensors, and `figures` to value, mean, std, n, seeds and
+    values over the seeds that were run (metrics.json). What does not apply, or is not known, is empty.
     """
 
     name: str
@@ -21,4 +27,45 @@ class Record:
     labels: tuple[str, ...] = ()
     input: dict[str, Any] = field(default_factory=dict)
     recipe: str = ""
-    metrics: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    figures: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.weight))
+
+
+if TYPE_CHECKING:
+
+    class Model(nn.Module):
+        """A model that `zoo.create` made: any `nn.Module`, with its record as `zoo`."""
+
+        zoo: Record
+
+else:  # the models are of classes of their own, which need not know of this one
+    Model = nn.Module
+
+
+def record(model: nn.Module) -> Record:
+    """The record of a model that `zoo.create` made, for code that knows it as an `nn.Module`.
+
+    The same as `model.zoo`, with a type. Raises `ZooError` if the zoo did not make the model.
+
+        >>> zoo.record(zoo.create("mlp", pretrained=True)).weight
+        'mlp.digits_v1'
+    """
+    found = getattr(model, "zoo", None)
+    if not isinstance(found, Record):
+        raise ZooError(f"this {type(model).__name__} has no record; make the model with zoo.create.")
+    return found
+
+
+def attach(model: nn.Module, record: Record) -> Model:
+    """The same model, with its record as `model.zoo`."""
+    known = cast(Model, model)
+    known.zoo = record
+    return known
+
+
+def values(figures: Mapping[str, Any]) -> dict[str, float]:
+    """Metric -> value, of figures as metrics.json has them; one without a value is left out."""
+    return {name: one["value"] for name, one in figures.items() if isinstance(one, Mapping) and "value" in one}

@@ -41,6 +41,8 @@ class Kind:
         training: (recipe, split, config, tokenizer, device) -> the run's batches.
         evaluation: (split, config, tokenizer, batch size, device) -> every sample exactly once, without augmentation,
             as (inputs, targets) on the device.
+        shape: (config.json) -> the shape of one sample, without the batch, as `ModelInfo.input_shape` has it; () if it
+            is not fixed.
         samples: what one sample is, for messages.
         check: (recipe, data set) -> None; raises `ZooError` with the key path for settings that the data refuse.
         hold_out: (split, fraction) -> (rest, held), for data sets without a validation split of their own.
@@ -51,6 +53,7 @@ class Kind:
     training: Callable[[Recipe, Split, dict[str, Any], Path | None, torch.device], Feed]
     evaluation: Callable[[Split, dict[str, Any], Path | None, int, torch.device], Iterator[tuple[Inputs, Tensor]]]
     samples: Callable[[dict[str, Any]], str]
+    shape: Callable[[dict[str, Any]], tuple[int, ...]] = lambda config: ()
     check: Callable[[Recipe, DataSet], None] = lambda recipe, data: None
     # The split does not move with the seed of the run: seeds are compared on the same samples.
     hold_out: Callable[[Split, float], tuple[Split, Split]] = lambda split, fraction: hold_out(split, fraction, seed=0)

@@ -93,6 +93,7 @@ KIND = Kind(
     blank=blank,
     training=training,
     evaluation=evaluation,
+    shape=lambda config: (config["input"]["length"],),
     samples=lambda config: "ids of characters",
     check=refuse_augment,
     hold_out=hold_out,

@@ -110,6 +110,7 @@ KIND = Kind(
     blank=blank,
     training=training,
     evaluation=evaluation,
+    shape=lambda config: (config["input"]["channels"], *config["input"]["size"]),
     samples=lambda config: f"images of {' x '.join(map(str, [config['input']['channels'], *config['input']['size']]))}",
     check=check,
 )

@@ -101,6 +101,7 @@ KIND = Kind(
     blank=blank,
     training=training,
     evaluation=evaluation,
+    shape=lambda config: (config["input"]["context"], len(config["input"]["channels"])),
     samples=lambda config: f"{config['input']['context']} rows of {', '.join(config['input']['channels'])}",
     check=check,
     hold_out=hold_out,

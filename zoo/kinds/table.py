@@ -63,6 +63,7 @@ KIND = Kind(
     blank=blank,
     training=training,
     evaluation=evaluation,
+    shape=lambda config: (len(config["input"]["numbers"]) + len(config["input"]["categories"]),),
     samples=lambda config: " and ".join(f"{len(config['input'][key])} {key}" for key in ("numbers", "categories")),
     check=check,
 )

@@ -80,6 +80,7 @@ KIND = Kind(
     blank=blank,
     training=training,
     evaluation=evaluation,
+    shape=lambda config: (config["input"]["max_length"],),
     samples=lambda config: "token ids",
     check=refuse_augment,
 )

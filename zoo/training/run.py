@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from zoo.bundles.record import values
 from zoo.errors import ZooError
 from zoo.recipes import Recipe, load_recipe
 
@@ -39,7 +40,7 @@ class Run:
         if not self.finished:
             raise ZooError(f"the run in {self.folder} is not finished; finish it with `zoo train … --resume` first.")
         content = json.loads((self.folder / "metrics.json").read_text(encoding="utf-8"))
-        return {name: figures["value"] for name, figures in content["metrics"].items()}
+        return values(content["metrics"])
 
     @property
     def log(self) -> list[dict[str, str]]:
