@@ -24,7 +24,8 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
-from zoo import kinds, registry
+from zoo import kinds
+from zoo.construct import construct
 from zoo.data import Split, files
 from zoo.data.idx import MNIST
 from zoo.kinds.feed import Feed, Inputs
@@ -91,7 +92,7 @@ def zoo(job: Job, laps: Laps) -> nn.Module:
     """The zoo's engine; its epochs end where it prints their lines."""
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(_Lines(laps)):
         trained = fit(job.recipe, job.setup, Path(folder), CPU)
-    model = registry.construct(job.recipe.model, job.setup.config["model_args"])
+    model = construct(job.recipe.model, job.setup.config["model_args"])
     model.load_state_dict(trained.state)
     return model
 

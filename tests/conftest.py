@@ -168,10 +168,10 @@ def series_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A forecaster of two rows that says the mean of the four before them."""
     import torch
 
-    from zoo import registry
+    from zoo.construct import construct
 
     arguments: dict[str, Any] = {"context": 4, "horizon": 2, "segment": 2, "hidden": 3}
-    state = registry.construct("gru_forecast", arguments).state_dict()
+    state = construct("gru_forecast", arguments).state_dict()
     return _bundle(
         tmp_path_factory.mktemp("series") / "gru_forecast.tiny_v1",
         {name: torch.zeros_like(tensor) for name, tensor in state.items()},

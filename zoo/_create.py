@@ -8,10 +8,12 @@ from typing import Any
 import torch
 
 from zoo import init, registry
-from zoo.bundles.index import TENSORS, is_weight_name
-from zoo.bundles.load import check_arguments, check_options, check_units, device_of, load_model
+from zoo.bundles.index import TENSORS
+from zoo.bundles.load import load_model
 from zoo.bundles.record import Model, Record, attach
+from zoo.construct import check_arguments, check_options, check_units, construct, device_of
 from zoo.errors import ZooError
+from zoo.names import GUESTS, is_weight_name, text_of
 
 DEFAULT = "DEFAULT"
 """What torchvision's users write for a model's default weight; no tag can be called so, as it has no version."""
@@ -56,7 +58,7 @@ def create(
         if weights is not None and text_of(weights) == DEFAULT:
             weights, pretrained = None, True
         entry = registry.get(name)
-        if name.startswith(registry.GUESTS) and weights is None and pretrained:
+        if name.startswith(GUESTS) and weights is None and pretrained:
             from zoo import guests
 
             return guests.pretrained(name, device=device, dtype=dtype, num_classes=num_classes, **model_args)
@@ -73,14 +75,6 @@ def create(
     if is_model and bundle.config["model"] != name:
         raise ZooError(f"{wanted} holds a {bundle.config['model']!r}, not a {name!r}; name the model it holds.")
     return load_model(bundle, device=device, dtype=dtype, num_classes=num_classes, model_args=model_args)
-
-
-def text_of(name: str | os.PathLike[str]) -> str:
-    """A name or path as text; `ZooError` where it is neither."""
-    try:
-        return os.fsdecode(name)
-    except TypeError as error:
-        raise ZooError(f"{name!r} names no model or weight; give a name or a path, `zoo list` shows them.") from error
 
 
 def is_model_name(name: str) -> bool:
@@ -116,7 +110,7 @@ def _fresh(
         model_args["num_classes"] = num_classes
     check_arguments(entry, model_args)
     with device_of(device):
-        model = registry.construct(entry.name, model_args)
+        model = construct(entry.name, model_args)
     check_units(entry.name, model, model_args)
     init.apply(model, entry.init)
     model.to(dtype=dtype or torch.float32)

@@ -11,12 +11,13 @@ from typing import Any
 from torch import Tensor
 
 from zoo import registry
-from zoo._create import is_model_name, text_of
+from zoo._create import is_model_name
 from zoo.bundles.format import Bundle
-from zoo.bundles.index import Entry, model_of
-from zoo.bundles.load import skeleton
+from zoo.bundles.index import Entry
 from zoo.bundles.record import values
+from zoo.construct import skeleton
 from zoo.errors import ZooError, unknown
+from zoo.names import GUESTS, model_of, natural, text_of
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def list_models(
 
 def list_weights(pattern: str | Iterable[str] | None = None) -> list[str]:
     """Names of the weights in the sources that fit the glob, or one of several, in natural order; all by default."""
-    return sorted(_filtered(_entries(), _patterns(pattern)), key=registry.natural)
+    return sorted(_filtered(_entries(), _patterns(pattern)), key=natural)
 
 
 def _patterns(given: str | Iterable[str] | None) -> list[str]:
@@ -116,12 +117,12 @@ def _patterns(given: str | Iterable[str] | None) -> list[str]:
 
 def _fitting(patterns: list[str]) -> list[str]:
     """The zoo's models that fit a pattern, then timm's, each in natural order."""
-    timms = [pattern for pattern in patterns if pattern.startswith(registry.GUESTS)]
+    timms = [pattern for pattern in patterns if pattern.startswith(GUESTS)]
     found = _filtered(registry.names(), [pattern for pattern in patterns if pattern not in timms])
     if timms:
         from zoo import guests
 
-        patterns = [pattern.removeprefix(registry.GUESTS) for pattern in timms]
+        patterns = [pattern.removeprefix(GUESTS) for pattern in timms]
         found += dict.fromkeys(name for pattern in patterns for name in guests.names(pattern))
     return found
 
@@ -167,7 +168,7 @@ def _model(name: str, **weight: Any) -> ModelInfo:
         description=model.description,
         source=model.source,
         init=model.init,
-        weights=sorted(mine, key=registry.natural),
+        weights=sorted(mine, key=natural),
         default=next((weight for weight, entry in mine.items() if entry.default), None),
         recipes=[recipe for recipe in _recipes() if model_of(recipe) == name],
         **weight,

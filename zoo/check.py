@@ -16,7 +16,8 @@ from torch import nn
 
 from zoo import registry
 from zoo.bundles.format import Bundle
-from zoo.bundles.load import check_arguments, load_model, skeleton
+from zoo.bundles.load import load_model
+from zoo.construct import check_arguments, skeleton
 from zoo.errors import ZooError
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo.bundles.load import check_arguments, check_options, device_of
 from zoo.bundles.record import Model, Record, attach
+from zoo.construct import check_arguments, check_options, device_of
 from zoo.errors import ZooError, unknown
 from zoo.integrity import check_file
-from zoo.registry import GUESTS
+from zoo.names import GUESTS
 from zoo.registry import Model as Registered
 
 TENSORS = "model.safetensors"
@@ -89,7 +89,7 @@ def file(name: str) -> Path:
     """The path of a guest's weight, fetched from the Hub where it is not in its cache, its SHA-256 checked."""
     from huggingface_hub import HfApi, try_to_load_from_cache
 
-    from zoo.sources.cache import offline
+    from zoo.home import offline
     from zoo.sources.hub import ask, hub_errors
 
     place = _config(name).hf_hub_id

@@ -1,38 +1,73 @@
-"""What the zoo keeps on this machine, as `zoo cache` shows and clears it."""
+"""The environment's say on this machine's files, each variable read here alone, and how a file is written."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from zoo.errors import ZooError
-from zoo.integrity import home
 
-# Cleared by name: ZOO_HOME may point at a folder that holds other things too.
-PARTS = {
-    "weights": "fetched weights",
-    "indexes": "indexes last read",
-    "verified": "hashes of files checked before",
-    "data": "data sets, fetched and decoded",
-    "tmp": "files on their way in",
-}
+def home() -> Path:
+    """The folder for everything the zoo keeps on this machine: ZOO_HOME, by default ~/.cache/zoo."""
+    return Path(os.path.expanduser(os.environ.get("ZOO_HOME") or "~/.cache/zoo"))
 
 
-def usage() -> dict[str, int]:
-    """Bytes in each part of the cache."""
-    return {part: sum(file.lstat().st_size for file in _files(home() / part)) for part in PARTS}
+def data_folder() -> Path | None:
+    """The folder of data sets in their authors' layout: ZOO_DATA; None if that is not set."""
+    root = os.environ.get("ZOO_DATA")
+    return Path(os.path.expanduser(root)) if root else None
 
 
-def clear() -> None:
-    """Delete the cache; what lies in ZOO_HOME beside it stays. Raises `ZooError` where that is not allowed."""
-    for part in PARTS:
-        try:
-            shutil.rmtree(home() / part)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise ZooError(f"{home() / part} cannot be deleted ({error.strerror}); delete it by hand.") from error
+def offline() -> bool:
+    """Whether ZOO_OFFLINE forbids the network."""
+    return os.environ.get("ZOO_OFFLINE", "") not in ("", "0")
 
 
-def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_symlink() or path.is_file()]
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A place beside `path` to write a file or a folder to, which becomes `path` if the body ends without an error.
+
+    If it ends with one, nothing of it stays, and what was at `path` before is as it was. Folders above `path` are
+    made. Whatever the body creates gets the mode that the umask gives, as any new file does.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Short, because a name may have 255 bytes at most and that of `path` may be near it.
+    temporary = path.with_name(f".{uuid.uuid4().hex[:16]}.tmp")
+    try:
+        yield temporary
+        if temporary.is_file():
+            temporary.chmod(_mode(path.parent))  # some libraries write files that nobody else may read
+        os.replace(temporary, path)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8, with the line ends as given, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _mode(folder: Path) -> int:
+    """The mode of a new file there; the umask itself cannot be asked for without setting it, for all threads."""
+    probe = folder / f".{uuid.uuid4().hex[:16]}.tmp"
+    probe.touch()
+    mode = probe.stat().st_mode & 0o777
+    probe.unlink()
+    return mode
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path`, waiting for whoever else holds it."""
+    from filelock import FileLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path):
+        yield

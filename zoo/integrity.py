@@ -13,17 +13,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from zoo.errors import ZooError
+from zoo.home import home, write_text
 
 # A file system's clock ticks every few milliseconds: within one tick a file can change and keep its times. What was
 # written this short a while before it was hashed is therefore not remembered.
 _SETTLED_NS = 100_000_000
 
 _memo: dict[str, tuple[str, str]] = {}  # path -> (state of the file, its SHA-256)
-
-
-def home() -> Path:
-    """The folder for everything the zoo keeps on this machine: ZOO_HOME, by default ~/.cache/zoo."""
-    return Path(os.path.expanduser(os.environ.get("ZOO_HOME") or "~/.cache/zoo"))
 
 
 def sha256(path: Path) -> str:
@@ -89,9 +85,5 @@ def _recall(key: str) -> tuple[str, str]:
 
 def _remember(key: str, state: str, digest: str) -> None:
     """Keep the hash for other processes; where nothing can be written, each process hashes once."""
-    note = _note(key)
-    temporary = note.with_name(f"{note.name}.{os.getpid()}")
     with suppress(OSError):
-        note.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(f"{state}\n{digest}\n", encoding="ascii")
-        os.replace(temporary, note)
+        write_text(_note(key), f"{state}\n{digest}\n")

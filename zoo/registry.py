@@ -6,12 +6,13 @@ import re
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
 from zoo.errors import ZooError, unknown
+from zoo.names import GUESTS, MODEL_NAME, natural
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -44,12 +45,6 @@ class Model:
     source: str
     input_shape: tuple[int, ...]
 
-
-MODEL_NAME = r"[A-Za-z0-9_][A-Za-z0-9_-]*"
-"""What a model's name may be; behind it a weight's has a dot and the tag."""
-
-GUESTS = "timm/"
-"""Names that begin so are timm's models: known, but not listed among the zoo's own."""
 
 _models: dict[str, Model] = {}
 _loaded = False
@@ -85,11 +80,6 @@ def register_model(
     return register
 
 
-def natural(name: str) -> list[tuple[int, str | int]]:
-    """Sort key under which resnet18 stands before resnet101."""
-    return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", name) if part]
-
-
 def get(name: str) -> Model:
     """The registered model of that name; `ZooError` with the nearest three where there is none."""
     if name.startswith(GUESTS):
@@ -111,19 +101,6 @@ def names() -> list[str]:
     """All registered names in natural order."""
     _load()
     return sorted(_models, key=natural)
-
-
-def construct(name: str, arguments: Mapping[str, Any]) -> Any:
-    """What the model's constructor makes of these arguments, on torch's default device.
-
-    Raises `ZooError` with model, arguments and cause in one line, whatever the constructor raised.
-    """
-    constructor = get(name).constructor
-    try:
-        return constructor(**arguments)
-    except Exception as error:  # torch and the models raise almost anything for a value they do not like
-        why = " ".join(str(error).split()) or type(error).__name__
-        raise ZooError(f"model_args: {name} cannot be built with {dict(arguments)} ({why}); change them.") from error
 
 
 def _load() -> None:

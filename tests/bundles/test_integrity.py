@@ -12,6 +12,7 @@ import pytest
 
 from zoo import integrity
 from zoo.errors import ZooError
+from zoo.home import home
 from zoo.integrity import check_file, sha256
 
 CONTENT = bytes(range(256)) * 5000
@@ -99,7 +100,7 @@ def test_what_was_written_just_now_is_not_remembered(file: Path, monkeypatch: py
     """Within one tick of the file system's clock a change leaves every time as it was."""
     monkeypatch.setattr(integrity, "_SETTLED_NS", 60_000_000_000)
     check_file(file, DIGEST)
-    assert not integrity._memo and not (integrity.home() / "verified").exists()
+    assert not integrity._memo and not (home() / "verified").exists()
 
 
 def test_the_size_is_compared_before_anything_is_read(file: Path, hashed: list[Path]) -> None:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from zoo import init, registry
 from zoo.bundles import load
 from zoo.bundles.format import open_bundle
+from zoo.construct import construct
 from zoo.errors import ZooError
 from zoo.integrity import sha256
 
@@ -191,7 +192,7 @@ def test_nothing_is_drawn_and_nothing_is_filled(folder: Path, monkeypatch: pytes
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise AssertionError("a fill was not skipped")
 
-    monkeypatch.setattr(load, "_whole", refuse)
+    monkeypatch.setattr(load, "in_full", refuse)
     torch.manual_seed(3)
     state = torch.get_rng_state()
     load_model(open_bundle(folder))
@@ -251,7 +252,7 @@ def test_a_model_without_a_head_cannot_have_it_replaced(make: Make, register: Re
 
 
 def test_a_weight_without_classes_keeps_its_head(make: Make) -> None:
-    bundle = make(registry.construct("gru_forecast", {}), "gru_forecast.x_v1", model="gru_forecast", labels=[])
+    bundle = make(construct("gru_forecast", {}), "gru_forecast.x_v1", model="gru_forecast", labels=[])
     with pytest.raises(ZooError, match=r"gru_forecast\.x_v1 holds a gru_forecast, which has no num_classes; leave it"):
         load_model(open_bundle(bundle), num_classes=3)
 

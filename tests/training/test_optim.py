@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from zoo import ZooError, registry
+from zoo.construct import construct
 from zoo.recipes import SGD, Adam, Curve, Group, Optimizer, Timm
 from zoo.training.update.build import optimizer, set_rate
 from zoo.training.update.groups import depths
@@ -177,7 +178,7 @@ LAYERS = {
 @pytest.mark.parametrize("name", LAYERS)
 def test_layer_decay_goes_down_from_the_output(name: str):
     with torch.device("meta"):
-        model = registry.construct(name, {})
+        model = construct(name, {})
     found = settings(sgd(layer_decay=0.75), model)
     seen: set[str] = set()
     for depth, layer in enumerate(reversed(LAYERS[name])):
@@ -193,7 +194,7 @@ def test_layer_decay_goes_down_from_the_output(name: str):
 @pytest.mark.parametrize("name", registry.names())
 def test_layer_decay_leaves_the_head_of_every_model_the_whole_rate(name: str):
     with torch.device("meta"):
-        model = registry.construct(name, {})
+        model = construct(name, {})
     scales = {key: scale for key, (scale, _) in settings(sgd(layer_decay=0.5), model).items()}
     last = {key for key, scale in scales.items() if scale == 1.0}
     assert last == {key for key in scales if key.split(".")[0] == list(scales)[-1].split(".")[0]} != set(scales)

@@ -7,9 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from zoo.bundles.index import REQUIRED, SCHEMA, TENSORS, Entry, check_file_name, model_of, parse_json, read_text
+from zoo.bundles.index import REQUIRED, SCHEMA, TENSORS, Entry, parse_json, read_text
 from zoo.errors import ZooError
 from zoo.integrity import check_file
+from zoo.names import check_file_name, model_of
 
 _CONFIG = {"model": str, "model_args": dict, "task": str, "labels": list, "input": dict}
 

@@ -8,7 +8,6 @@ It comes from wherever a source is, so nothing in it is believed before it was l
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ZooError
+from zoo.home import write_text
 from zoo.integrity import sha256
-from zoo.registry import MODEL_NAME
+from zoo.names import check_file_name, is_weight_name, model_of
 
 SCHEMA = 1
 TENSORS = "model.safetensors"
@@ -71,37 +71,13 @@ def write_index(path: Path, entries: Mapping[str, Entry]) -> None:
         }
         for name, entry in sorted(entries.items())
     }
-    text = json.dumps({"schema": SCHEMA, "weights": weights}, indent=1) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_text(path, json.dumps({"schema": SCHEMA, "weights": weights}, indent=1) + "\n")
 
 
 def entry_of(folder: Path, name: str, default: bool) -> Entry:
     """The entry of the bundle that lies in `folder`, its files hashed as they are now."""
     present = [folder / file for file in FILES if (folder / file).is_file()]
     return Entry(name, default, {path.name: FileRecord(sha256(path), path.stat().st_size) for path in present})
-
-
-def is_weight_name(name: str) -> bool:
-    """Whether `name` reads `<model>.<tag>_v<N>`."""
-    return re.fullmatch(rf"{MODEL_NAME}\.[A-Za-z0-9_-]+_v[0-9]+", name) is not None
-
-
-def model_of(weight: str) -> str:
-    """The model of a weight or a recipe: what stands before the first dot of its name."""
-    return weight.partition(".")[0]
-
-
-def check_file_name(name: str, where: str) -> str:
-    """`name`, if it can name a file inside a bundle and nothing outside it; `ZooError` if not."""
-    if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name) is None:
-        raise ZooError(f"{where} names the file {name!r}, which is not a plain name inside the bundle; do not use it.")
-    return name
 
 
 def read_text(path: Path) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from zoo import init, registry
 from zoo.bundles.format import Bundle
 from zoo.bundles.record import Model, Record, attach, values
-from zoo.errors import ZooError, some, whole
+from zoo.construct import check_arguments, check_options, device_of, in_full, skeleton
+from zoo.errors import ZooError, some
 
 _SHOWN = 3  # of each kind of mismatch
 
@@ -63,7 +63,7 @@ def load_model(
     _assign(model, tensors, name)
     if _is_partial(model, device, dtype):
         # The constructor computed something that is in no state dict, such as a table of positions.
-        model = _whole(entry.name, arguments)
+        model = in_full(entry.name, arguments)
         _assign(model, tensors, name)
         model.to(device=device, dtype=dtype)
     _flatten_recurrent(model, device)
@@ -74,86 +74,6 @@ def load_model(
     metrics = values(figures)
     told = Record(entry.name, name, config["task"], labels, config["input"], bundle.recipe, metrics, figures)
     return attach(model.eval(), told)
-
-
-def device_of(device: torch.device | str | None) -> torch.device:
-    """The device that is meant, None being torch's default; `ZooError` where this machine does not have it."""
-    try:
-        found = torch.get_default_device() if device is None else torch.device(device)
-        if found.type != "cpu":
-            return torch.empty(0, device=found).device  # a tensor knows which of several devices of a kind is meant
-        if found.index:  # torch itself takes any number
-            raise RuntimeError("the CPU is one device")
-        return torch.device("cpu")
-    except (RuntimeError, AssertionError, TypeError) as error:
-        raise ZooError(
-            f"the device {str(device)!r} is not there; choose one this machine has, such as 'cpu'."
-        ) from error
-
-
-def check_options(dtype: torch.dtype | None, num_classes: int | None) -> int | None:
-    """`num_classes` as an int; `ZooError` unless a head can have so many outputs and parameters this dtype."""
-    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
-        raise ZooError(f"dtype is {dtype!r} where a floating-point dtype such as torch.float16 is expected.")
-    if num_classes is None:
-        return None
-    count = whole(num_classes)
-    if count is None or count < 1:
-        raise ZooError(f"num_classes is {num_classes!r} where a whole number from 1 is expected.")
-    return count
-
-
-def check_arguments(entry: registry.Model, arguments: Mapping[str, Any]) -> None:
-    """Raise `ZooError` where the model's constructor does not take these arguments."""
-    signature = inspect.signature(entry.constructor)
-    try:
-        signature.bind(**arguments)
-    except TypeError as error:
-        raise ZooError(
-            f"model {entry.name!r}: {error}; it takes {', '.join(signature.parameters) or 'none'}."
-        ) from error
-
-
-def check_units(name: str, model: nn.Module, arguments: Mapping[str, Any]) -> None:
-    """Raise `ZooError` where a layer has nothing to train, as one of width 0."""
-    for layer, parameter in model.named_parameters():
-        if not parameter.numel():
-            raise ZooError(f"model {name!r} with {dict(arguments)} has no units in {layer}; give 1 or more.")
-
-
-class _SkipFills(TorchFunctionMode):
-    """Leaves out everything that only fills a tensor: on the meta device that is work without effect.
-
-    It halves the time of construction there, most of which goes into tracing the shapes of random draws.
-    """
-
-    _fills = frozenset(
-        {getattr(nn.init, name) for name in dir(nn.init) if name.endswith("_") and not name.startswith("_")}
-        | {getattr(Tensor, name) for name in ("normal_", "uniform_", "fill_", "zero_")}
-    )
-
-    def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if func in self._fills:
-            filled = args[0] if args else kwargs["tensor"]
-            if filled.is_meta:
-                return filled
-        return func(*args, **kwargs)
-
-
-def skeleton(name: str, arguments: Mapping[str, Any]) -> nn.Module:
-    """The model on the meta device; in full where its constructor needs values, as some do for `.item()`."""
-    try:
-        with torch.device("meta"), _SkipFills(), torch.random.fork_rng(devices=[]):
-            return registry.construct(name, arguments)
-    except ZooError:  # whatever it was, constructing in full gives either the model or the reason
-        return _whole(name, arguments)
-
-
-def _whole(name: str, arguments: Mapping[str, Any]) -> nn.Module:
-    """The model constructed on the CPU with all its values, torch's RNG left as it was."""
-    with torch.device("cpu"), torch.random.fork_rng(devices=[]):
-        return registry.construct(name, arguments)
 
 
 def _read(path: Path, device: torch.device, dtype: torch.dtype | None) -> dict[str, Tensor]:

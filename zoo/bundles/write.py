@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 import struct
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ from zoo.bundles.card import card
 from zoo.bundles.format import Bundle, open_bundle
 from zoo.bundles.index import TENSORS
 from zoo.errors import ZooError
+from zoo.home import replacing
 from zoo.integrity import sha256
 
 
@@ -49,32 +47,29 @@ def write_bundle(
     if folder.is_file() or (folder.exists() and any(folder.iterdir())):
         raise ZooError(f"{folder} exists already and a bundle never changes; give another folder, or a new version.")
     recipe_sha256 = hashlib.sha256(recipe_text.encode()).hexdigest()
-    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
     try:
-        temporary.mkdir(parents=True)
-        tensors = temporary / TENSORS
-        write_tensors(tensors, state_dict, {**metadata, "recipe_sha256": recipe_sha256})
-        metrics = {**metrics, "sha256": sha256(tensors), "recipe_sha256": recipe_sha256}
-        texts = {
-            "config.json": _json(config),
-            "metrics.json": _json(metrics),
-            "recipe.yaml": recipe_text,
-            "log.csv": log_csv,
-            "tokenizer.json": tokenizer,
-            "README.md": card(config, metrics, recipe_text, metrics.get("notes", ()), name=metadata.get("name")),
-        }
-        for name, text in texts.items():
-            if text is not None:
-                (temporary / name).write_text(text, encoding="utf-8", newline="\n")
-        if folder.exists():
-            folder.rmdir()  # it is empty, and a folder cannot be renamed onto another everywhere
-        os.replace(temporary, folder)
+        with replacing(folder) as temporary:
+            temporary.mkdir()
+            tensors = temporary / TENSORS
+            write_tensors(tensors, state_dict, {**metadata, "recipe_sha256": recipe_sha256})
+            metrics = {**metrics, "sha256": sha256(tensors), "recipe_sha256": recipe_sha256}
+            texts = {
+                "config.json": _json(config),
+                "metrics.json": _json(metrics),
+                "recipe.yaml": recipe_text,
+                "log.csv": log_csv,
+                "tokenizer.json": tokenizer,
+                "README.md": card(config, metrics, recipe_text, metrics.get("notes", ()), name=metadata.get("name")),
+            }
+            for name, text in texts.items():
+                if text is not None:
+                    (temporary / name).write_text(text, encoding="utf-8", newline="\n")
+            if folder.exists():
+                folder.rmdir()  # it is empty, and a folder cannot be renamed onto another everywhere
     except OSError as error:
         raise ZooError(
             f"{folder} cannot be written ({error.strerror}); free some space or choose another place."
         ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return open_bundle(folder)
 
 

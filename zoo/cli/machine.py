@@ -42,18 +42,19 @@ def data_get(name: Annotated[str, typer.Argument(metavar="NAME")]):
 @cache.callback(invoke_without_command=True)
 def cache_show(context: typer.Context):
     if context.invoked_subcommand is None:
-        from zoo import home
+        from zoo.home import home
+        from zoo.sources.kept import PARTS, usage
 
-        sizes = home.usage()
-        print(home.home())
+        sizes = usage()
+        print(home())
         for part, size in sizes.items():
-            print(f"  {size / 1e6:10,.1f} MB  {part}: {home.PARTS[part]}")
+            print(f"  {size / 1e6:10,.1f} MB  {part}: {PARTS[part]}")
         print(f"  {sum(sizes.values()) / 1e6:10,.1f} MB  in all")
 
 
 @cache.command("clear")
 def cache_clear():
     """Delete what can be fetched or computed again."""
-    from zoo import home
+    from zoo.sources.kept import clear
 
-    home.clear()
+    clear()

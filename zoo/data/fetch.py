@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from zoo.data import files
 from zoo.data.entry import Archive, Entry, Mirror, Npm, Raw, Web
 from zoo.errors import ZooError
-from zoo.sources.cache import offline
+from zoo.home import data_folder, offline, replacing
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -96,8 +96,8 @@ def _fetch(raw: Raw, kept: Path) -> list[str]:
                         files.read(raw, Path(temporary), name)  # raises unless it is the published content
                     path = files.locate(Path(temporary), name)
                     target = kept / path.relative_to(temporary)
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    os.replace(path, target)
+                    with replacing(target) as moved:
+                        os.replace(path, moved)
             except (
                 OSError,
                 ValueError,
@@ -170,8 +170,8 @@ def _where(mirror: Mirror) -> str:
 
 
 def _nowhere(name: str, raw: Raw, kept: Path, why: str) -> ZooError:
-    root = os.environ.get("ZOO_DATA")
-    first = Path(os.path.expanduser(root)) / raw.folder if root else f"{raw.folder} under ZOO_DATA (which is not set)"
+    root = data_folder()
+    first = root / raw.folder if root else f"{raw.folder} under ZOO_DATA (which is not set)"
     lacking = ", ".join(files.missing(raw, kept))
     return ZooError(
         f"the data set {name!r} is not here: looked for {lacking} in {first} and in {kept}, and {why}; "

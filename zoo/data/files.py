@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import zlib
 from pathlib import Path
 
-from zoo import integrity
 from zoo.data.entry import Raw
 from zoo.errors import ZooError
+from zoo.home import data_folder
+from zoo.home import home as zoo_home
 
 LIMIT = 1 << 30  # bytes; no raw file here is near it, and a gzip file that grows past it is none of them
 
 
 def home() -> Path:
     """Where the zoo keeps data: ZOO_HOME/data."""
-    return integrity.home() / "data"
+    return zoo_home() / "data"
 
 
 def in_zoo_data(raw: Raw) -> Path | None:
     """The data set's folder under ZOO_DATA, if ZOO_DATA is set and the folder is whole."""
-    root = os.environ.get("ZOO_DATA")
-    folder = Path(os.path.expanduser(root)) / raw.folder if root else None
+    root = data_folder()
+    folder = root / raw.folder if root else None
     return folder if folder and not missing(raw, folder) else None
 
 

@@ -20,6 +20,7 @@ import torch
 from zoo.data import files, parquet
 from zoo.data.split import DataSet, Split, hold_out
 from zoo.errors import ZooError, some
+from zoo.home import write_text
 
 PREFIXES = ("imagefolder:", "hf:")
 TEST = ("test", "val", "valid", "validation")
@@ -144,11 +145,8 @@ def _checked(root: Path, paths: Sequence[str]) -> str:
     digest = hashlib.sha256()
     for path, (sha256, _) in zip(ordered, seen, strict=True):
         digest.update(f"{Path(path).relative_to(root).as_posix()} {sha256}\n".encode())
-    temporary = kept.with_suffix(f".{os.getpid()}")
     with suppress(OSError):  # costs the next load its time, and this one nothing
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(digest.hexdigest(), encoding="utf-8")
-        os.replace(temporary, kept)
+        write_text(kept, digest.hexdigest())
     return digest.hexdigest()
 
 
@@ -186,7 +184,7 @@ def _hub(place: str) -> Path:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    from zoo.sources.cache import offline
+    from zoo.home import offline
     from zoo.sources.hub import hub_errors
 
     name, _, revision = place.partition("@")

@@ -11,15 +11,13 @@ import hashlib
 import json
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from zoo.data import files
 from zoo.errors import ZooError
+from zoo.home import replacing
 
 SPLITS = {"train": "train", "test": "test", "validation": "val", "valid": "val", "val": "val"}
 """What a split may be called -> the folder that it gets."""
@@ -45,17 +43,14 @@ def unpacked(folder: Path, packed: Sequence[Path]) -> tuple[Path, list[str]]:
     facts = [(path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in packed]
     root = files.home() / "unpacked" / hashlib.sha256(repr((str(folder), facts)).encode()).hexdigest()
     if not (root / LABELS).is_file():
-        root.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=root.parent))
-        whole = scratch / "whole"  # `scratch` itself is its maker's alone to read
-        whole.mkdir()
         try:
-            names = _unpack(folder, packed, whole)
-            (whole / LABELS).write_text(json.dumps(names), encoding="utf-8")
-            with suppress(OSError):  # another process was faster
-                os.rename(whole, root)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            with replacing(root) as scratch:
+                scratch.mkdir()
+                names = _unpack(folder, packed, scratch)
+                (scratch / LABELS).write_text(json.dumps(names), encoding="utf-8")
+        except OSError:
+            if not (root / LABELS).is_file():  # unless another process was faster
+                raise
     splits = [path for path in root.iterdir() if path.is_dir()]
     return splits[0] if len(splits) == 1 else root, json.loads((root / LABELS).read_text(encoding="utf-8"))
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -13,6 +11,7 @@ from safetensors.torch import save_file
 from zoo.data.fingerprint import SPLITS, pack, unpack
 from zoo.data.split import Split
 from zoo.errors import ZooError
+from zoo.home import replacing, write_text
 from zoo.integrity import check_file, sha256
 
 # Of the layout, and of what the file holds beyond the fingerprint (the groups): another schema is decoded anew.
@@ -33,15 +32,11 @@ def save(path: Path, splits: Sequence[Split], fingerprint: str, stamp: str) -> N
         tensors[f"{name}.targets"] = split.targets
         if split.groups is not None:
             tensors[f"{name}.groups"] = split.groups
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, temporary, {"schema": SCHEMA, "fingerprint": fingerprint, "stamp": stamp})
-        _hash_file(path).write_text(sha256(temporary), encoding="utf-8")
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            save_file(tensors, temporary, {"schema": SCHEMA, "fingerprint": fingerprint, "stamp": stamp})
+            write_text(_hash_file(path), sha256(temporary))
     except (OSError, SafetensorError) as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise ZooError(
             f"the decoded data cannot be kept in {path} ({error}); make room there or set ZOO_HOME to another folder"
         ) from error

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from zoo.bundles.format import Bundle
-from zoo.bundles.index import FILES, TENSORS, Entry, FileRecord, is_weight_name, model_of, read_index, write_index
+from zoo.bundles.index import FILES, TENSORS, Entry, FileRecord, read_index, write_index
 from zoo.check import check_parameters, check_schema, is_number
 from zoo.errors import ZooError
+from zoo.home import locked
 from zoo.integrity import sha256
+from zoo.names import is_weight_name, model_of
 from zoo.publishing.merge import merge_metrics
 from zoo.publishing.provenance import check_own, recipe_of
-from zoo.sources import cache
 from zoo.sources.finding import find
 from zoo.sources.folder import copy_bundle
 from zoo.sources.hub import Hub
@@ -155,7 +156,7 @@ def _to_folder(root: Path, draft: _Draft, name: str | None) -> str:
     if not root.exists():
         _entry(draft, name, {})  # before the lock makes the folder, which a refusal would leave behind
     try:
-        with cache.locked(lock):  # whoever publishes at the same time must see this weight in the index
+        with locked(lock):  # whoever publishes at the same time must see this weight in the index
             try:
                 index = read_index(path) if path.is_file() else {}
                 entry, files = _entry(draft, name, index)

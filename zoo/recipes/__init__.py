@@ -163,7 +163,7 @@ def recipe_folder() -> Path:
 
 def list_recipes() -> list[str]:
     """Names of the zoo's own recipes, in natural order."""
-    from zoo.registry import natural
+    from zoo.names import natural
 
     return sorted((path.stem for path in recipe_folder().glob("*.yaml")), key=natural)
 

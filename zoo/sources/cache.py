@@ -12,15 +12,15 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from zoo.bundles.index import TENSORS, Entry, FileRecord, read_index
 from zoo.errors import ZooError
-from zoo.integrity import check_file, home, sha256
+from zoo.home import home, locked, offline, replacing, write_text
+from zoo.integrity import check_file, sha256
 
 
 class Source(Protocol):
@@ -34,11 +34,6 @@ class Source(Protocol):
     def fetch(self, entry: Entry, file: str, dest: Path) -> None:
         """Write `file` of the weight to `dest`, unchecked; an `OSError` means that `dest` could not be written."""
         ...
-
-
-def offline() -> bool:
-    """Whether ZOO_OFFLINE forbids the network."""
-    return os.environ.get("ZOO_OFFLINE", "") not in ("", "0")
 
 
 def fill(source: Source, entry: Entry) -> Path:
@@ -70,32 +65,8 @@ def read_remote_index(url: str, download: Callable[[], str]) -> dict[str, Entry]
     except ZooError as error:
         raise ZooError(f"{url}: {error}") from error
     with suppress(OSError):  # a cache that cannot be written costs the next offline read, not this one
-        replace_text(kept, text)
+        write_text(kept, text)
     return index
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a small text file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(handle, "w", encoding="utf-8", newline="\n") as out:
-            out.write(text)
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`, waiting for whoever else holds it."""
-    from filelock import FileLock
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path):
-        yield
 
 
 def _keep(source: Source, entry: Entry, file: str, target: Path) -> None:
@@ -113,8 +84,8 @@ def _keep(source: Source, entry: Entry, file: str, target: Path) -> None:
         try:
             source.fetch(entry, file, staging / file)
             _check(source, entry, file, staging / file)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(staging / file, target)
+            with replacing(target) as temporary:
+                os.replace(staging / file, temporary)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 

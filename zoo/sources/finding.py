@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from zoo._create import text_of
 from zoo.bundles.format import Bundle, open_bundle
-from zoo.bundles.index import TENSORS, Entry, entry_of, is_weight_name, model_of
+from zoo.bundles.index import TENSORS, Entry, entry_of
 from zoo.errors import ZooError, unknown
+from zoo.home import offline
+from zoo.names import is_weight_name, model_of, text_of
 from zoo.sources import cache
 from zoo.sources.cache import Source
 from zoo.sources.folder import PACKAGE, Folder, copy_bundle
@@ -131,7 +132,7 @@ def _at_url(url: str) -> tuple[Source, Entry]:
 def _named(place: Source, weight: str) -> Entry:
     index = place.read_index()
     if weight not in index:
-        raise _never_read(place) if not index and cache.offline() else unknown("weight", weight, sorted(index))
+        raise _never_read(place) if not index and offline() else unknown("weight", weight, sorted(index))
     return index[weight]
 
 
@@ -139,7 +140,7 @@ def _only(place: Source) -> Entry:
     entries = list(place.read_index().values())
     if len(entries) == 1:
         return entries[0]
-    if not entries and cache.offline():
+    if not entries and offline():
         raise _never_read(place)
     names = ", ".join(entry.name for entry in entries) or "none"
     raise ZooError(f"{place.url} must hold one weight to be used without its name, and holds {names}; name one.")

@@ -6,7 +6,6 @@ The package's own bundles lie in such a folder.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from zoo.bundles.index import TENSORS, Entry, entry_of, read_index, read_text
 from zoo.errors import ZooError
+from zoo.home import replacing
 
 PACKAGE = Path(__file__).parents[1] / "pretrained"
 
@@ -71,18 +71,15 @@ def copy_bundle(files: Mapping[str, Path], entry: Entry, to: Path) -> Path:
         if target.is_dir() and entry_of(target, entry.name, entry.default).files == entry.files:
             return target
         raise ZooError(f"{target} exists and holds something else; remove it or choose another folder.")
-    staging = to / f".{entry.name}.{os.getpid()}"
     try:
-        staging.mkdir(parents=True)
-        for file, path in files.items():
-            shutil.copyfile(path, staging / file)
-        if entry_of(staging, entry.name, entry.default).files != entry.files:
-            raise ZooError(f"the files of {entry.name} changed while they were copied to {to}; try again.")
-        staging.rename(target)
+        with replacing(target) as staging:
+            staging.mkdir()
+            for file, path in files.items():
+                shutil.copyfile(path, staging / file)
+            if entry_of(staging, entry.name, entry.default).files != entry.files:
+                raise ZooError(f"the files of {entry.name} changed while they were copied to {to}; try again.")
     except OSError as error:
         raise ZooError(
             f"{target} cannot be written ({error.strerror or error}); free some space or choose another folder."
         ) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return target

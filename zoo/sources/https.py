@@ -14,7 +14,8 @@ from typing import IO, Any
 
 from zoo.bundles.index import Entry
 from zoo.errors import ZooError
-from zoo.sources.cache import offline, read_remote_index
+from zoo.home import offline
+from zoo.sources.cache import read_remote_index
 
 TIMEOUT = 10.0  # seconds without an answer or a byte
 INDEX_LIMIT = 16 << 20  # bytes; some fifty thousand weights

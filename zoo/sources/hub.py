@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from zoo.bundles.index import Entry
 from zoo.errors import ZooError
-from zoo.sources import cache
+from zoo.home import offline
+from zoo.sources.cache import read_remote_index
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -46,7 +47,7 @@ class Hub:
 
     def read_index(self) -> dict[str, Entry]:
         """The weight of the repository by name; `ZooError` where it cannot be reached or its index cannot be used."""
-        return cache.read_remote_index(self.url, self._index_text)
+        return read_remote_index(self.url, self._index_text)
 
     def fetch(self, entry: Entry, file: str, dest: Path) -> None:
         """Download one file of the weight to `dest`, unchecked."""
@@ -72,7 +73,7 @@ class Hub:
     @contextmanager
     def _api(self, failing: str) -> Iterator[HfApi]:
         """The Hub's client, what it raises told as "hf://… {failing}: …"."""
-        if cache.offline():
+        if offline():
             raise ZooError(f"{self.url} {failing}: ZOO_OFFLINE forbids the network; unset it.")
         from huggingface_hub import HfApi
         from huggingface_hub.utils import disable_progress_bars

@@ -16,7 +16,7 @@ from zoo.bundles.format import Bundle
 from zoo.check import check_config
 from zoo.errors import ZooError, some
 from zoo.integrity import sha256
-from zoo.registry import GUESTS
+from zoo.names import GUESTS
 
 
 def begin(model: nn.Module, name: str, labels: list[str]) -> None:

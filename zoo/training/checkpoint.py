@@ -7,7 +7,6 @@ still leaves the one before it.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from zoo.errors import ZooError
+from zoo.home import replacing
 from zoo.training.machine import processes
 
 KEEP = 2
@@ -40,12 +40,8 @@ def save(folder: Path, step: int, parts: dict[str, dict[str, Tensor]], state: di
         for name, t in content.items()
     }
     path = _path(folder, step)
-    temporary = path.with_suffix(".tmp")
-    try:
+    with replacing(path) as temporary:
         save_file(tensors, temporary, metadata={"state": json.dumps(state)})
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
     everyone = saved(folder)
     kept = [each for each in everyone if each <= path][-KEEP:]  # later ones were damaged, and passed over
     for other in set(everyone) - set(kept):

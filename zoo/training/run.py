@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from zoo import home
 from zoo.bundles.record import values
 from zoo.errors import ZooError
 from zoo.recipes import Recipe, load_recipe
@@ -51,14 +52,10 @@ class Run:
 
 def write_text(path: Path, text: str) -> None:
     """Write a small file so that it is there whole or not at all. Raises `ZooError` where it cannot be written."""
-    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(temporary, path)
+        home.write_text(path, text)
     except OSError as error:
         raise ZooError(f"{path} cannot be written ({error.strerror}); make room and go on with --resume.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_log(folder: Path, rows: list[dict[str, Any]]) -> None:

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from zoo import data, init, kinds, registry, tasks
-from zoo.bundles.load import check_units
+from zoo.construct import check_units, construct
 from zoo.data import DataSet, Split
 from zoo.errors import ZooError
 from zoo.recipes import Recipe
@@ -103,7 +103,7 @@ def _parts(recipe: Recipe, dataset: DataSet, kind: kinds.Kind) -> tuple[Split, S
 def fresh_model(recipe: Recipe, config: dict[str, Any], device: torch.device) -> nn.Module:
     """The model as the recipe's init scheme and seed make it, drawn on the CPU: the same on every device."""
     torch.manual_seed(recipe.train.seed)
-    model = registry.construct(recipe.model, config["model_args"])
+    model = construct(recipe.model, config["model_args"])
     init.apply(model, recipe.init)
     if recipe.init_from is not None:
         begin(model, recipe.init_from, config["labels"])
@@ -125,7 +125,7 @@ def _parameters(config: dict[str, Any], kind: kinds.Kind) -> int:
     name, arguments, labels = config["model"], config["model_args"], config["labels"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch only warns of layers without units; below they are refused
-        model = registry.construct(name, arguments).eval()
+        model = construct(name, arguments).eval()
         try:
             with torch.no_grad():
                 outputs = model(*kind.blank(config)).shape[-1]

@@ -15,10 +15,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from zoo import registry
 from zoo.bundles.write import write_tensors
+from zoo.construct import construct
 from zoo.environment import environment
 from zoo.errors import ZooError
+from zoo.home import replacing
 from zoo.integrity import sha256
 from zoo.recipes import Recipe, load_recipe, parse
 from zoo.training.begin import origin
@@ -100,7 +101,7 @@ def _resolve(recipe: Recipe | str | os.PathLike[str] | dict[str, Any], overrides
 
 
 def _device(device: torch.device | str | None, recipe: Recipe) -> torch.device:
-    from zoo.bundles.load import device_of
+    from zoo.construct import device_of
 
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -157,39 +158,35 @@ def _finish(
     # Vectors (biases, norms and their statistics) weigh next to nothing, and variances suffer in float16.
     state = {k: v.half() if half and v.is_floating_point() and v.ndim > 1 else v for k, v in trained.state.items()}
     place = environment(device)
-    temporary = folder / ".model.safetensors.tmp"
+    metadata = {
+        "name": recipe.name,
+        "recipe_sha256": recipe.sha256(),
+        "data_sha256": setup.fingerprint,
+        "seed": str(recipe.train.seed),
+        "versions": json.dumps({k: place[k] for k in ("zoo", "torch", "python", "safetensors")}),
+    }
+    size = recipe.evaluate.batch_size
     try:
-        metadata = {
-            "name": recipe.name,
-            "recipe_sha256": recipe.sha256(),
-            "data_sha256": setup.fingerprint,
-            "seed": str(recipe.train.seed),
-            "versions": json.dumps({k: place[k] for k in ("zoo", "torch", "python", "safetensors")}),
-        }
-        write_tensors(temporary, state, metadata)
-        model = registry.construct(recipe.model, setup.config["model_args"])
-        model.load_state_dict(_float32(load_file(temporary)))
-        values = measure(
-            model.to(device), setup.held, setup.config, tokenizer=setup.tokenizer, batch_size=recipe.evaluate.batch_size
-        )
-        seed = recipe.train.seed
-        metrics = {
-            **begun,
-            "metrics": {
-                k: {"value": v, "mean": v, "std": 0.0, "n": 1, "seeds": [seed], "values": [v]}
-                for k, v in values.items()
-            },
-            "sha256": sha256(temporary),
-            "seconds": round(trained.seconds + time.monotonic() - started, 1),
-        }
-        write_text(folder / "metrics.json", _json(metrics))
-        os.replace(temporary, folder / "model.safetensors")
+        with replacing(folder / "model.safetensors") as temporary:
+            write_tensors(temporary, state, metadata)
+            model = construct(recipe.model, setup.config["model_args"])
+            model.load_state_dict(_float32(load_file(temporary)))
+            values = measure(model.to(device), setup.held, setup.config, tokenizer=setup.tokenizer, batch_size=size)
+            seed = recipe.train.seed
+            metrics = {
+                **begun,
+                "metrics": {
+                    k: {"value": v, "mean": v, "std": 0.0, "n": 1, "seeds": [seed], "values": [v]}
+                    for k, v in values.items()
+                },
+                "sha256": sha256(temporary),
+                "seconds": round(trained.seconds + time.monotonic() - started, 1),
+            }
+            write_text(folder / "metrics.json", _json(metrics))
     except OSError as error:
         raise ZooError(
             f"the weights cannot be written to {folder} ({error.strerror}); make room and run again with --resume."
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _float32(state: dict[str, Tensor]) -> dict[str, Tensor]:

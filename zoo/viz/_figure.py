@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import ZooError
+from zoo.home import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,15 +51,11 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
         # A letter that matplotlib's own font lacks is a box in the picture, which tells as much.
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         figure.savefig(content, format="png", dpi=DPI, metadata={"Software": None})
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        temporary.write_bytes(content.getvalue())
-        os.replace(temporary, target)
+        with replacing(target) as temporary:
+            temporary.write_bytes(content.getvalue())
     except OSError as error:
         raise ZooError(f"{target} cannot be written ({error.strerror}); choose another file.") from error
-    finally:
-        if temporary.is_file():
-            temporary.unlink()
 
 
 def bare(axes: Axes) -> Axes:
