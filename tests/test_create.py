@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,7 @@ def test_arguments_of_a_weight_can_be_overridden(published: Path) -> None:
         ("mlp", {"depth": 3}, "unexpected keyword argument 'depth'; it takes in_features, widths"),
         ("mlp.tiny_v1", {"weights": "DEFAULT"}, "'mlp.tiny_v1' is a weight already"),
         ("mlp", {"num_classes": True}, "num_classes is True"),
-        ("mlp", {"num_classes": 0}, "num_classes is 0"),
+        ("mlp", {"num_classes": -1}, "num_classes is -1"),
         ("mlp", {"dtype": torch.int64}, "dtype is torch.int64"),
         ("mlp", {"device": "cuda:99"}, "device 'cuda:99' is not there"),
         ("mlp", {"device": "nowhere"}, "device 'nowhere' is not there"),
@@ -185,3 +186,27 @@ def test_the_source_is_held_to_its_index(published: Path) -> None:
             create("mlp", pretrained=True)
     finally:
         config.write_text(text)
+
+
+def test_a_weight_without_its_head_gives_its_features_without_a_warning() -> None:
+    whole: Any = create("mnist_mlp", pretrained=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        bare = create("mnist_mlp", pretrained=True, num_classes=0)
+    x = torch.randn(2, 1, 28, 28)
+    assert torch.equal(bare(x), whole.forward_features(x)) and bare(x).shape == (2, 128)
+    assert bare.zoo.labels == () and bare.zoo.metrics == {}
+
+
+def test_a_weight_for_other_channels_answers_equal_channels_as_it_answered_one() -> None:
+    grey = create("cnn_fashion", pretrained=True)
+    colour = create("cnn_fashion", pretrained=True, in_chans=3)
+    x = torch.randn(2, 1, 28, 28)
+    torch.testing.assert_close(colour(x.expand(-1, 3, -1, -1)), grey(x), rtol=1e-4, atol=1e-4)
+    assert colour.zoo.input["channels"] == 3 and colour.zoo.metrics == {} and colour.zoo.labels == grey.zoo.labels
+
+
+def test_a_replaced_head_takes_the_labels_with_it() -> None:
+    model: Any = create("mnist_mlp", pretrained=True)
+    model.reset_classifier(3)
+    assert model.zoo.labels == ("0", "1", "2") and model.zoo.metrics == {} and model.zoo.weight == "mnist_mlp.mnist_v1"

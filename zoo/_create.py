@@ -9,7 +9,7 @@ import torch
 
 from zoo import init, registry
 from zoo.bundles.index import TENSORS
-from zoo.bundles.load import load_model
+from zoo.bundles.load import leave_out_head, load_model
 from zoo.bundles.record import Model, Record, attach
 from zoo.construct import check_arguments, check_options, check_units, construct, device_of
 from zoo.errors import ZooError
@@ -39,9 +39,10 @@ def create(
             `"DEFAULT"` is the model's default weight, as `pretrained=True`.
         device: where the model is made, by default torch's default device.
         dtype: of parameters and floating-point buffers; float32 by default, whatever the bundle stores.
-        num_classes: outputs of the head. Where a weight has another number its head alone is replaced, freshly
-            initialised, with one warning.
-        **model_args: for the model's constructor; they override those of a weight.
+        num_classes: outputs of the head. If a weight has another number its head alone is replaced, freshly
+            initialised, with one warning. 0 leaves the head out: the model gives its features.
+        **model_args: for the model's constructor; they override those of a weight. Image models take `in_chans`; with a
+            weight for another number of channels their first layer is summed or repeated, as timm does it.
 
     Returns: the model. With a weight it is in eval mode, and torch's RNG is untouched (but for a replaced head);
     without, it is in training mode and filled by its init scheme from torch's RNG: same seed, same model. `model.zoo`
@@ -106,12 +107,14 @@ def _fresh(
     model_args: dict[str, Any],
 ) -> Model:
     num_classes = check_options(dtype, num_classes)
-    if num_classes is not None:
+    if num_classes or (num_classes == 0 and entry.name.startswith(GUESTS)):
         model_args["num_classes"] = num_classes
     check_arguments(entry, model_args)
     with device_of(device):
         model = construct(entry.name, model_args)
     check_units(entry.name, model, model_args)
     init.apply(model, entry.init)
+    if num_classes == 0 and "num_classes" not in model_args:
+        leave_out_head(model, entry.name)
     model.to(dtype=dtype or torch.float32)
     return attach(model.train(), Record(entry.name, None, entry.task))

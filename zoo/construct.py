@@ -49,8 +49,8 @@ def check_options(dtype: torch.dtype | None, num_classes: int | None) -> int | N
     if num_classes is None:
         return None
     count = whole(num_classes)
-    if count is None or count < 1:
-        raise ZooError(f"num_classes is {num_classes!r} where a whole number from 1 is expected.")
+    if count is None or count < 0:
+        raise ZooError(f"num_classes is {num_classes!r}, not a whole number; give 1 or more, or 0 for no head.")
     return count
 
 

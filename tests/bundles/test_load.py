@@ -302,7 +302,7 @@ def test_the_meta_device_is_refused_not_the_file(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"dtype": torch.int8}, {"dtype": "half"}, {"num_classes": 0}, {"num_classes": "3"}]
+    "options", [{"dtype": torch.int8}, {"dtype": "half"}, {"num_classes": -1}, {"num_classes": "3"}]
 )
 def test_options_that_make_no_sense(options: dict[str, Any], folder: Path) -> None:
     with pytest.raises(ZooError, match=next(iter(options))):

@@ -267,3 +267,55 @@ def test_the_head_comes_last_and_has_as_many_outputs_as_asked(model: Model) -> N
     assert outputs_of(net) == 17 or not classifies
     for name, kind in zip(list(net.state_dict())[-2:], ("weight", "bias"), strict=True):
         assert name.startswith("head") and name.endswith(kind), "the head is registered last"
+
+
+def close(ours: Tensor, theirs: Tensor) -> None:
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+@torch.no_grad()
+def test_features_and_head_are_what_forward_is_made_of(model: Model) -> None:
+    net: Any = fresh(model).eval()
+    inputs = sample(model, 3)
+    features = net.forward_features(*inputs)
+    close(net.forward_head(features), net(*inputs))
+    before_head = net.forward_head(features, pre_logits=True)
+    assert before_head.shape[0] == 3 and before_head.shape[-1] == net.num_features
+    classifier = net.get_classifier()
+    assert isinstance(classifier, (nn.Linear, nn.ModuleDict)) or model.task == "metric-learning"
+    for head in classifier.values() if isinstance(classifier, nn.ModuleDict) else [classifier]:
+        assert getattr(head, "in_features", net.num_features) == net.num_features
+
+
+@torch.no_grad()
+def test_without_classes_it_gives_its_features(model: Model) -> None:
+    whole: Any = fresh(model).eval()
+    bare: Any = fresh(model, num_classes=0).eval()
+    bare.load_state_dict(whole.state_dict(), strict=False)  # a head that is left out draws nothing from torch's RNG
+    inputs = sample(model, 3)
+    close(bare(*inputs), whole.forward_head(whole.forward_features(*inputs), pre_logits=True))
+    assert len(list(bare.parameters())) < len(list(whole.parameters())) or model.task == "metric-learning"
+    assert not any(True for _ in bare.get_classifier().parameters())
+
+
+@torch.no_grad()
+def test_a_head_is_replaced_and_left_out_by_timms_name_for_it(model: Model) -> None:
+    net: Any = fresh(model, dtype=torch.float64).eval()
+    # Running text is ids, and everything else that floats has the model's dtype.
+    inputs = [x.double() if x.is_floating_point() else x for x in sample(model, 2)]
+    net.reset_classifier(5)
+    outputs = net(*inputs)
+    assert 5 in outputs.shape and outputs.dtype == torch.float64
+    assert not any(layer.training for layer in net.modules())
+    net.reset_classifier(0)
+    assert net(*inputs).shape[-1] == net.num_features
+
+
+@pytest.mark.parametrize("channels", [1, 3, 5])
+def test_an_image_model_takes_any_number_of_channels(model: Model, channels: int) -> None:
+    if len(model.input_shape) != 3:
+        with pytest.raises(ZooError, match="in_chans"):
+            create(model.name, in_chans=channels)
+        return
+    net = fresh(model, in_chans=channels).eval()
+    assert net(torch.randn(2, channels, *model.input_shape[1:])).shape == shape_of_outputs(model, net, 2)

@@ -23,6 +23,7 @@ from zoo.bundles.format import Bundle
 from zoo.bundles.record import Model, Record, attach, values
 from zoo.construct import check_arguments, check_options, device_of, in_full, skeleton
 from zoo.errors import ZooError, some
+from zoo.nn.channels import adapt_channels
 
 _SHOWN = 3  # of each kind of mismatch
 
@@ -40,9 +41,10 @@ def load_model(
     Args:
         device: where to, by default torch's default device. The tensors are read straight onto it.
         dtype: of floating-point tensors; by default float32, also where the bundle stores float16 or bfloat16.
-        num_classes: where it is not the weight's, `head` alone is replaced by a fresh one, drawn from torch's RNG by
-            the model's init scheme, with one warning. The RNG is not touched otherwise.
-        model_args: overrides of the bundle's arguments for the constructor, such as a dropout rate.
+        num_classes: if it is not the weight's, `head` alone is replaced by a fresh one, drawn from torch's RNG by
+            the model's init scheme, with one warning; 0 leaves the head out. The RNG is not touched otherwise.
+        model_args: overrides of the bundle's arguments for the constructor, such as a dropout rate. For an `in_chans`
+            other than the weight's the first layer is summed or repeated (`zoo.nn.channels`).
 
     Raises `ZooError` where a file is absent, damaged or not what it should be, where tensors and model do not fit (it
     lists a few names each that are missing, unexpected or of another shape), where no model can be built with the
@@ -54,12 +56,13 @@ def load_model(
     num_classes = check_options(dtype, num_classes)
     config, name = bundle.config, bundle.name or bundle.folder.name
     entry = registry.get(config["model"])
-    if num_classes is not None and "num_classes" not in inspect.signature(entry.constructor).parameters:
+    if num_classes and "num_classes" not in inspect.signature(entry.constructor).parameters:
         raise ZooError(f"{name} holds a {entry.name}, which has no num_classes; leave it out.")
     arguments = {**config["model_args"], **(model_args or {})}
     check_arguments(entry, arguments)
     tensors = _read(bundle.tensors, device, dtype)
     model = skeleton(entry.name, arguments)
+    about = _in_channels(model, tensors, config["input"], arguments.get("in_chans"))
     _assign(model, tensors, name)
     if _is_partial(model, device, dtype):
         # The constructor computed something that is in no state dict, such as a table of positions.
@@ -68,11 +71,10 @@ def load_model(
         model.to(device=device, dtype=dtype)
     _flatten_recurrent(model, device)
 
-    labels, figures = tuple(config["labels"]), bundle.metrics.get("metrics", {})
+    labels, figures = tuple(config["labels"]), bundle.metrics.get("metrics", {}) if about is config["input"] else {}
     if num_classes is not None and _replace_head(model, num_classes, entry.init, name):
         labels, figures = tuple(map(str, range(num_classes))), {}
-    metrics = values(figures)
-    told = Record(entry.name, name, config["task"], labels, config["input"], bundle.recipe, metrics, figures)
+    told = Record(entry.name, name, config["task"], labels, about, bundle.recipe, values(figures), figures)
     return attach(model.eval(), told)
 
 
@@ -138,7 +140,32 @@ def _flatten_recurrent(model: nn.Module, device: torch.device) -> None:
                 module.flatten_parameters()
 
 
+def _in_channels(
+    model: nn.Module, tensors: dict[str, Tensor], about: dict[str, Any], channels: int | None
+) -> dict[str, Any]:
+    """Make the first layer's tensor fit `channels`; returns the input transform that then holds."""
+    before = about.get("channels")
+    if channels is None or before is None or channels == before:
+        return about
+    first = next(iter(model.state_dict()))
+    if first in tensors:
+        tensors[first] = adapt_channels(tensors[first], before, channels)
+    scale = {key: [sum(about[key]) / len(about[key])] for key in ("mean", "std")}
+    return {**about, "channels": channels, **scale}
+
+
+def leave_out_head(model: nn.Module, name: str) -> None:
+    """Take the head away, so that the model gives its features; `ZooError` if the model does not know how."""
+    reset = getattr(model, "reset_classifier", None)
+    if reset is None:
+        raise ZooError(f"the model of {name} has no reset_classifier, so its head stays; leave num_classes=0 out.")
+    reset(0)
+
+
 def _replace_head(model: nn.Module, num_classes: int, scheme: str, name: str) -> bool:
+    if not num_classes:
+        leave_out_head(model, name)
+        return True
     head: Any = getattr(model, "head", None)
     if not isinstance(head, nn.Linear):
         raise ZooError(f"the model of {name} has no linear head to replace; leave num_classes out.")

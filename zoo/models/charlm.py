@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.errors import ZooError
+from zoo.nn.head import WithHead, linear_head
 from zoo.nn.rates import rate
 from zoo.nn.recurrent import time_dropout
 from zoo.registry import register_model
@@ -41,7 +42,7 @@ def encode(prompt: str, symbols: str) -> Tensor:
     source="Graves 2013, Generating Sequences With Recurrent Neural Networks, sections 2 and 3",
     input_shape=(256,),
 )
-class charlstm(nn.Module):
+class charlstm(WithHead):
     """Embedding -> LSTM layers -> linear head: from the characters so far, which comes next.
 
     Args:
@@ -54,7 +55,8 @@ class charlstm(nn.Module):
             every step and which cuDNN does not repeat exactly. A character's vector is spared: it is short, and all
             that is known of the character.
 
-    Shapes: ids (N, T) int64 -> logits (N, T, symbols); those at t tell what follows the first t + 1 characters.
+    Shapes: ids (N, T) int64 -> logits (N, T, symbols); those at t tell what follows the first t + 1 characters. The
+    features are the last layer's states (N, T, hidden).
     """
 
     def __init__(
@@ -70,19 +72,25 @@ class charlstm(nn.Module):
         self.embedding = nn.Embedding(len(symbols), embedding_dim)
         widths = [embedding_dim] + [hidden] * (layers - 1)
         self.layers = nn.ModuleList(nn.LSTM(width, hidden, batch_first=True) for width in widths)
-        self.head = nn.Linear(hidden, len(symbols))
+        self.num_features = hidden
+        self.head = linear_head(hidden, len(symbols))
 
-    def forward(self, ids: Tensor) -> Tensor:
-        return self.read(ids, [])[0]
+    def forward_features(self, ids: Tensor) -> Tensor:
+        return self.remember(ids, [])[0]
 
     def read(self, ids: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
-        """(logits, memory behind the last character) of ids that follow those of `memory`, [] for none."""
+        """(logits, memory after the last character) of ids that follow those of `memory`, [] for none."""
+        features, after = self.remember(ids, memory)
+        return self.head(features), after
+
+    def remember(self, ids: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
+        """(features, memory after the last character) of ids that follow those of `memory`, [] for none."""
         x, after = self.embedding(ids), []
         for i, layer in enumerate(self.layers):
             x, state = layer(x, memory[i] if memory else None)
             x = time_dropout(x, self.dropout, self.training)
             after.append(state)
-        return self.head(x), after
+        return x, after
 
     def generate(
         self, prompt: str, length: int = 500, *, temperature: float = 1.0, top_k: int | None = None, seed: int = 0
@@ -106,6 +114,8 @@ class charlstm(nn.Module):
             raise ZooError(f"length is {length}; give a whole number of characters.")
         if not isinstance(seed, int):
             raise ZooError(f"seed is {seed!r}; give a whole number.")
+        if isinstance(self.head, nn.Identity):
+            raise ZooError("the model has no head to write with; create it without num_classes=0.")
         if self.training:
             raise ZooError("the model is in training mode, where dropout would garble the text; call eval() first.")
         ids = encode(prompt, self.symbols)
@@ -117,7 +127,7 @@ class charlstm(nn.Module):
     ) -> Iterator[str]:
         memory: Memory = []
         for _ in range(length):
-            logits, memory = self.read(ids.view(1, -1).to(self.head.weight.device), memory)
+            logits, memory = self.read(ids.view(1, -1).to(self.embedding.weight.device), memory)
             ids = draw(logits[0, -1].float().cpu(), temperature, top_k, generator)
             yield self.symbols[int(ids)]
 

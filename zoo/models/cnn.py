@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from zoo.nn.head import WithHead, linear_head
 from zoo.registry import register_model
 
 
@@ -29,7 +30,7 @@ def stages(channels: int, widths: Sequence[int], depth: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-class CNN(nn.Module):
+class CNN(WithHead):
     """Three stages of 32, 64 and 128 channels with two max-pools, and a hidden layer of 256 units before the head.
 
     Each stage holds two convolutions, as VGG's do (Simonyan & Zisserman 2015, Very Deep Convolutional Networks, 2.3):
@@ -38,21 +39,23 @@ class CNN(nn.Module):
     33,000 weights instead of 2.1 million, and images of any size.
 
     Args:
-        channels: of the images, 1 or 3.
-        num_classes: outputs of the head.
+        in_chans: channels of the images.
+        num_classes: outputs of the head; 0 for none.
         dropout: probability between hidden layer and head; 0.5 as in Srivastava et al. 2014, section 3.
 
-    Shapes: images (N, channels, H, W) of at least 4 x 4 pixels -> logits (N, num_classes).
+    Shapes: images (N, in_chans, H, W) of at least 4 x 4 pixels -> logits (N, num_classes). The features are what the
+    hidden layer gives (N, 256).
     """
 
-    def __init__(self, channels: int, num_classes: int, dropout: float = 0.5) -> None:
+    def __init__(self, in_chans: int, num_classes: int, dropout: float = 0.5) -> None:
         super().__init__()
-        self.body = stages(channels, (32, 64, 128), depth=2)
+        self.body = stages(in_chans, (32, 64, 128), depth=2)
         self.hidden = nn.Sequential(nn.Linear(128, 256), nn.ReLU(inplace=True), nn.Dropout(dropout))
-        self.head = nn.Linear(256, num_classes)
+        self.num_features = 256
+        self.head = linear_head(256, num_classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.hidden(self.body(x).mean((2, 3))))
+    def forward_features(self, x: Tensor) -> Tensor:
+        return self.hidden(self.body(x).mean((2, 3)))
 
 
 @register_model(
@@ -62,9 +65,9 @@ class CNN(nn.Module):
     source="Simonyan & Zisserman 2015, Very Deep Convolutional Networks for Large-Scale Image Recognition, section 2",
     input_shape=(3, 32, 32),
 )
-def cnn_cifar(dropout: float = 0.5, num_classes: int = 10) -> CNN:
+def cnn_cifar(dropout: float = 0.5, num_classes: int = 10, in_chans: int = 3) -> CNN:
     """A `CNN` for colour images."""
-    return CNN(3, num_classes, dropout)
+    return CNN(in_chans, num_classes, dropout)
 
 
 @register_model(
@@ -74,6 +77,6 @@ def cnn_cifar(dropout: float = 0.5, num_classes: int = 10) -> CNN:
     source="Simonyan & Zisserman 2015, Very Deep Convolutional Networks for Large-Scale Image Recognition, section 2",
     input_shape=(1, 28, 28),
 )
-def cnn_fashion(dropout: float = 0.5, num_classes: int = 10) -> CNN:
+def cnn_fashion(dropout: float = 0.5, num_classes: int = 10, in_chans: int = 1) -> CNN:
     """A `CNN` for grey images."""
-    return CNN(1, num_classes, dropout)
+    return CNN(in_chans, num_classes, dropout)

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoo.nn.head import WithHead, linear_head
 from zoo.nn.rates import rate
 from zoo.registry import register_model
 
@@ -39,7 +40,7 @@ class Autoregression(nn.Module):
     source="Lin et al. 2023, SegRNN, section 3; Kim et al. 2022, Reversible Instance Normalization, section 3",
     input_shape=(336, 7),
 )
-class gru_forecast(nn.Module):
+class gru_forecast(WithHead):
     """Reversible normalisation -> GRU encoder -> head for the whole horizon, plus a linear autoregression.
 
     Every channel is forecast from its own past alone, by the same weights (Nie et al. 2023, PatchTST, section 3.1):
@@ -62,7 +63,9 @@ class gru_forecast(nn.Module):
     (N(0, 0.02^2)), so that it says little before it has learnt something: PyTorch's own start gave an MSE of 0.653 on
     ETTh1's validation months where this gave 0.645, and the `recurrent` scheme's did worse still.
 
-    Shapes: x (N, context, C) -> (N, horizon, C) in the units of x, any number of channels C.
+    Shapes: x (N, context, C) -> (N, horizon, C) in the units of x, any number of channels C. The head reads the GRU's
+    last states (N, C, hidden). `forward_features` puts behind them what else a forecast is made of: the normalised
+    window, its mean and its deviation, (N, C, hidden + context + 2).
     Raises `ValueError` where `segment` does not divide `context`.
     """
 
@@ -76,15 +79,43 @@ class gru_forecast(nn.Module):
         self.autoregression = Autoregression(context, horizon)
         self.embed = nn.Sequential(nn.Linear(segment, hidden), nn.ReLU())
         self.encoder = nn.GRU(hidden, hidden, batch_first=True)
-        self.head = nn.Linear(hidden, horizon)
+        self.num_features = hidden
+        self.head = linear_head(hidden, horizon)
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.predict(*self.look(x))
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        state, past, mean, std = self.look(x)
+        return torch.cat([state, past, mean.transpose(1, 2), std.transpose(1, 2)], -1)
+
+    def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
+        window = features.shape[-1] - self.num_features - 2
+        state, past, mean, std = features.split([self.num_features, window, 1, 1], -1)
+        if pre_logits:
+            return F.dropout(state, self.dropout, self.training)
+        return self.predict(state, past, mean.transpose(1, 2), std.transpose(1, 2))
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """Forecast `num_classes` rows from now on, with a fresh head and autoregression; 0 leaves both out."""
+        if num_classes:
+            context = self.autoregression.weight.shape[1]
+            self.autoregression = self._like_us(Autoregression(context, num_classes))
+        super().reset_classifier(num_classes)
+
+    def look(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The last states (N, C, hidden), the normalised windows (N, C, context), mean and deviation (N, 1, C)."""
         mean = x.mean(1, keepdim=True)
         std = (x.var(1, correction=0, keepdim=True) + EPSILON).sqrt()
-        past = ((x - mean) / std).transpose(1, 2)  # (N, C, context)
-        state = self.encode(past.flatten(0, 1)).unflatten(0, past.shape[:2])
-        future = self.head(F.dropout(state, self.dropout, self.training)) + self.autoregression(past)
-        return future.transpose(1, 2) * std + mean
+        past = ((x - mean) / std).transpose(1, 2)
+        return self.encode(past.flatten(0, 1)).unflatten(0, past.shape[:2]), past, mean, std
+
+    def predict(self, state: Tensor, past: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+        """The forecast (N, horizon, C) from what `look` gives; the states alone in a model without a head."""
+        state = F.dropout(state, self.dropout, self.training)
+        if isinstance(self.head, nn.Identity):
+            return state
+        return (self.head(state) + self.autoregression(past)).transpose(1, 2) * std + mean
 
     def encode(self, past: Tensor) -> Tensor:
         """The GRU's last state (N, hidden) after windows (N, context) of one channel."""

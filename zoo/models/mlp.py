@@ -6,17 +6,18 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from zoo.nn.head import WithHead, linear_head
 from zoo.registry import register_model
 
 
-class MLP(nn.Module):
+class MLP(WithHead):
     """Linear-ReLU-Dropout blocks and a linear head over the flattened input.
 
     Args:
         in_features: numbers in one flattened sample.
         widths: units of each hidden layer, any depth; empty gives a linear classifier.
         dropout: probability after each hidden layer, one number for all or one a layer.
-        num_classes: outputs of the head.
+        num_classes: outputs of the head; 0 for none.
         norm: batch norm between each hidden layer and its ReLU, where its authors put it (Ioffe & Szegedy 2015,
             section 3.2); those layers have no bias, which the norm would subtract again.
 
@@ -46,10 +47,11 @@ class MLP(nn.Module):
                 layers.append(nn.Dropout(rate))
             in_features = width
         self.body = nn.Sequential(*layers)
-        self.head = nn.Linear(in_features, num_classes)
+        self.num_features = in_features
+        self.head = linear_head(in_features, num_classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.body(x.flatten(1)))
+    def forward_features(self, x: Tensor) -> Tensor:
+        return self.body(x.flatten(1))
 
 
 class ResidualBlock(nn.Module):
@@ -69,7 +71,7 @@ class ResidualBlock(nn.Module):
         return x + self.branch(x)
 
 
-class ResMLP(nn.Module):
+class ResMLP(WithHead):
     """A Linear-BatchNorm-ReLU stem over the flattened input, residual blocks of its width, and a linear head.
 
     Args:
@@ -77,7 +79,7 @@ class ResMLP(nn.Module):
         width: units of the stem and of every block.
         blocks: how many, any number.
         dropout: probability at the end of each block's branch; the identity stays whole.
-        num_classes: outputs of the head.
+        num_classes: outputs of the head; 0 for none.
 
     Shapes: input (N, …) with `in_features` numbers a sample, output logits (N, num_classes).
     """
@@ -86,10 +88,11 @@ class ResMLP(nn.Module):
         super().__init__()
         self.stem = nn.Sequential(nn.Linear(in_features, width, bias=False), nn.BatchNorm1d(width), nn.ReLU())
         self.blocks = nn.Sequential(*(ResidualBlock(width, dropout) for _ in range(blocks)))
-        self.head = nn.Linear(width, num_classes)
+        self.num_features = width
+        self.head = linear_head(width, num_classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.blocks(self.stem(x.flatten(1))))
+    def forward_features(self, x: Tensor) -> Tensor:
+        return self.blocks(self.stem(x.flatten(1)))
 
 
 @register_model(
@@ -104,9 +107,10 @@ def mlp(
     widths: Sequence[int] = (128, 64),
     dropout: float | Sequence[float] = 0.0,
     num_classes: int = 10,
+    in_chans: int = 1,
 ) -> MLP:
-    """An `MLP`; the defaults fit scikit-learn's 8 x 8 digits."""
-    return MLP(in_features, widths, dropout, num_classes)
+    """An `MLP`; the defaults fit scikit-learn's 8 x 8 digits. `in_features` counts the numbers of one channel."""
+    return MLP(in_chans * in_features, widths, dropout, num_classes)
 
 
 @register_model(
@@ -116,9 +120,9 @@ def mlp(
     source="Srivastava et al. 2014, Dropout, section 6.1.1 (MNIST)",
     input_shape=(1, 28, 28),
 )
-def mnist_mlp(num_classes: int = 10) -> MLP:
+def mnist_mlp(num_classes: int = 10, in_chans: int = 1) -> MLP:
     """The fixed 784-512-256-128 `MLP` for 28 x 28 grey images."""
-    return MLP(784, (512, 256, 128), (0.3, 0.3, 0.0), num_classes)
+    return MLP(in_chans * 784, (512, 256, 128), (0.3, 0.3, 0.0), num_classes)
 
 
 @register_model(
@@ -133,9 +137,10 @@ def mlp_bn(
     widths: Sequence[int] = (512, 512, 256),
     dropout: float | Sequence[float] = 0.3,
     num_classes: int = 10,
+    in_chans: int = 1,
 ) -> MLP:
-    """An `MLP` with batch norm; the defaults fit 28 x 28 grey images."""
-    return MLP(in_features, widths, dropout, num_classes, norm=True)
+    """An `MLP` with batch norm for 28 x 28 grey images. `in_features` counts the numbers of one channel."""
+    return MLP(in_chans * in_features, widths, dropout, num_classes, norm=True)
 
 
 @register_model(
@@ -146,7 +151,12 @@ def mlp_bn(
     input_shape=(1, 28, 28),
 )
 def res_mlp(
-    in_features: int = 784, width: int = 512, blocks: int = 4, dropout: float = 0.3, num_classes: int = 10
+    in_features: int = 784,
+    width: int = 512,
+    blocks: int = 4,
+    dropout: float = 0.3,
+    num_classes: int = 10,
+    in_chans: int = 1,
 ) -> ResMLP:
-    """A `ResMLP`; the defaults fit 28 x 28 grey images."""
-    return ResMLP(in_features, width, blocks, dropout, num_classes)
+    """A `ResMLP`; the defaults fit 28 x 28 grey images. `in_features` counts the numbers of one channel."""
+    return ResMLP(in_chans * in_features, width, blocks, dropout, num_classes)

@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoo.nn.head import WithHead, linear_head
 from zoo.registry import register_model
 
 
@@ -34,10 +35,11 @@ class BasicBlock(nn.Module):
         return F.relu(self.norm2(self.conv2(y)) + self.shortcut(x), inplace=True)
 
 
-class ResNet(nn.Module):
+class ResNet(WithHead):
     """A stem, four stages of two basic blocks with 64, 128, 256 and 512 channels, mean pooling and a linear head.
 
-    `stem` turns (N, C, H, W) into (N, 64, h, w). Output: logits (N, num_classes).
+    `stem` turns (N, C, H, W) into (N, 64, h, w). Output: logits (N, num_classes). The features are the last stage's
+    maps (N, 512, h / 8, w / 8), of whose means the head reads.
     """
 
     def __init__(self, stem: nn.Module, num_classes: int) -> None:
@@ -50,10 +52,14 @@ class ResNet(nn.Module):
                 for a, b in pairwise(widths)
             )
         )
-        self.head = nn.Linear(512, num_classes)
+        self.num_features = 512
+        self.head = linear_head(512, num_classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.stages(self.stem(x)).mean((2, 3)))
+    def forward_features(self, x: Tensor) -> Tensor:
+        return self.stages(self.stem(x))
+
+    def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
+        return super().forward_head(features.mean((2, 3)), pre_logits)
 
 
 @register_model(
@@ -63,10 +69,10 @@ class ResNet(nn.Module):
     source="He et al. 2016, Deep Residual Learning for Image Recognition, table 1",
     input_shape=(3, 224, 224),
 )
-def resnet18(num_classes: int = 1000) -> ResNet:
+def resnet18(num_classes: int = 1000, in_chans: int = 3) -> ResNet:
     """ResNet-18 as on ImageNet. `from_torchvision` maps torchvision's state dict onto it."""
     stem = nn.Sequential(
-        nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False),
+        nn.Conv2d(in_chans, 64, 7, stride=2, padding=3, bias=False),
         nn.BatchNorm2d(64),
         nn.ReLU(inplace=True),
         nn.MaxPool2d(3, stride=2, padding=1),
@@ -81,9 +87,9 @@ def resnet18(num_classes: int = 1000) -> ResNet:
     source="He et al. 2016, Deep Residual Learning for Image Recognition, section 4.2 and table 1",
     input_shape=(3, 32, 32),
 )
-def resnet18_cifar(num_classes: int = 10) -> ResNet:
+def resnet18_cifar(num_classes: int = 10, in_chans: int = 3) -> ResNet:
     """ResNet-18's stages behind a stem that keeps the resolution of small images."""
-    stem = nn.Sequential(nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True))
+    stem = nn.Sequential(nn.Conv2d(in_chans, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True))
     return ResNet(stem, num_classes)
 
 

@@ -6,9 +6,10 @@ from typing import Literal, overload
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from zoo.nn import AttentionPooling, Recurrent, length_mask
+from zoo.nn.head import WithHead, linear_head
 from zoo.nn.rates import rate
 from zoo.nn.recurrent import time_dropout
 from zoo.nn.words import PAD, WordVectors, embed
@@ -22,7 +23,7 @@ from zoo.registry import register_model
     source="Yang et al. 2016, Hierarchical Attention Networks for Document Classification, section 2.2, word level",
     input_shape=(256,),
 )
-class bilstm_attn(nn.Module):
+class bilstm_attn(WithHead):
     """Embedding -> bidirectional LSTM -> masked additive attention -> linear head.
 
     A text gives the same logits whatever it is batched with and however far it is padded; a text without tokens is
@@ -34,7 +35,7 @@ class bilstm_attn(nn.Module):
         hidden: LSTM units of each direction.
         layers: bidirectional LSTM layers.
         attention: units that score a state.
-        num_classes: outputs of the head.
+        num_classes: outputs of the head; 0 for none.
         bigrams: rows of the table that pairs of neighbouring tokens are hashed into (Joulin et al. 2017, Bag of Tricks
             for Efficient Text Classification, section 2.2); 0 for none. "not good" then has a vector of its own.
         bigram_dim: numbers in a pair's vector, which stands beside that of the pair's second token.
@@ -48,7 +49,7 @@ class bilstm_attn(nn.Module):
     The three rates act in training mode alone; 0 by default, since what helps depends on the amount of text.
 
     Shapes: tokens (N, T) int64 and lengths (N,) int64 -> logits (N, num_classes); with `return_attention` also the
-    weights (N, T), which sum to 1 over a text and are exactly 0 behind it.
+    weights (N, T), which sum to 1 over a text and are exactly 0 after it. The features are the pooled vector (N, F).
     """
 
     def __init__(
@@ -74,7 +75,8 @@ class bilstm_attn(nn.Module):
         self.skip = skip
         width = 2 * hidden + (features if skip else 0)
         self.pool = AttentionPooling(width, attention)
-        self.head = nn.Linear(width, num_classes)
+        self.num_features = width
+        self.head = linear_head(width, num_classes)
         self.word_dropout = rate("word_dropout", word_dropout)
         self.embedding_dropout = rate("embedding_dropout", embedding_dropout)
         self.dropout = rate("dropout", dropout)
@@ -86,13 +88,23 @@ class bilstm_attn(nn.Module):
     def forward(
         self, tokens: Tensor, lengths: Tensor, return_attention: bool = False
     ) -> Tensor | tuple[Tensor, Tensor]:
+        pooled, weights = self.attend(tokens, lengths)
+        logits = self.forward_head(pooled)
+        return (logits, weights) if return_attention else logits
+
+    def forward_features(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        return self.attend(tokens, lengths)[0]
+
+    def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
+        return super().forward_head(F.dropout(features, self.dropout, self.training), pre_logits)
+
+    def attend(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """The pooled vector (N, num_features) and the weights (N, T) by which it is pooled."""
         vectors = self.embed(tokens)
         states = time_dropout(self.encoder(vectors, lengths), self.dropout, self.training)
         if self.skip:
             states = torch.cat([states, vectors], -1)
-        pooled, weights = self.pool(states, length_mask(lengths, tokens.shape[1]))
-        logits = self.head(F.dropout(pooled, self.dropout, self.training))
-        return (logits, weights) if return_attention else logits
+        return self.pool(states, length_mask(lengths, tokens.shape[1]))
 
     def embed(self, tokens: Tensor) -> Tensor:
         """Vectors (N, T, embedding_dim + bigram_dim) of the tokens, with both dropouts in training mode."""

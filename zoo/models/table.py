@@ -9,6 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from zoo.nn.head import WithHead, linear_head
 from zoo.registry import register_model
 
 
@@ -52,7 +53,7 @@ class Periodic(nn.Module):
         return (torch.einsum("nfk,fkd->nfd", waves, self.weight) + self.bias).relu()
 
 
-class TableMLP(nn.Module):
+class TableMLP(WithHead):
     """Numbers and the embeddings of categories -> Linear-BatchNorm-ReLU-Dropout blocks -> linear head.
 
     Args:
@@ -65,7 +66,7 @@ class TableMLP(nn.Module):
         dropout: probability after each hidden layer.
         blanks: share of the cells that are read as blank in training, so that the model learns what a blank means in
             columns whose training data have none.
-        outputs: of the head.
+        outputs: of the head; 0 for none.
 
     Shapes: numbers (N, F) float with mean 0, NaN for a blank, which counts as the mean with a mark beside it; codes
     (N, C) int64, of which 0 is a blank and 1 to k are the k categories of the column -> (N, outputs).
@@ -93,9 +94,10 @@ class TableMLP(nn.Module):
             layers += [nn.Linear(features, width, bias=False), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(dropout)]
             features = width
         self.body = nn.Sequential(*layers)
-        self.head = nn.Linear(features, outputs)
+        self.num_features = features
+        self.head = linear_head(features, outputs)
 
-    def forward(self, numbers: Tensor, codes: Tensor) -> Tensor:
+    def forward_features(self, numbers: Tensor, codes: Tensor) -> Tensor:
         if self.training and self.blanks:
             numbers = numbers.masked_fill(torch.rand_like(numbers) < self.blanks, torch.nan)
             codes = codes.masked_fill(torch.rand(codes.shape, device=codes.device) < self.blanks, 0)
@@ -104,7 +106,7 @@ class TableMLP(nn.Module):
         parts += [embedding(code) for embedding, code in zip(self.embeddings, codes.unbind(1), strict=True)]
         if self.periodic is not None:
             parts.append(self.periodic(known).flatten(1))
-        return self.head(self.body(torch.cat(parts, 1)))
+        return self.body(torch.cat(parts, 1))
 
 
 @register_model(

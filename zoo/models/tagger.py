@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from zoo.nn import Recurrent
+from zoo.nn.head import WithHead, linear_head
 from zoo.nn.rates import rate
 from zoo.nn.recurrent import time_dropout
 from zoo.nn.words import PAD, UNKNOWN, WordVectors
@@ -19,7 +20,7 @@ from zoo.registry import register_model
     source="Plank, Søgaard & Goldberg 2016, Multilingual Part-of-Speech Tagging with Bidirectional LSTMs, section 2",
     input_shape=(24,),
 )
-class bilstm_tagger(nn.Module):
+class bilstm_tagger(WithHead):
     """A word's vector and the two last states of a BiLSTM over its characters -> BiLSTM over the sentence -> head.
 
     The characters tell what an unknown word is: its ending, its capitals, its digits (Ling et al. 2015, Finding
@@ -33,7 +34,7 @@ class bilstm_tagger(nn.Module):
         spelling: LSTM units of each direction over the characters.
         hidden: LSTM units of each direction over the words.
         layers: bidirectional LSTM layers over the words.
-        num_classes: outputs of the head for each word.
+        num_classes: outputs of the head for each word; 0 for none.
         word_dropout: share of words read as unknown (Kiperwasser & Goldberg 2016, Simple and Accurate Dependency
             Parsing, section 4.1): teaches the model to tell a word by its spelling and its neighbours alone.
         dropout: share of channels dropped from a sentence's words, and from its states in front of each further layer
@@ -42,7 +43,7 @@ class bilstm_tagger(nn.Module):
     The two rates act in training mode alone; 0 by default, since what helps depends on the amount of text.
 
     Shapes: words (N, T), characters (N, T, C) and lengths (N,), all int64 -> logits (N, T, num_classes), of which those
-    behind a sentence's length mean nothing.
+    after a sentence's length mean nothing. The features are the words' states (N, T, 2 * hidden).
     """
 
     def __init__(
@@ -64,16 +65,19 @@ class bilstm_tagger(nn.Module):
         self.speller = Recurrent("lstm", character_dim, spelling, bidirectional=True)
         width = embedding_dim + 2 * spelling
         self.encoder = Recurrent("lstm", width, hidden, layers, bidirectional=True, dropout=dropout)
-        self.head = nn.Linear(2 * hidden, num_classes)
+        self.num_features = 2 * hidden
+        self.head = linear_head(2 * hidden, num_classes)
         self.word_dropout, self.dropout = rate("word_dropout", word_dropout), rate("dropout", dropout)
 
-    def forward(self, words: Tensor, characters: Tensor, lengths: Tensor) -> Tensor:
+    def forward_features(self, words: Tensor, characters: Tensor, lengths: Tensor) -> Tensor:
         if self.training and self.word_dropout:
             drop = torch.rand(words.shape, device=words.device) < self.word_dropout
             words = words.masked_fill(drop & (words != PAD), UNKNOWN)
         vectors = torch.cat([self.embedding(words), self.spell(characters)], -1)
-        states = self.encoder(time_dropout(vectors, self.dropout, self.training), lengths)
-        return self.head(time_dropout(states, self.dropout, self.training))
+        return self.encoder(time_dropout(vectors, self.dropout, self.training), lengths)
+
+    def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
+        return super().forward_head(time_dropout(features, self.dropout, self.training), pre_logits)
 
     def spell(self, characters: Tensor) -> Tensor:
         """Characters (N, T, C) -> what each direction ends with on each word (N, T, 2 * spelling); zeros for padding.

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from zoo.nn import Recurrent
+from zoo.nn.head import WithHead, linear_head
 from zoo.nn.rates import rate
 from zoo.nn.words import PAD, WordVectors, embed
 from zoo.registry import register_model
 
 
-class LastState(nn.Module):
+class LastState(WithHead):
     """Embedding -> recurrent layers that honour lengths -> what each direction ends with -> linear head.
 
     The forward direction ends at a text's last word, the backward one at its first; padding is read by neither. So a
@@ -27,14 +28,15 @@ class LastState(nn.Module):
         hidden: units of each direction of a layer.
         layers: recurrent layers on top of each other.
         bidirectional: whether a second half reads each text from its end.
-        num_classes: outputs of the head.
+        num_classes: outputs of the head; 0 for none.
         word_dropout: share of tokens read as unknown, and
         embedding_dropout: share of the vocabulary that is zero, in a training step (see `zoo.nn.words.embed`).
         dropout: share of channels dropped between layers, one mask for all time steps, and from what the head reads.
 
     The three rates act in training mode alone.
 
-    Shapes: tokens (N, T) int64 and lengths (N,) int64 -> logits (N, num_classes).
+    Shapes: tokens (N, T) int64 and lengths (N,) int64 -> logits (N, num_classes). The features are what the directions
+    end with (N, hidden), or (N, 2 * hidden) of both.
     """
 
     def __init__(
@@ -57,15 +59,18 @@ class LastState(nn.Module):
         self.bigrams = WordVectors(bigrams, bigram_dim) if bigrams else None
         features = embedding_dim + (bigram_dim if bigrams else 0)
         self.encoder = Recurrent(cell, features, hidden, layers, bidirectional, dropout)
-        self.head = nn.Linear(self.encoder.width, num_classes)
+        self.num_features = self.encoder.width
+        self.head = linear_head(self.num_features, num_classes)
         self.word_dropout = rate("word_dropout", word_dropout)
         self.embedding_dropout = rate("embedding_dropout", embedding_dropout)
         self.dropout = rate("dropout", dropout)
 
-    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+    def forward_features(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         vectors = embed(tokens, self.embedding, self.bigrams, self.word_dropout, self.embedding_dropout)
-        last = self.encoder.last_states(self.encoder(vectors, lengths), lengths)
-        return self.head(F.dropout(last, self.dropout, self.training))
+        return self.encoder.last_states(self.encoder(vectors, lengths), lengths)
+
+    def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
+        return super().forward_head(F.dropout(features, self.dropout, self.training), pre_logits)
 
 
 @register_model(
