@@ -137,7 +137,7 @@ def test_predict_gives_an_answer_to_each_row_of_a_file(table_bundle, rows, here)
         {"input": f"{rows}:3", "answer": 2.0, "unit": "years"},
         {"input": row, "answer": 17.0, "unit": "years"},
     ]
-    assert f"{rows}:2\n  answer: 11.0\n  unit: years\n" in here("predict", table_bundle, rows).stdout
+    assert f"{rows}:2\n  answer: 11\n  unit: years\n" in here("predict", table_bundle, rows).stdout
     refused(here("predict", table_bundle, "no.csv"), "no.csv cannot be read")
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo import sources, tasks
+from zoo import display, sources, tasks
 from zoo.bundles.load import load_model
+from zoo.bundles.record import Record, record
 from zoo.check import check_config
 from zoo.data.text import read_tokenizer
 from zoo.tasks import Task
@@ -34,6 +35,29 @@ class Predictor:
     task: Task
     config: dict[str, Any]
     tokenizer: Any = None
+
+    def __repr__(self) -> str:
+        return display.screen(self._title(), self._rows())
+
+    def _repr_html_(self) -> str:
+        return display.markup(self._title(), self._rows())
+
+    def _title(self) -> str:
+        return f"Predictor of {self.record.weight}"
+
+    def _rows(self) -> dict[str, str]:
+        return {
+            "task": self.task.name,
+            "labels": display.some(self.labels),
+            "input": display.settings(self.input),
+            "figures": display.figures(self.record.metrics, self.record.figures),
+            "device": str(next(self.model.parameters()).device),
+        }
+
+    @property
+    def record(self) -> Record:
+        """Where the model comes from, and its figures: `predictor.model.zoo`."""
+        return record(self.model)
 
     @property
     def labels(self) -> list[str]:

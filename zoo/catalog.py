@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from zoo import registry
+from zoo import display, registry
 from zoo._create import is_model_name
 from zoo.bundles.format import Bundle
 from zoo.bundles.index import Entry
@@ -57,6 +57,25 @@ class ModelInfo:
 
     def __hash__(self) -> int:
         return hash((self.name, self.weight))
+
+    def __repr__(self) -> str:
+        return display.screen(self._title(), self._rows())
+
+    def _repr_html_(self) -> str:
+        return display.markup(self._title(), self._rows())
+
+    def _title(self) -> str:
+        return f"Weight {self.weight}" if self.weight else f"Model {self.name}"
+
+    def _rows(self) -> dict[str, str]:
+        told = {key: self._line(value) for key, value in self.to_dict().items() if key not in ("name", "weight")}
+        return told | {"figures": display.figures(self.metrics, self.figures), "metrics": ""}
+
+    @staticmethod
+    def _line(value: Any) -> str:
+        if isinstance(value, dict):
+            return display.settings(value)
+        return display.some(value, 120) if isinstance(value, list) else "" if value is None else display.written(value)
 
     def to_dict(self) -> dict[str, Any]:
         """The same as JSON-ready data; what `zoo info --json` prints."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from torch import nn
 
+from zoo import display
 from zoo.errors import ZooError
 
 
@@ -32,6 +33,28 @@ class Record:
 
     def __hash__(self) -> int:
         return hash((self.name, self.weight))
+
+    def __repr__(self) -> str:
+        return display.screen(self._title(), self._rows())
+
+    def _repr_html_(self) -> str:
+        return display.markup(self._title(), self._rows())
+
+    def _title(self) -> str:
+        return f"Record of {self.weight or f'{self.name}, freshly initialised'}"
+
+    def _rows(self) -> dict[str, str]:
+        """Each thing on a line of its own; the recipe, which would fill the screen, by its length."""
+        lines = self.recipe.count("\n")
+        return {
+            "name": self.name,
+            "weight": self.weight or "",
+            "task": self.task,
+            "labels": display.some(self.labels, 60),
+            "input": display.settings(self.input),
+            "recipe": f"{lines} lines of YAML" if lines else "",
+            "figures": display.figures(self.metrics, self.figures),
+        }
 
 
 if TYPE_CHECKING:

@@ -28,9 +28,10 @@ def list_(
         rows.append({"name": model.name, "task": model.task, "description": model.description, "weights": mine})
     if as_json:
         return document(rows)
+    # A weight's name is what one copies; a model without one is there by its own.
     table(
-        ("model", "task", "weights", "description"),
-        [(row["name"], row["task"], "\n".join(row["weights"]), row["description"]) for row in rows],
+        ("name", "task", "description"),
+        [(name, row["task"], row["description"]) for row in rows for name in row["weights"] or [row["name"]]],
     )
 
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import sys
+from collections.abc import Sequence
 from typing import Any, TextIO
+
+from zoo.display import written
 
 
 class Messages:
@@ -45,7 +50,7 @@ def document(content: Any) -> None:
 def facts(content: dict[str, Any], indent: str = "") -> None:
     """Keys and values, one a line; what is nested is indented, what is empty left out; a list of rows is a table."""
     for key, value in content.items():
-        if value in (None, [], {}):
+        if value in (None, "", [], {}):
             continue
         if isinstance(value, dict):
             print(f"{indent}{key}:")
@@ -53,19 +58,53 @@ def facts(content: dict[str, Any], indent: str = "") -> None:
         elif isinstance(value, list) and isinstance(value[0], dict):
             print(f"{indent}{key}:")
             for row in value:
-                print(f"{indent}  " + "  ".join(f"{x:.4f}" if isinstance(x, float) else str(x) for x in row.values()))
+                print(f"{indent}  " + "  ".join(map(written, row.values())))
         else:
-            print(f"{indent}{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
+            print(f"{indent}{key}: {', '.join(map(written, value)) if isinstance(value, list) else written(value)}")
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """Rows under a head, as wide as the terminal, and as they are where there is none."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+GAP = "  "
+"""Between two columns."""
+ROOM = 20
+"""Columns of a terminal in which the last text of a row still says something when it is cut."""
+_NUMBER = re.compile(r"[-+]?[\d.,]+( ?%| [kMGT]?B| s| min| h)?( ± .*)?")
 
-    grid = Table(*head, box=None, pad_edge=False)
-    for row in rows:
-        grid.add_row(*map(Text, row))
-    # A pipe has no width: there each row stays whole.
-    Console(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty()).print(grid)
+
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Print rows under a head, one line each, columns in the order of their worth: the first is never cut.
+
+    In a terminal the columns on the right that do not fit are left out, and a last line names them; the last of all,
+    such as a description, is cut if that leaves enough of it. Without a terminal (a pipe, a file) each row stays whole.
+    Columns of numbers are set to the right.
+    """
+    for line in lines(head, rows, shutil.get_terminal_size().columns if sys.stdout.isatty() else None):
+        print(line)
+
+
+def lines(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], width: int | None) -> list[str]:
+    """The lines of `table` in so many columns of a terminal, or whole where `width` is None."""
+    from rich.cells import cell_len, set_cell_size
+
+    columns = [[" ".join(cell.split()) for cell in column] for column in zip(head, *rows, strict=True)]
+    widths = [max(map(cell_len, column)) for column in columns]
+    fitting = len(columns)
+    while width is not None and fitting > 1 and sum(widths[:fitting]) + len(GAP) * (fitting - 1) > width:
+        room = width - sum(widths[: fitting - 1]) - len(GAP) * (fitting - 1)
+        if fitting == len(columns) and room >= ROOM:
+            widths[-1] = room
+        else:
+            fitting -= 1
+
+    def padded(cell: str, column: int) -> str:
+        if cell_len(cell) > widths[column]:
+            return set_cell_size(cell, widths[column] - 1) + "…"
+        blank = " " * (widths[column] - cell_len(cell))
+        numbers = all(not other or _NUMBER.fullmatch(other) for other in columns[column][1:])
+        return blank + cell if numbers else cell + blank
+
+    shown = [
+        GAP.join(padded(cell, column) for column, cell in enumerate(line[:fitting])).rstrip()
+        for line in zip(*columns, strict=True)
+    ]
+    left_out = ", ".join(name for name in head[fitting:] if name)
+    return [*shown, f"… wider or in a pipe also: {left_out}"] if left_out else shown

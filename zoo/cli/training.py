@@ -62,12 +62,12 @@ def runs_show(
         found = list_runs(root)
         if as_json:
             return document([run.to_dict() for run in found])
-        head = ("run", "recipe", "state", "epochs", "metric", "value", "seconds")
+        head = ("run", "state", "value", "metric", "epochs", "seconds", "recipe")
         rows = []
         for run in found:
-            value = "" if run.value is None else f"{run.value:.4f}"
+            value = "" if run.value is None else f"{run.value:.4g}"
             what = shorten(run.reason, 60, placeholder=" …") if run.reason else f"{run.metric}, {run.split}"
-            rows.append((run.folder, run.recipe, run.state, str(run.epochs), what, value, f"{run.seconds:.0f}"))
+            rows.append((run.folder, run.state, value, what, str(run.epochs), f"{run.seconds:.0f}", run.recipe))
         table(head, rows)
 
 

@@ -1,0 +1,82 @@
+"""What a person reads of a value: numbers as people write them, and what an object knows on one screen."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from textwrap import wrap
+from typing import Any
+
+WIDTH = 80
+"""Of a screen, where nobody says otherwise."""
+LINES = 3
+"""Of a screen for one thing at the most."""
+
+
+def written(value: Any) -> str:
+    """A value as a person writes it: four digits of a float, commas in a large whole number, else its text."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+    if value == 0 or 1e-4 <= abs(value) < 1000:
+        return f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) < 1e15 and abs(value) >= 1000 else f"{value:.4g}"
+
+
+def figure(of: Mapping[str, Any]) -> str:
+    """A metric's figures on one line: the value, and mean and spread over the seeds if there were several."""
+    value, n = of.get("value"), of.get("n", 1)
+    if n < 2 or of.get("std") is None:
+        return written(value)
+    return f"{written(value)}, {written(of.get('mean'))} ± {of['std']:.2g} over {n} seeds"
+
+
+def figures(metrics: Mapping[str, float], of: Mapping[str, Mapping[str, Any]]) -> str:
+    """Every metric with its figures, or with its value alone if that is all there is."""
+    return "; ".join(f"{name} {figure(of.get(name, {'value': value}))}" for name, value in metrics.items())
+
+
+def settings(of: Mapping[str, Any]) -> str:
+    """Settings on one line: a list by its first values, what is nested by its names."""
+    return "; ".join(
+        f"{name} {some(value, 30) if isinstance(value, (list, tuple, dict)) else written(value)}"
+        for name, value in of.items()
+    )
+
+
+def some(values: Any, room: int = WIDTH) -> str:
+    """The first of several values that find room on one line, and how many there are if those are not all."""
+    texts = [text if text.strip() else repr(text) for text in map(written, values)]
+    if len(", ".join(texts)) <= room:
+        return ", ".join(texts)
+    told = f", … ({len(texts)} in all)"
+    shown: list[str] = []
+    for text in texts:
+        if len(", ".join([*shown, text])) + len(told) > room:
+            break
+        shown.append(text)
+    return ", ".join(shown) + told if shown else f"{len(texts)} in all"
+
+
+def screen(title: str, rows: Mapping[str, str]) -> str:
+    """A title and rows of `name  text` under it, those without text left out, none wider than 80 columns or longer than
+    three lines."""
+    given = {name: " ".join(text.split()) for name, text in rows.items() if text}
+    left = max(map(len, given), default=0)
+    lines = [title]
+    for name, text in given.items():
+        wrapped = wrap(text, WIDTH - left - 4, max_lines=LINES, placeholder=" …")
+        lines += [f"  {head:{left}}  {line}" for head, line in zip([name, *[""] * LINES], wrapped, strict=False)]
+    return "\n".join(lines)
+
+
+def markup(title: str, rows: Mapping[str, str]) -> str:
+    """The same for a notebook, as an HTML table, nothing cut."""
+    cells = "".join(
+        f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
+        f"<td style='text-align:left'>{html.escape(text)}</td></tr>"
+        for name, text in rows.items()
+        if text
+    )
+    return f"<b>{html.escape(title)}</b><table>{cells}</table>"
