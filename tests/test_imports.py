@@ -20,16 +20,15 @@ GROUND = {"errors", "display", "names", "home", "integrity", "environment"}
 # The lower layers, each with those it may import beside the ground floor.
 LAYERS = {
     **{name: set[str]() for name in GROUND},
-    # It imports the models when a name is first looked up, and the guests when one of theirs is.
-    "registry": {"registry", "models", "guests"},
+    "registry": {"registry", "models"},  # it imports the models when a name is first looked up
     "construct": {"registry", "construct"},
     "init": {"init"},
     "nn": {"nn"},
     "models": {"registry", "init", "nn", "models"},
     "bundles": {"registry", "construct", "init", "nn", "models", "bundles"},
-    "_create": {"registry", "construct", "init", "bundles", "sources", "guests", "_create"},
+    "_create": {"registry", "construct", "init", "bundles", "models", "sources", "_create"},
 }
-ALSO = {"home": {"filelock"}}  # which the one function that locks imports
+ALSO = {"home": {"filelock"}, "models": {"timm"}}  # each imported by one function
 
 
 def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 import torch
+from torch import nn
 
 from zoo import init, registry
 from zoo.bundles.index import TENSORS
@@ -60,9 +62,7 @@ def create(
             weights, pretrained = None, True
         entry = registry.get(name)
         if name.startswith(GUESTS) and weights is None and pretrained:
-            from zoo import guests
-
-            return guests.pretrained(name, device=device, dtype=dtype, num_classes=num_classes, **model_args)
+            return _guest(entry, device, dtype, num_classes, model_args)
         if weights is not None:
             wanted = _weight(name, text_of(weights))
         elif not pretrained:
@@ -118,3 +118,40 @@ def _fresh(
         leave_out_head(model, entry.name)
     model.to(dtype=dtype or torch.float32)
     return attach(model.train(), Record(entry.name, None, entry.task))
+
+
+def _guest(
+    entry: registry.Model,
+    device: torch.device | str | None,
+    dtype: torch.dtype | None,
+    num_classes: int | None,
+    model_args: dict[str, Any],
+) -> Model:
+    """A guest with timm's weight in eval mode, `model.zoo` its record. Another `num_classes` gives a fresh classifier.
+
+    Raises `ZooError` where the weight is not on the Hub as safetensors, cannot be had, or has other bytes than the Hub
+    says: nothing is unpickled.
+    """
+    from zoo.models.timm import config, transform
+    from zoo.sources import timm
+
+    name, path = entry.name, timm.file(entry.name)
+    num_classes = check_options(dtype, num_classes)
+    where = device_of(device)
+    check_arguments(entry, model_args)
+    published = config(name).num_classes
+    try:
+        with torch.random.fork_rng(devices=[]):
+            # timm itself knows how its weights fit other channels, sizes of images and parts of a model.
+            own = {"pretrained": True, "pretrained_cfg_overlay": {"file": str(path)}}
+            net = entry.constructor(num_classes=num_classes, **model_args, **own)
+    except Exception as error:  # timm and torch raise almost anything for arguments that do not go together
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise ZooError(f"the weight of {name} does not fit it with {model_args} ({why}); change them.") from error
+    if num_classes not in (None, published):
+        warnings.warn(f"the classifier of {name} is a fresh one for {num_classes} classes; train it.", stacklevel=4)
+    net.to(device=where, dtype=dtype)
+    head = net.get_classifier() if hasattr(net, "get_classifier") else None
+    classes = tuple(map(str, range(head.out_features))) if isinstance(head, nn.Linear) else ()
+    input = transform(name, model_args)
+    return attach(net.eval(), Record(name, config(name).hf_hub_id, entry.task, classes, input))

@@ -139,10 +139,10 @@ def _fitting(patterns: list[str]) -> list[str]:
     timms = [pattern for pattern in patterns if pattern.startswith(GUESTS)]
     found = _filtered(registry.names(), [pattern for pattern in patterns if pattern not in timms])
     if timms:
-        from zoo import guests
+        from zoo.models import timm
 
         patterns = [pattern.removeprefix(GUESTS) for pattern in timms]
-        found += dict.fromkeys(name for pattern in patterns for name in guests.names(pattern))
+        found += dict.fromkeys(name for pattern in patterns for name in timm.names(pattern))
     return found
 
 

@@ -83,9 +83,9 @@ def register_model(
 def get(name: str) -> Model:
     """The registered model of that name; `ZooError` with the nearest three where there is none."""
     if name.startswith(GUESTS):
-        from zoo import guests
+        from zoo.models import timm
 
-        return guests.model(name)
+        return timm.model(name)
     _load()
     if name not in _models:
         raise unknown("model", name, names())

@@ -248,3 +248,24 @@ def test_a_data_set_that_the_hub_does_not_give(hub: HubServer, closed_port: int,
     monkeypatch.setenv("ZOO_OFFLINE", "1")
     with pytest.raises(ZooError, match=r"^data\.name hf:someone/pictures: ZOO_OFFLINE forbids the network"):
         data.load("hf:someone/pictures")
+
+
+def test_a_guest_takes_timms_arguments(hub: HubServer):
+    fresh = zoo.create("timm/test_vit", img_size=96, num_classes=3)
+    assert fresh(torch.rand(1, 3, 96, 96)).shape == (1, 3)
+    features = zoo.create(NAME, pretrained=True, features_only=True, out_indices=(1, 3), in_chans=1)
+    assert [part.shape[1] for part in features(torch.rand(1, 1, 64, 64))] == [32, 192]
+    assert features.zoo.input["channels"] == 1 and features.zoo.input["mean"] == [0.5]
+    with pytest.raises(ZooError, match=r"model_args: timm/test_resnet cannot be built with .*img_sise.*img_sise"):
+        zoo.create(NAME, img_sise=96)
+    with pytest.raises(ZooError, match=r"the weight of timm/test_resnet does not fit it with .*img_sise"):
+        zoo.create(NAME, pretrained=True, img_sise=96)
+
+
+def test_a_pretrained_guest_of_another_size_is_timms_own(hub: HubServer):
+    torch.manual_seed(0)
+    repo = zoo.create("timm/test_vit")
+    hub.repositories["timm/test_vit.r160_in1k"] = Repository()
+    hub.repositories["timm/test_vit.r160_in1k"].commit("weights", {"model.safetensors": save(repo.state_dict())})
+    guest = zoo.create("timm/test_vit", pretrained=True, img_size=96)
+    assert guest.zoo.input["size"] == [96, 96] and guest(torch.rand(1, 3, 96, 96)).shape == (1, 1000)

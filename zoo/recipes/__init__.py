@@ -308,7 +308,8 @@ def _check_names(recipe: Recipe, where: str) -> None:
         raise ZooError(
             f"{where}: train.accumulate {recipe.train.accumulate} parts a batch of {recipe.data.batch_size}; lower it."
         )
-    known = list(inspect.signature(registry.get(recipe.model).constructor).parameters)
+    known = inspect.signature(registry.get(recipe.model).constructor).parameters
+    anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())  # as timm's models take
     for key in recipe.model_args:
-        if key not in known:
+        if key not in known and not anything:
             raise ZooError(f"{where}: model_args: {unknown(f'argument of {recipe.model}', key, known)}")

@@ -91,9 +91,9 @@ def reader(name: str, kind: str) -> Bundle:
 def _find(name: str) -> Path | Bundle:
     """A file of tensors and nothing more, or a bundle."""
     if name.startswith(GUESTS):
-        from zoo import guests
+        from zoo.sources import timm
 
-        return guests.file(name)
+        return timm.file(name)
     path = Path(os.path.expanduser(name))
     if path.suffix == ".safetensors":
         if not path.is_file():
