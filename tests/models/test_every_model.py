@@ -319,3 +319,13 @@ def test_an_image_model_takes_any_number_of_channels(model: Model, channels: int
         return
     net = fresh(model, in_chans=channels).eval()
     assert net(torch.randn(2, channels, *model.input_shape[1:])).shape == shape_of_outputs(model, net, 2)
+
+
+def test_forward_names_its_inputs(model: Model) -> None:
+    """So that they can be given by keyword, and torch.export can name their dimensions."""
+    net, inputs = fresh(model).eval(), sample(model, 2)
+    parameters = list(inspect.signature(net.forward).parameters.values())
+    assert not any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
+    named = {parameter.name: x for parameter, x in zip(parameters, inputs, strict=False)}
+    with torch.no_grad():
+        assert torch.equal(net(**named), net(*inputs))

@@ -75,6 +75,9 @@ class charlstm(WithHead):
         self.num_features = hidden
         self.head = linear_head(hidden, len(symbols))
 
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.forward_head(self.forward_features(ids))
+
     def forward_features(self, ids: Tensor) -> Tensor:
         return self.remember(ids, [])[0]
 

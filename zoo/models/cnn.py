@@ -54,6 +54,9 @@ class CNN(WithHead):
         self.num_features = 256
         self.head = linear_head(256, num_classes)
 
+    def forward(self, x: Tensor) -> Tensor:
+        return self.forward_head(self.forward_features(x))
+
     def forward_features(self, x: Tensor) -> Tensor:
         return self.hidden(self.body(x).mean((2, 3)))
 

@@ -39,6 +39,9 @@ class mnist_embed(WithHead):
         self.num_features = dimensions
         self.classifier = nn.Identity()
 
+    def forward(self, x: Tensor) -> Tensor:
+        return self.forward_head(self.forward_features(x))
+
     def forward_features(self, x: Tensor) -> Tensor:
         return F.normalize(self.head(self.body(x).mean((2, 3))), dim=1)
 

@@ -50,6 +50,9 @@ class MLP(WithHead):
         self.num_features = in_features
         self.head = linear_head(in_features, num_classes)
 
+    def forward(self, x: Tensor) -> Tensor:
+        return self.forward_head(self.forward_features(x))
+
     def forward_features(self, x: Tensor) -> Tensor:
         return self.body(x.flatten(1))
 
@@ -90,6 +93,9 @@ class ResMLP(WithHead):
         self.blocks = nn.Sequential(*(ResidualBlock(width, dropout) for _ in range(blocks)))
         self.num_features = width
         self.head = linear_head(width, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.forward_head(self.forward_features(x))
 
     def forward_features(self, x: Tensor) -> Tensor:
         return self.blocks(self.stem(x.flatten(1)))

@@ -43,6 +43,9 @@ class mnist_multitask(WithHead):
         self.num_features = 128
         self.heads = nn.ModuleDict({name: nn.Linear(128, outputs) for name, outputs in heads.items()})
 
+    def forward(self, x: Tensor) -> Tensor:
+        return self.forward_head(self.forward_features(x))
+
     def forward_features(self, x: Tensor) -> Tensor:
         return self.hidden(self.body(x).mean((2, 3)))
 

@@ -55,6 +55,9 @@ class ResNet(WithHead):
         self.num_features = 512
         self.head = linear_head(512, num_classes)
 
+    def forward(self, x: Tensor) -> Tensor:
+        return self.forward_head(self.forward_features(x))
+
     def forward_features(self, x: Tensor) -> Tensor:
         return self.stages(self.stem(x))
 

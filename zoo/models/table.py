@@ -97,6 +97,9 @@ class TableMLP(WithHead):
         self.num_features = features
         self.head = linear_head(features, outputs)
 
+    def forward(self, numbers: Tensor, codes: Tensor) -> Tensor:
+        return self.forward_head(self.forward_features(numbers, codes))
+
     def forward_features(self, numbers: Tensor, codes: Tensor) -> Tensor:
         if self.training and self.blanks:
             numbers = numbers.masked_fill(torch.rand_like(numbers) < self.blanks, torch.nan)

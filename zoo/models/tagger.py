@@ -69,6 +69,9 @@ class bilstm_tagger(WithHead):
         self.head = linear_head(2 * hidden, num_classes)
         self.word_dropout, self.dropout = rate("word_dropout", word_dropout), rate("dropout", dropout)
 
+    def forward(self, words: Tensor, characters: Tensor, lengths: Tensor) -> Tensor:
+        return self.forward_head(self.forward_features(words, characters, lengths))
+
     def forward_features(self, words: Tensor, characters: Tensor, lengths: Tensor) -> Tensor:
         if self.training and self.word_dropout:
             drop = torch.rand(words.shape, device=words.device) < self.word_dropout

@@ -65,6 +65,9 @@ class LastState(WithHead):
         self.embedding_dropout = rate("embedding_dropout", embedding_dropout)
         self.dropout = rate("dropout", dropout)
 
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        return self.forward_head(self.forward_features(tokens, lengths))
+
     def forward_features(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         vectors = embed(tokens, self.embedding, self.bigrams, self.word_dropout, self.embedding_dropout)
         return self.encoder.last_states(self.encoder(vectors, lengths), lengths)

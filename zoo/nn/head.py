@@ -19,8 +19,8 @@ def linear_head(features: int, outputs: int) -> nn.Linear | nn.Identity:
 class WithHead(nn.Module):
     """A model whose last layer is `head`, with timm's names for what stands before that layer and for changing it.
 
-    A model of this kind sets `num_features` and `head`, and gives its features by `forward_features(*inputs)`. Its
-    `forward` is `forward_head(forward_features(*inputs))`.
+    A model of this kind sets `num_features` and `head`, gives its features by `forward_features(*inputs)`, and has a
+    `forward` that gives what `forward_head(forward_features(*inputs))` does.
 
     Attributes:
         num_features: numbers in the features that the head reads, so also in what the model gives without a head.
@@ -37,9 +37,6 @@ class WithHead(nn.Module):
     def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
         """The outputs for features of `forward_features`; with `pre_logits` what the head reads (…, num_features)."""
         return features if pre_logits else self.head(features)
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return self.forward_head(self.forward_features(*inputs))
 
     def get_classifier(self) -> nn.Module:
         """The last layer: `nn.Linear`, or `nn.Identity` in a model without a head."""
