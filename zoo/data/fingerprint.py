@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -23,12 +22,28 @@ def of(*splits: Split) -> str:
     """
     digest = hashlib.sha256()
     for name, split in zip(SPLITS, splits, strict=False):
-        for key, tensor in _tensors(name, split):
-            shape = "x".join(map(str, tensor.shape))
-            digest.update(f"{key} {str(tensor.dtype).removeprefix('torch.')} {shape}\n".encode())
-            array = tensor.contiguous().numpy()
-            digest.update((array if sys.byteorder == "little" else array.byteswap()).data)
+        if isinstance(split.inputs, Tensor):
+            _add(digest, f"{name}.inputs", split.inputs)
+        else:
+            _add_texts(digest, name, split.inputs)
+        _add(digest, f"{name}.targets", split.targets)
     return digest.hexdigest()
+
+
+def _add(digest: hashlib._Hash, key: str, tensor: Tensor) -> None:
+    shape = "x".join(map(str, tensor.shape))
+    digest.update(f"{key} {str(tensor.dtype).removeprefix('torch.')} {shape}\n".encode())
+    array = tensor.contiguous().numpy()
+    digest.update((array if sys.byteorder == "little" else array.byteswap()).data)
+
+
+def _add_texts(digest: hashlib._Hash, name: str, texts: list[str]) -> None:
+    """As `_add` of what `pack` gives, without holding all of it."""
+    lengths = torch.tensor([len(text) if text.isascii() else len(text.encode()) for text in texts], dtype=torch.int64)
+    _add(digest, f"{name}.lengths", lengths)
+    digest.update(f"{name}.text uint8 {int(lengths.sum())}\n".encode())
+    for start in range(0, len(texts), 10_000):
+        digest.update("".join(texts[start : start + 10_000]).encode())
 
 
 def pack(texts: list[str]) -> tuple[Tensor, Tensor]:
@@ -45,13 +60,3 @@ def unpack(lengths: Tensor, joined: Tensor) -> list[str]:
         texts.append(everything[start : start + length].decode())
         start += length
     return texts
-
-
-def _tensors(name: str, split: Split) -> Iterator[tuple[str, Tensor]]:
-    if isinstance(split.inputs, Tensor):
-        yield f"{name}.inputs", split.inputs
-    else:
-        lengths, joined = pack(split.inputs)
-        yield f"{name}.lengths", lengths
-        yield f"{name}.text", joined
-    yield f"{name}.targets", split.targets

@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -49,14 +50,29 @@ def load(name: str) -> DataSet:
     for Parquet files as `parquet.unpacked` does. Files of other kinds are left out with one warning, and what is hidden
     without.
     """
-    root = _hub(name.removeprefix("hf:")) if name.startswith("hf:") else _place(name)
+    root = from_hub(name.removeprefix("hf:")) if name.startswith("hf:") else _place(name)
+    return load_at(root, name)
+
+
+def load_at(
+    root: Path, name: str, split: Mapping[str, Any] | None = None, labels: Sequence[str] | None = None
+) -> DataSet:
+    """As `load`, of the folder `root`. `split` is `data.split` of a recipe; with `labels`, those of a weight, all
+    pictures (of a folder with parts those of the test part) are the test split."""
     if not root.is_dir():
         raise ZooError(f"data.name: there is no folder {root}; give the one that holds your pictures.")
+    split, asked = split or {}, labels
     names: list[str] = []
     if (packed := parquet.found(root)) and not _is_of_pictures(root):
         root, names = parquet.unpacked(root, packed)
     test = next((root / part for part in TEST if (root / part).is_dir()), None)
+    if asked is not None:
+        return _measured(test or root, root, name, list(asked), names)
     if (root / "train").is_dir() and test is not None:
+        if split:
+            raise ZooError(
+                "data.split is for one folder of classes, and there are train and test folders; leave it out."
+            )
         labels, train = _pictures(root / "train", names)
         found, held = _pictures(test, names)
         if found != labels:
@@ -69,11 +85,25 @@ def load(name: str) -> DataSet:
                 "in them, or give the folder that holds the classes."
             )
         labels, everything = _pictures(root, names)
-        train, held = hold_out(everything, 0.2, seed=0)
-    fingerprint = _checked(root, [*train.inputs, *held.inputs])  # type: ignore
+        if split.get("by") not in (None, "stratify"):
+            raise ZooError(
+                f"data.split.by is {split['by']}, and a folder of classes is parted by stratify; leave it out."
+            )
+        train, held = hold_out(everything, 0.2 if split.get("test") is None else split["test"], seed=0)
+    fingerprint = checked(root, [*train.inputs, *held.inputs])  # type: ignore
     if names:  # which the paths do not tell
         fingerprint = hashlib.sha256(f"{fingerprint} {names}".encode()).hexdigest()
     return DataSet(name, "image", labels, train, held, 255.0, fingerprint)
+
+
+def _measured(folder: Path, root: Path, name: str, labels: list[str], names: list[str]) -> DataSet:
+    """The pictures of a folder as the test split of a weight with these labels."""
+    found, every = _pictures(folder, names)
+    if lost := [label for label in found if label not in labels]:
+        raise ZooError(f"{folder}: the weight does not know the class {some(lost)}; it has {some(labels, 20)}.")
+    places = torch.tensor([labels.index(label) for label in found])
+    held = Split(every.inputs, places[every.targets])
+    return DataSet(name, "image", labels, held.take([]), held, 255.0, checked(root, list(map(str, every.inputs))))
 
 
 def _place(name: str) -> Path:
@@ -130,10 +160,14 @@ def _pictures(folder: Path, names: list[str]) -> tuple[list[str], Split]:
     )
 
 
-def _checked(root: Path, paths: Sequence[str]) -> str:
-    """The fingerprint of the pictures; each is decoded once, and not again as long as the files stay as they are."""
-    ordered = sorted(paths)
-    kept = files.home() / "folders" / hashlib.sha256(repr([_facts(path) for path in ordered]).encode()).hexdigest()
+def checked(root: Path, paths: Sequence[str], extra: str = "") -> str:
+    """The fingerprint of the pictures; each is decoded once, and not again as long as the files stay as they are.
+
+    `extra` is what else the data are made of, such as the classes that a file gives the pictures.
+    """
+    ordered = sorted({*paths})
+    facts = repr([_facts(path) for path in ordered]) + extra
+    kept = files.home() / "folders" / hashlib.sha256(facts.encode()).hexdigest()
     if kept.is_file():
         return kept.read_text(encoding="utf-8")
     with ThreadPoolExecutor() as pool:
@@ -145,6 +179,7 @@ def _checked(root: Path, paths: Sequence[str]) -> str:
     digest = hashlib.sha256()
     for path, (sha256, _) in zip(ordered, seen, strict=True):
         digest.update(f"{Path(path).relative_to(root).as_posix()} {sha256}\n".encode())
+    digest.update(extra.encode())
     with suppress(OSError):  # costs the next load its time, and this one nothing
         write_text(kept, digest.hexdigest())
     return digest.hexdigest()
@@ -179,7 +214,7 @@ def _look(path: str) -> tuple[str, str]:
     return sha256, ""
 
 
-def _hub(place: str) -> Path:
+def from_hub(place: str) -> Path:
     """The folder of a data set on the Hub, OWNER/NAME or OWNER/NAME@REVISION, in the Hub's own cache."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import LocalEntryNotFoundError

@@ -30,11 +30,13 @@ class Split:
         of a series the rows of the split, at each of which a forecast may begin.
     groups: int64 [N], or None. Examples of one group are near duplicates in what they tell (reviews of one film), so
         `hold_out` never parts them.
+    weights: float32 [N], or None: how much each example counts in the training loss.
     """
 
     inputs: Tensor | list[str]
     targets: Tensor
     groups: Tensor | None = None
+    weights: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -43,7 +45,8 @@ class Split:
         """The examples at `index`, in that order."""
         at = torch.as_tensor(index, dtype=torch.int64)
         inputs = self.inputs[at] if isinstance(self.inputs, Tensor) else [self.inputs[i] for i in at.tolist()]
-        return Split(inputs, self.targets[at], None if self.groups is None else self.groups[at])
+        groups, weights = (None if one is None else one[at] for one in (self.groups, self.weights))
+        return Split(inputs, self.targets[at], groups, weights)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from numbers import Real
 from typing import Any
 
@@ -22,12 +23,16 @@ LARGEST = torch.finfo(torch.float32).max
 class Columns:
     """What stands in the columns of a table: the names of numbers first, then of each category all that it may be.
 
-    unit: what the targets count, where they are numbers.
+    unit: what the targets count, where they are numbers. dates: those of the numbers that are days since 1970, and
+    dates in the rows that people have. unseen_is_blank: whether a category that training never saw counts as a blank;
+    if not, it is refused.
     """
 
     numbers: tuple[str, ...]
     categories: Mapping[str, tuple[str, ...]]
     unit: str = ""
+    dates: tuple[str, ...] = ()
+    unseen_is_blank: bool = False
 
 
 class Row(dict[str, str]):
@@ -78,8 +83,10 @@ def _encode(row: Mapping[str, Any], columns: Columns) -> list[float]:
     for name in (*columns.numbers, *columns.categories):
         if name not in row:
             raise ZooError(f"{where} lacks the column {name!r}; give it, empty where the value is not known.")
-    numbers = [_number(row[name], name, where) for name in columns.numbers]
-    return numbers + [_place(row[name], name, known, where) for name, known in columns.categories.items()]
+    numbers = [(_date if name in columns.dates else _number)(row[name], name, where) for name in columns.numbers]
+    return numbers + [
+        _place(row[name], name, known, where, columns.unseen_is_blank) for name, known in columns.categories.items()
+    ]
 
 
 def _number(cell: Any, name: str, where: str) -> float:
@@ -94,11 +101,33 @@ def _number(cell: Any, name: str, where: str) -> float:
     return value
 
 
-def _place(cell: Any, name: str, known: tuple[str, ...], where: str) -> float:
+def _date(cell: Any, name: str, where: str) -> float:
+    """Days since 1970 of a date or time, as ISO 8601 writes it or as an object that does."""
     if _is_blank(cell):
         return math.nan
-    text = str(cell).strip().removesuffix(".0")  # which programs add to the whole numbers of a column with blanks
+    try:
+        text = cell.isoformat() if hasattr(cell, "isoformat") else str(cell).strip().replace("/", "-")
+        when = datetime.fromisoformat(text.removesuffix("Z"))
+    except ValueError as error:
+        raise ZooError(
+            f"{where}: {name} is {cell!r} where a date is expected; write it as 2026-01-31, or leave it empty if it is "
+            "not known."
+        ) from error
+    return (when.replace(tzinfo=None) - datetime(1970, 1, 1)) / timedelta(days=1)
+
+
+def category(cell: Any) -> str:
+    """A category as text, whatever it was read from."""
+    return str(cell).strip().removesuffix(".0")  # which programs add to the whole numbers of a column with blanks
+
+
+def _place(cell: Any, name: str, known: tuple[str, ...], where: str, unseen_is_blank: bool) -> float:
+    if _is_blank(cell):
+        return math.nan
+    text = category(cell)
     if text not in known:
+        if unseen_is_blank:
+            return math.nan
         raise ZooError(
             f"{where}: {name} is {text!r}, which is none of {', '.join(known)}; leave it empty if it is not known."
         )
@@ -120,9 +149,13 @@ def describe(table: Tensor, columns: Columns, log: Collection[str]) -> dict[str,
     for name, values in zip(columns.numbers, table.double().unbind(1), strict=False):
         known = values[~values.isnan()]
         known = _log(known) if name in log else known
+        if len(known) < 2:  # of a small file
+            numbers[name] = {"log": name in log, "mean": known.mean().item() if len(known) else 0.0, "std": 1.0}
+            continue
         numbers[name] = {"log": name in log, "mean": known.mean().item(), "std": known.std().item() or 1.0}
     categories = {name: list(known) for name, known in columns.categories.items()}
-    return {"numbers": numbers, "categories": categories, "unit": columns.unit}
+    more = {"dates": list(columns.dates), "unseen_is_blank": True} if columns.unseen_is_blank else {}
+    return {"numbers": numbers, "categories": categories, "unit": columns.unit, **more}
 
 
 def normalize(table: Tensor, input: dict[str, Any]) -> tuple[Tensor, Tensor]:

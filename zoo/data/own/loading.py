@@ -1,0 +1,157 @@
+"""An address of one's own -> a data set, and what a recipe keeps of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from zoo.data import imagefolder
+from zoo.data.own import memory, places, rows
+from zoo.data.split import DataSet
+from zoo.errors import ZooError
+
+READERS = ("text", "table", "image", "series", "tagged", "characters")
+"""The kinds of data that files are read for: a module of this package each."""
+
+
+@dataclass(frozen=True)
+class Own:
+    """A data set of one's own.
+
+    section: what `data` of a recipe keeps of it: name, files (SHA-256 and size), columns, split. told: sentences for
+    whoever trains. root: where it lies, None if in memory.
+    """
+
+    data: DataSet
+    section: dict[str, Any]
+    told: list[str]
+    root: Path | None
+
+
+def load(
+    name: str,
+    kind: str,
+    task: str,
+    *,
+    columns: Mapping[str, Any] | None = None,
+    split: Mapping[str, Any] | None = None,
+    files: places.Files | None = None,
+    place: Any = None,
+    model: Mapping[str, Any] | None = None,
+) -> Own:
+    """Read the data that `name` stands for.
+
+    Args:
+        name: `file:PATH`, `imagefolder:PATH`, `hf:OWNER/NAME[@REVISION]`, or `memory:NAME` for an object.
+        kind, task: those of the model that reads them.
+        columns, split: `data.columns` and `data.split` of the recipe, without what is not given.
+        files: the hashes that a recipe has pinned; None to pin those at hand.
+        place: where the data lie (a path), or what is in memory; by default what `name` says, where the zoo last saw
+            these files, or ZOO_DATA.
+        model: the config.json of a weight to measure on all rows; nothing is parted or learned then.
+
+    Raises `ZooError` for data that are not there or differ from the pinned ones, and as the kind's reader does.
+    """
+    if kind not in READERS:
+        raise ZooError(f"data.name: {name} is for {', '.join(READERS)} data, and the model reads {kind} data.")
+    asked = rows.Asked(places.public(name), task, dict(columns or {}), dict(split or {}), model)
+    prefix, rest = places.split_name(name)
+    if prefix == "memory":
+        return _in_memory(kind, asked, files, place)
+    if prefix == "hf" and place is None:
+        root = imagefolder.from_hub(rest)
+        asked = rows.Asked(_with_revision(name, root), task, asked.columns, asked.split, model)
+    else:
+        root = _root(name, files, place)
+    if prefix == "imagefolder" or (kind == "image" and root.is_dir() and not _lists(root)):
+        return _pictures(root, asked, files)
+    found = places.parts_of(root)
+    known = places.pinned(root, found)
+    if files and {key: dict(value) for key, value in files.items()} != known and not places.holds(root, files):
+        changed = [key for key in {**files, **known} if dict(files.get(key, {})) != known.get(key)]
+        raise ZooError(
+            f"the data at {root} are not those of the recipe ({changed[0]} has another SHA-256); bring the old files "
+            "back, or start a new run without data.files."
+        )
+    loaded = import_module(f"zoo.data.own.{kind}").load(found, asked)
+    pinned = dict(files) if files else known
+    if model is None:
+        places.remember(asked.address, pinned, root)
+    return Own(loaded.data, _section(asked.address, pinned, loaded), loaded.told, root)
+
+
+def _section(address: str, files: Mapping[str, Any], loaded: rows.Loaded) -> dict[str, Any]:
+    columns = {key: value for key, value in loaded.columns.items() if value is not None}
+    split = {key: value for key, value in loaded.split.items() if value is not None}
+    return {
+        "name": address,
+        "files": {key: dict(value) for key, value in files.items()},
+        **({"columns": columns} if columns else {}),
+        **({"split": split} if split else {}),
+    }
+
+
+def _root(name: str, files: places.Files | None, place: Any) -> Path:
+    _, rest = places.split_name(name)
+    if place is not None:
+        if not isinstance(place, (str, os.PathLike)):
+            raise ZooError(f"data is {type(place).__name__}, and the recipe's data are {name}; give a path.")
+        return Path(os.path.expanduser(place))
+    if files:
+        if root := places.found(places.public(name), files):
+            return root
+        raise ZooError(
+            f"the data {places.public(name)} are not on this machine, as far as the zoo looks; say where they lie with "
+            "--data PATH (data= in Python), or put them under ZOO_DATA."
+        )
+    if not rest:
+        raise ZooError(f"data.name is {name!r}; give a path after it, as in file:reviews.csv.")
+    return Path(os.path.expanduser(rest))
+
+
+def _lists(root: Path) -> bool:
+    """Whether a folder has train and test files that list its pictures."""
+    from zoo.data.own.reading import format_of
+
+    return any(format_of(path) not in (None, "parquet") for path in root.iterdir() if path.is_file())
+
+
+def _with_revision(name: str, root: Path) -> str:
+    """The address with the commit that the Hub gave: its cache names the folder of a snapshot by it."""
+    base = name.partition("@")[0]
+    return f"{base}@{root.name}" if len(root.name) == 40 else name
+
+
+def _pictures(root: Path, asked: rows.Asked, files: places.Files | None) -> Own:
+    if asked.columns:
+        raise ZooError("data.columns is for files, and the data are a folder of pictures; leave it out.")
+    data = imagefolder.load_at(root, asked.address, dict(asked.split), labels=(asked.model or {}).get("labels"))
+    known = {"pictures": {"sha256": data.fingerprint, "size": len(data.train) + len(data.test)}}
+    if files and asked.model is None and dict(files["pictures"]) != known["pictures"]:
+        raise ZooError(
+            f"the pictures at {root} are not those of the recipe (another SHA-256); bring the old ones back, or start "
+            "a new run without data.files."
+        )
+    if asked.model is None:
+        places.remember(asked.address, known, root)
+    section = {"name": asked.address, "files": known}
+    if asked.split:
+        section["split"] = {key: value for key, value in asked.split.items() if value is not None}
+    told = [f"{len(data.train):,} pictures to train on, {len(data.test):,} to test on, {len(data.labels)} classes."]
+    return Own(data, section, told, root)
+
+
+def _in_memory(kind: str, asked: rows.Asked, files: places.Files | None, place: Any) -> Own:
+    if place is None:
+        raise ZooError(
+            f"the data {asked.address} were in a program's memory, and are not here; give them with data= in Python."
+        )
+    loaded = memory.load(kind, asked, place)
+    known = {"memory": {"sha256": loaded.data.fingerprint, "size": len(loaded.data.train) + len(loaded.data.test)}}
+    if files and asked.model is None and {key: dict(value) for key, value in files.items()} != known:
+        raise ZooError("the data given are not those of the recipe (another SHA-256); give the same data again.")
+    return Own(loaded.data, _section(asked.address, known, loaded), loaded.told, None)
