@@ -428,7 +428,14 @@ def test_reproduce_says_whether_it_came_out_again(here, grown, tmp_path):
         "values",
         "seeds",
     }
-    assert {"weight", "tolerance", "seconds", "environment"} <= set(report)
+    assert {"weight", "margin", "interval", "more_seeds", "identical", "seconds", "environment"} <= set(report)
+    low, high = report["interval"]
+    assert low <= report["measured"]["mean"] - report["published"]["mean"] <= high
+
+    added = here("report", tmp_path / "kept", "--json")
+    assert added.returncode == 0, added
+    (row,) = json.loads(added.stdout)["reports"]
+    assert (row["n"], row["verdict"], row["identical"]) == (1, "reproduced", True)
 
     boast = tmp_path / "boast"
     shutil.copytree(grown / "mlp.digits_v1", boast)
@@ -438,3 +445,15 @@ def test_reproduce_says_whether_it_came_out_again(here, grown, tmp_path):
     failed = here("reproduce", boast, "--device", "cpu")
     assert failed.returncode == 1
     assert "not reproduced" in failed.stdout and "0.9990" in failed.stdout
+
+    def undecided(metrics):  # two seeds that lie far apart, and tensors that are another platform's
+        values = [metrics["metrics"]["accuracy"]["value"], 0.5]
+        metrics["metrics"]["accuracy"] |= {"values": values, "seeds": [0, 1], "n": 2, "mean": sum(values) / 2}
+
+    doubtful = tmp_path / "doubtful"
+    shutil.copytree(grown / "mlp.digits_v1", doubtful)
+    metrics = json.loads((doubtful / "metrics.json").read_text())
+    undecided(metrics)
+    (doubtful / "metrics.json").write_text(json.dumps(metrics))
+    open_ = here("reproduce", doubtful, "--device", "cpu")
+    assert open_.returncode == 3 and ": undecided." in open_.stdout and "measured - published" in open_.stdout, open_

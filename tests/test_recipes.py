@@ -156,7 +156,8 @@ def test_a_wrong_type_is_refused(file: Path, key: str, value: str, said: str):
         ("schedule", {"name": "plateau", "factor": 1.0}, "schedule.factor should be less than 1, not 1.0."),
         ("loss__name", "mse", "loss.name should be one of cross_entropy, focal for image-classification, not 'mse'."),
         ("evaluate__metric", "f1", "evaluate.metric should be one of accuracy for image-classification, not 'f1'."),
-        ("evaluate__tolerance", -1, "evaluate.tolerance should be greater than or equal to 0, not -1."),
+        ("evaluate__margin", 0, "evaluate.margin should be greater than 0, not 0."),
+        ("evaluate__margin", -1, "evaluate.margin should be greater than 0, not -1."),
     ],
 )
 def test_an_impossible_value_is_refused(file: Path, key: str, value: Any, said: str):
@@ -339,7 +340,7 @@ def test_a_resolved_recipe_writes_every_default_out(file: Path):
     assert written["data"]["augment"] == dict.fromkeys(
         ("crop", "flip", "affine", "elastic", "cutout", "mixup", "progressive")
     )
-    assert {".train.clip", ".evaluate.tolerance", ".optimizer.eps", ".data.text.truncate"} <= keys(written)
+    assert {".train.clip", ".evaluate.margin", ".optimizer.eps", ".data.text.truncate"} <= keys(written)
 
 
 @pytest.mark.parametrize("name", list_recipes())

@@ -8,6 +8,7 @@ import os
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,23 @@ import torch
 from safetensors import deserialize
 
 from zoo import data, sources, tasks
+from zoo.bundles.card import SHARES
 from zoo.bundles.format import Bundle
 from zoo.bundles.index import TENSORS
 from zoo.bundles.load import load_model
 from zoo.check import check_config, check_figures, check_parameters, check_schema, spread
+from zoo.compare import (
+    MOST_SEEDS,
+    NOT_REPRODUCED,
+    REPRODUCED,
+    UNDECIDED,
+    Comparison,
+    compare,
+    expected_spread,
+    margin_of,
+    spent,
+)
+from zoo.data.split import IGNORED
 from zoo.environment import environment
 from zoo.errors import ZooError, whole
 from zoo.publishing.provenance import recipe_of
@@ -131,9 +145,7 @@ def _metrics(bundle: Bundle) -> str | None:
         raise ZooError(f"{name} at hand has another fingerprint than the data that the metrics were measured on.")
     if bundle.metrics["split"] != "test":
         return "metrics were not measured: this run held out a part of its training data."
-    here, there = environment(), bundle.metrics["environment"]
-    same = all(here[key] == there.get(key) for key in ("platform", "cpu", "torch"))
-    tolerance = SAME_PLATFORM if same else OTHER_PLATFORM
+    tolerance = _tolerance(bundle)
     measured = _evaluate(bundle, "cpu")
     for name, figures in bundle.metrics["metrics"].items():
         value, said = measured.get(name, math.nan), figures["value"]
@@ -142,28 +154,81 @@ def _metrics(bundle: Bundle) -> str | None:
     return None
 
 
+def _tolerance(bundle: Bundle) -> float:
+    """How far a metric of the same bytes may lie from the published one on this machine."""
+    here, there = environment(), bundle.metrics["environment"]
+    same = all(here[key] == there.get(key) for key in ("platform", "cpu", "torch"))
+    return SAME_PLATFORM if same else OTHER_PLATFORM
+
+
 @dataclass(frozen=True)
 class Reproduction:
-    """What `reproduce` found. `identical` says whether the first seed's run gave the shipped tensors, bit for bit."""
+    """What `reproduce` found.
+
+    Attributes:
+        published, measured: mean and std over seeds, and n, or values and seeds.
+        margin: the smallest difference that matters, in the metric's unit.
+        interval: of the difference measured − published, at `level`; None if nothing is known of the spread.
+        verdict: "reproduced", "not reproduced" or "undecided".
+        more_seeds: how many further seeds would probably decide, 0 if decided; see `zoo.compare`.
+        detectable: the difference that this comparison would have told from none with a probability of 80 %.
+        identical: whether the first seed's run gave the shipped tensors, bit for bit.
+        message: the verdict and its reasons, as sentences.
+        begins_from: the weight or file that the recipe begins from, None if it begins from random tensors.
+        sha256, recipe_sha256: of the shipped tensors' file and of the recipe, by which reports belong together.
+    """
 
     weight: str
     metric: str
     published: dict[str, Any]
     measured: dict[str, Any]
-    tolerance: float
+    margin: float
+    interval: tuple[float, float] | None
+    level: float
     verdict: str
+    more_seeds: int
+    detectable: float | None
     identical: bool
+    message: str
+    begins_from: str | None
     seconds: float
     environment: dict[str, Any]
+    sha256: str
+    recipe_sha256: str
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        content = asdict(self)
+        return {**content, "interval": None if self.interval is None else list(self.interval)}
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """What a bundle says of its figure, and what of that was measured here before anything was trained.
+
+    `shipped` is the metric of the shipped bytes, `start` of what the recipe begins from if that is not random; None
+    if the figure is not of the test split, where neither can be compared.
+    """
+
+    metric: str
+    published: dict[str, Any]
+    values: list[float]
+    seeds: list[int]
+    more_is_better: bool
+    margin: float
+    about_margin: str
+    expected: float | None
+    begins_from: str | None
+    shipped: float | None
+    start: float | None
+    tolerance: float
 
 
 def reproduce(
     name: str | os.PathLike[str],
     *,
     seeds: int | None = None,
+    until_decided: bool = False,
+    minutes: float = 10.0,
     device: torch.device | str | None = None,
     out: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
@@ -174,73 +239,208 @@ def reproduce(
     Args:
         name: a weight, a model (its default weight), or a bundle folder.
         seeds: how many; the published ones in their order, then the next integers. One by default, as one is what a
-            first look can wait for.
+            first look can wait for; with `until_decided` at most as many as were published.
+        until_decided: train seed after seed and stop as soon as the verdict is clear. Every look costs: the interval of
+            each is wider than that of a single one, so that all together err no more often (`zoo.compare.spent`).
+        minutes: with `until_decided`, begin no further seed after so many.
         device: as for `zoo.train`.
-        out: a folder to keep the runs and `reproduce.json` in; without it the runs are dropped afterwards. Runs that
-            are there already are resumed.
-        jobs: train so many seeds at a time, each in a process of its own; in this process, one after another, where it
-            is left out.
+        out: a folder to keep the runs and the report, `reproduce.json`, in; without it the runs are dropped afterwards.
+            Runs that are there already are resumed. `zoo report` adds reports up.
+        jobs: train so many seeds at a time, each in a process of its own; in this process, one after another, if it is
+            left out.
         cluster: "slurm" to train them as jobs of a cluster, "local" for submitit's processes on this machine.
 
-    The verdict is *reproduced* where the means differ by at most the tolerance: three standard errors of that
-    difference, 3 std sqrt(1/n + 1/k) for n published and k measured seeds, and never less than the recipe's
-    `evaluate.tolerance`. Raises `ZooError` as `zoo.train` does, and for a bundle without figures to compare with.
+    The verdict follows from a confidence interval and a margin; `zoo.compare` says how. A run whose tensors are the
+    shipped ones, bit for bit, is *reproduced* at once. What a bundle claims is measured here first: figures that its
+    own bytes do not have, and a recipe that begins from its own result, are *not reproduced* whatever the interval
+    says.
+
+    Raises `ZooError` as `zoo.train` does, for a bundle without figures to compare with, for data other than those that
+    the figures were measured on, and for measured values that are not finite.
     """
     bundle = sources.find(name)
+    claim = _claim(bundle, device)
     recipe, shipped = recipe_of(bundle), bundle.tensors
+    bound = len(claim.seeds) if seeds is None and until_decided else 1 if seeds is None else seeds
+    chosen = _seeds(claim.seeds, bound)
+    if not minutes > 0:
+        raise ZooError(f"minutes is {minutes!r}; give a number above 0.")
+    step = (jobs or 1) if until_decided else len(chosen)
+    groups = [chosen[start : start + step] for start in range(0, len(chosen), step)]
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(os.path.expanduser(out)) if out is not None else Path(scratch)
+        runs: list[Run] = []
+        for look, group in enumerate(groups, 1):
+            runs += _train(bundle, recipe, {seed: folder / f"seed{seed}" for seed in group}, device, jobs, cluster)
+            values = [run.metrics[claim.metric] for run in runs]
+            found = compare(
+                claim.values, values, margin=claim.margin, expected=claim.expected, error=spent(look, len(groups))
+            )
+            identical = _tensors(runs[0].folder / TENSORS) == _tensors(shipped)
+            verdict, reasons = _judge(claim, found, values, identical)
+            if verdict != UNDECIDED or time.monotonic() - started > 60 * minutes:
+                break
+        used = json.loads((runs[0].folder / "metrics.json").read_text(encoding="utf-8"))
+        weight = bundle.name or bundle.folder.name
+        report = Reproduction(
+            weight=weight,
+            metric=claim.metric,
+            published=claim.published,
+            measured={
+                "mean": statistics.fmean(values),
+                "std": spread(values),
+                "values": values,
+                "seeds": chosen[: len(values)],
+            },
+            margin=claim.margin,
+            interval=found.interval,
+            level=found.level,
+            verdict=verdict,
+            more_seeds=found.more_seeds if verdict == UNDECIDED else 0,
+            detectable=found.detectable,
+            identical=identical,
+            message=" ".join([f"{weight}: {verdict}.", *reasons]),
+            begins_from=claim.begins_from,
+            seconds=round(time.monotonic() - started, 1),
+            environment=used["environment"],
+            sha256=str(bundle.metrics.get("sha256", "")),
+            recipe_sha256=str(bundle.metrics.get("recipe_sha256", "")),
+        )
+        if out is not None:
+            text = json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n"
+            (folder / "reproduce.json").write_text(text, encoding="utf-8")
+    return report
+
+
+def _claim(bundle: Bundle, device: torch.device | str | None) -> _Claim:
+    recipe = recipe_of(bundle)
     check_figures(bundle)
     metric = recipe.evaluate.metric
     if metric not in bundle.metrics["metrics"]:
         raise ZooError(
             f"{bundle.folder / 'metrics.json'} has no {metric}, the recipe's metric; publish the weight anew."
         )
-    published = bundle.metrics["metrics"][metric]
-    chosen = _seeds(published["seeds"], 1 if seeds is None else seeds)
-    started = time.monotonic()
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(os.path.expanduser(out)) if out is not None else Path(scratch)
-        folders = {seed: folder / f"seed{seed}" for seed in chosen}
-        if jobs is None and cluster is None:
-            runs = [_rerun(recipe, seed, place, device) for seed, place in folders.items()]
-        else:
-            named = None if device is None else str(device)
-            runs = train_all(bundle.folder, folders, jobs=jobs or 1, device=named, cluster=cluster)
-        values = [run.metrics[metric] for run in runs]
-        used = [json.loads((run.folder / "metrics.json").read_text(encoding="utf-8")) for run in runs]
-        # From the values themselves: a spread that was only claimed could make any rerun a reproduction.
-        tolerance = allowed(
-            recipe.evaluate.tolerance, spread(published["values"]), len(published["values"]), len(values)
+    figures = bundle.metrics["metrics"][metric]
+    if data.load(recipe.data.name).fingerprint != bundle.metrics["data"]["fingerprint"]:
+        raise ZooError(
+            f"{recipe.data.name} at hand has another fingerprint than the data that {bundle.folder} says it was "
+            "measured on, so nothing can be compared; bring those data."
         )
-        mean = statistics.fmean(values)
-        report = Reproduction(
-            weight=bundle.name or bundle.folder.name,
-            metric=metric,
-            published={key: published[key] for key in ("mean", "std", "n")},
-            measured={
-                "mean": mean,
-                "std": spread(values),
-                "values": values,
-                "seeds": chosen,
-            },
-            tolerance=tolerance,
-            verdict="reproduced" if abs(mean - published["mean"]) <= tolerance + 1e-12 else "not reproduced",
-            identical=_tensors(runs[0].folder / TENSORS) == _tensors(shipped),
-            seconds=round(time.monotonic() - started, 1),
-            environment=used[0]["environment"],
-        )
-        if out is not None:
-            (folder / "reproduce.json").write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
-    return report
+    on_test = bundle.metrics["split"] == "test"
+    shipped = _evaluate(bundle, device)[metric] if on_test else None
+    value = figures["value"] if shipped is None else shipped
+    samples = samples_of(recipe, metric) if on_test else None
+    margin, about = margin_of(metric, recipe.evaluate.margin, value, samples, directions())
+    return _Claim(
+        metric=metric,
+        published={key: figures[key] for key in ("mean", "std", "n")},
+        values=figures["values"],
+        seeds=figures["seeds"],
+        more_is_better=directions()[metric],
+        margin=margin,
+        about_margin=about,
+        expected=expected_spread(metric, value, samples),
+        begins_from=recipe.init_from,
+        shipped=shipped,
+        start=_start(bundle, recipe, metric) if on_test and recipe.init_from else None,
+        tolerance=_tolerance(bundle),
+    )
+
+
+def directions() -> dict[str, bool]:
+    """Whether more is better, of every metric of every task."""
+    return {name: name in SHARES for task in map(tasks.get, tasks.names()) for name in task.metrics}
+
+
+def samples_of(recipe: Recipe, metric: str) -> int | None:
+    """How many samples of the recipe's test split a share of right answers is over; of tagged text, words."""
+    targets = data.load(recipe.data.name).test.targets
+    return int((targets != IGNORED).sum()) if targets.ndim == 2 and not targets.is_floating_point() else len(targets)
+
+
+def _start(bundle: Bundle, recipe: Recipe, metric: str) -> float:
+    """The metric of what the recipe begins from, before its first step."""
+    from zoo.training.setup import fresh_model
+
+    model = fresh_model(recipe, bundle.config, torch.device("cpu"))
+    test = data.load(recipe.data.name).test
+    return measure(model, test, bundle.config, tokenizer=bundle.tokenizer, batch_size=recipe.evaluate.batch_size)[
+        metric
+    ]
+
+
+def _judge(claim: _Claim, found: Comparison, values: list[float], identical: bool) -> tuple[str, list[str]]:
+    """The verdict, and its reasons as sentences. No figure that is only claimed can make it *reproduced*."""
+    show = _shower(claim.metric)
+    mean = statistics.fmean(claim.values)
+    reasons = [
+        f"{claim.metric} is {show(statistics.fmean(values))} over {_count(len(values), 'seed')} here and {show(mean)} "
+        f"over {len(claim.values)} as published; differences below {show(claim.margin)} do not matter."
+    ]
+    if claim.about_margin:
+        reasons.append(f"Of the margin: {claim.about_margin}.")
+    if claim.begins_from:
+        at = "" if claim.start is None else f", which measures {show(claim.start)} before any training"
+        reasons.append(f"It begins from {claim.begins_from}{at}.")
+    if not math.isclose(claim.published["mean"], mean, abs_tol=1e-9):
+        said = f"The published mean, {show(claim.published['mean'])}, is not that of the published values."
+        return NOT_REPRODUCED, [*reasons, said]
+    if claim.shipped is not None and not abs(claim.shipped - claim.values[0]) <= claim.tolerance + 1e-9:
+        said = f"The shipped bytes measure {show(claim.shipped)}, and not {show(claim.values[0])} as published."
+        return NOT_REPRODUCED, [*reasons, said]
+    if claim.start is not None and (claim.start - mean) * (1 if claim.more_is_better else -1) > -claim.margin:
+        return NOT_REPRODUCED, [
+            *reasons,
+            "That has the published figure already: the recipe begins from its own result and does not grow it.",
+        ]
+    if found.verdict == NOT_REPRODUCED:
+        better = (found.difference > 0) == claim.more_is_better
+        return NOT_REPRODUCED, [*reasons, f"It is {'better' if better else 'worse'} by more than that."]
+    if identical and abs(values[0] - mean) <= claim.margin:
+        seed = claim.seeds[0] if claim.seeds else 0
+        return REPRODUCED, [*reasons, f"The tensors of seed {seed} are the shipped ones, bit for bit."]
+    if identical:
+        reasons.append("The first seed gives the shipped tensors, bit for bit, but the published mean is another.")
+    if found.detectable is not None:
+        reasons.append(f"A difference of {show(found.detectable)} would have shown with a chance of 4 in 5.")
+    if found.verdict == UNDECIDED:
+        reasons.append(_advice(found.more_seeds))
+    return found.verdict, reasons
+
+
+def _advice(more: int) -> str:
+    if more >= MOST_SEEDS:
+        return "No number of further seeds here would decide it: publish the weight with more seeds, or a wider margin."
+    return f"About {_count(more, 'further seed')} would probably decide it (--seeds, --until-decided)."
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
+def _shower(metric: str) -> Callable[[float], str]:
+    """How a figure of the metric is written: shares in per cent."""
+    return lambda value: f"{100 * value:.2f} %" if metric in SHARES else f"{value:.4g}"
+
+
+def _train(
+    bundle: Bundle,
+    recipe: Recipe,
+    folders: dict[int, Path],
+    device: torch.device | str | None,
+    jobs: int | None,
+    cluster: str | None,
+) -> list[Run]:
+    if jobs is None and cluster is None:
+        return [_rerun(recipe, seed, place, device) for seed, place in folders.items()]
+    named = None if device is None else str(device)
+    return train_all(bundle.folder, folders, jobs=jobs or 1, device=named, cluster=cluster)
 
 
 def _tensors(path: Path) -> dict[str, Any]:
     """Name -> dtype, shape and bytes, without the file's head: the recipe it names grows with the zoo's defaults."""
     return dict(deserialize(path.read_bytes()))
-
-
-def allowed(least: float, std: float, n: int, k: int) -> float:
-    """How far means of `k` seeds and of the `n` published may differ: three standard errors, `least` at the least."""
-    return max(least, 3 * std * math.sqrt(1 / n + 1 / k))
 
 
 def _seeds(published: list[int], count: int) -> list[int]:

@@ -96,6 +96,7 @@ def check_figures(bundle: Bundle) -> None:
             isinstance(seeds, list) and all(type(seed) is int for seed in seeds) and len(seeds) == len(values),
             where, f"{name}.seeds", seeds, f"{len(values)} seeds",
         )  # fmt: skip
+        _expect(figures["n"] == len(values), where, f"{name}.n", figures["n"], f"{len(values)}, as many as values,")
     for key, (right, expected) in _OPTIONAL.items():
         _expect(key not in content or right(content[key]), where, key, content.get(key), expected)
 
@@ -165,9 +166,20 @@ def _are_baselines(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(b, dict) and is_number(b.get("value")) for b in value.values())
 
 
+def _are_reports(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(report, dict)
+        and _is_count(report.get("n"))
+        and is_number(report.get("mean"))
+        and isinstance(report.get("verdict"), str)
+        for report in value
+    )
+
+
 _OPTIONAL: dict[str, tuple[Callable[[Any], bool], str]] = {
     "seconds": (is_number, "a number"),
     "notes": (lambda v: isinstance(v, list) and all(isinstance(note, str) for note in v), "a list of text"),
+    "reports": (_are_reports, "a list of reports, each with n, mean and verdict"),
     "baselines": (_are_baselines, '{NAME: {"value": NUMBER}}'),
 }
 """What metrics.json may leave out, as a test and in words."""

@@ -50,6 +50,7 @@ def card(
         _summary(config, metrics),
         _figures(metrics, recipe),
         _baselines(metrics),
+        _reports(metrics),
         _use(name),
         _provenance(config, metrics),
         "## Recipe\n\n" + f"```yaml\n{_recipe_text(recipe).strip()}\n```",
@@ -125,6 +126,19 @@ def _beside(metric: str, figure: Mapping[str, Any], values: Mapping[str, float])
     verdicts = [f"{verb} {_listed(names)}" for verb, names in (("loses to", better), ("ties with", equal)) if names]
     best = min(ahead, key=lambda name: ahead[name])
     return "\n".join(table) + f"\n\nIt {' and '.join(verdicts) or f'beats {best}'}."
+
+
+def _reports(metrics: Mapping[str, Any]) -> str:
+    reports, metric = metrics.get("reports") or [], next(iter(_all(metrics)), "")
+    if not reports:
+        return ""
+    rows = [
+        f"| {_cell(str(r.get('hardware') or 'unknown'))} | {_cell(str(r.get('versions') or ''))} | {r['n']} "
+        f"| {spread(metric, r)} | {r['verdict']}{', bit for bit' if r.get('identical') else ''} |"
+        for r in reports
+    ]
+    table = ["| hardware | versions | seeds | " + metric + " | verdict |", "| --- | --- | --- | --- | --- |", *rows]
+    return "## Grown again\n\nReports of `zoo reproduce` on these bytes.\n\n" + "\n".join(table)
 
 
 def _use(name: str) -> str:

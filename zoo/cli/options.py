@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, BAD_INPUT, UNDECIDED, INTERRUPTED = 0, 1, 2, 3, 130
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A weight, a model, a bundle folder, or a source URL.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zoo.cli.options import DONE, FAILED, Device, Json, Name
+from zoo.cli.options import DONE, FAILED, UNDECIDED, Device, Json, Name
 from zoo.cli.output import document, facts, table
 
 app = typer.Typer()
@@ -51,7 +51,15 @@ def verify(
 def reproduce(
     name: Name,
     seeds: Annotated[int | None, typer.Option(min=1, metavar="K", help="Train with K seeds; one by default.")] = None,
-    out: Annotated[str | None, typer.Option(metavar="DIR", help="Where to keep the runs; dropped by default.")] = None,
+    until_decided: Annotated[
+        bool, typer.Option("--until-decided", help="Seed after seed until it is decided, as many as were published.")
+    ] = False,
+    minutes: Annotated[
+        float, typer.Option(metavar="M", help="With --until-decided, begin no further seed after M minutes.")
+    ] = 10.0,
+    out: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Where to keep the runs and the report; dropped by default.")
+    ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Train N seeds at a time, as processes.")] = None,
     cluster: Annotated[
         str | None, typer.Option(metavar="NAME", help="Train them as a cluster's jobs: slurm, or local to try it.")
@@ -62,12 +70,23 @@ def reproduce(
     """Train a weight again by its own recipe and compare with what was published."""
     import zoo
 
-    report = zoo.reproduce(name, seeds=seeds, device=device, out=out, jobs=jobs, cluster=cluster)
+    report = zoo.reproduce(
+        name,
+        seeds=seeds,
+        until_decided=until_decided,
+        minutes=minutes,
+        device=device,
+        out=out,
+        jobs=jobs,
+        cluster=cluster,
+    )
     document(report.to_dict()) if as_json else _verdict(report.to_dict())
-    return DONE if report.verdict == "reproduced" else FAILED
+    return {"reproduced": DONE, "not reproduced": FAILED}.get(report.verdict, UNDECIDED)
 
 
 def _verdict(report: dict[str, Any]) -> None:
+    from zoo.reports import picture
+
     published, measured = report["published"], report["measured"]
     table(
         (report["metric"], "mean", "std", "seeds"),
@@ -76,6 +95,34 @@ def _verdict(report: dict[str, Any]) -> None:
             ("measured", f"{measured['mean']:.4f}", f"{measured['std']:.4f}", str(len(measured["seeds"]))),
         ],
     )
-    print(f"{report['weight']}: {report['verdict']} (tolerance {report['tolerance']:.4f}, {report['seconds']:.0f} s)")
-    if report["identical"]:
-        print("Its tensors are the published ones, bit for bit.")
+    if drawn := picture(report):
+        print(drawn)
+    print(report["message"])
+
+
+@app.command()
+def report(
+    places: Annotated[list[str], typer.Argument(metavar="DIR...", help="Folders that `zoo reproduce --out` wrote.")],
+    as_json: Json = False,
+):
+    """Add up the reports of one weight from several machines."""
+    from zoo.reports import read_reports, short
+
+    found = read_reports(places)
+    rows = [short(one) for one in found]
+    if as_json:
+        return document({"weight": found[0]["weight"], "metric": found[0]["metric"], "reports": rows})
+    print(f"{found[0]['weight']}, {found[0]['metric']}")
+    table(
+        ("hardware", "versions", "n", "mean", "verdict"),
+        [
+            (
+                str(row["hardware"]),
+                row["versions"],
+                str(row["n"]),
+                f"{row['mean']:.4f}",
+                row["verdict"] + (", bit for bit" if row["identical"] else ""),
+            )
+            for row in rows
+        ],
+    )

@@ -22,11 +22,15 @@ def publish(
         str | None, typer.Option(metavar="FILE", help="JSON of plain methods measured beside it, for the card.")
     ] = None,
     note: Annotated[list[str] | None, typer.Option(metavar="TEXT", help="A sentence for the card; repeatable.")] = None,
+    reports: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DIR", help="What `zoo reproduce --out DIR` wrote, for the card; repeatable."),
+    ] = None,
 ):
     """Publish a run as a weight, with mean and spread where runs of several seeds are given."""
     import zoo
 
-    print(zoo.publish(runs, to, name=name, baselines=baselines, notes=note or []))
+    print(zoo.publish(runs, to, name=name, baselines=baselines, notes=note or [], reports=reports or []))
 
 
 @app.command()

@@ -22,6 +22,7 @@ from zoo.integrity import sha256
 from zoo.names import is_weight_name, model_of
 from zoo.publishing.merge import merge_metrics
 from zoo.publishing.provenance import check_own, recipe_of
+from zoo.reports import check_of, read_reports, short
 from zoo.sources.finding import find
 from zoo.sources.folder import copy_bundle
 from zoo.sources.hub import Hub
@@ -36,6 +37,7 @@ def publish(
     name: str | None = None,
     baselines: Mapping[str, Mapping[str, Any]] | str | os.PathLike[str] | None = None,
     notes: Sequence[str] = (),
+    reports: Sequence[str | os.PathLike[str]] = (),
 ) -> str:
     """Publish a run as a weight and return the weight's name.
 
@@ -55,6 +57,8 @@ def publish(
 
     `notes` are sentences for the card, such as what a reader must know before trusting the figure.
 
+    `reports` are folders that `zoo reproduce --out` wrote for these very bytes, on any machine; the card shows them.
+
     Raises `ZooError` where a run is unfinished, was not measured on the test split, says of itself what is not so (see
     `zoo.check`), has the recipe of another model, or differs from the first in more than the seed; where a
     baseline is no finite number, or in no metric of the run; where a name is needed, or holds other bytes, since those
@@ -67,7 +71,7 @@ def publish(
         raise ZooError(f"{to!r} is no place to publish to; give a folder or hf://OWNER/REPO.")
     destination = os.fspath(to)
     with tempfile.TemporaryDirectory() as scratch:
-        draft = _draft(bundles, Path(scratch), _read_baselines(baselines), list(notes))
+        draft = _draft(bundles, Path(scratch), _read_baselines(baselines), list(notes), list(reports))
         if destination.startswith("hf://"):
             return _to_hub(Hub.parse(destination), draft, name)
         if "://" in destination:
@@ -126,7 +130,13 @@ class _Draft:
         return {**self.files, CARD: _written(self.scratch / CARD, text)}
 
 
-def _draft(bundles: Sequence[Bundle], scratch: Path, baselines: dict[str, Any], notes: list[str]) -> _Draft:
+def _draft(
+    bundles: Sequence[Bundle],
+    scratch: Path,
+    baselines: dict[str, Any],
+    notes: list[str],
+    reports: Sequence[str | os.PathLike[str]],
+) -> _Draft:
     first = bundles[0]
     files = {file: first.path(file) for file in FILES if (first.folder / file).is_file()}
     for bundle in bundles:
@@ -144,6 +154,10 @@ def _draft(bundles: Sequence[Bundle], scratch: Path, baselines: dict[str, Any], 
         metrics["baselines"] = baselines
     if notes:
         metrics["notes"] = [*metrics.get("notes", []), *notes]
+    if reports:
+        found = read_reports(reports)
+        check_of(found, metrics["sha256"], metrics["recipe_sha256"])
+        metrics["reports"] = [*metrics.get("reports", []), *map(short, found)]
     text = _json(metrics, f"{first.folder / 'metrics.json'}")
     if metrics != first.metrics:
         files["metrics.json"] = _written(scratch / "metrics.json", text)
