@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo import init, registry
+from zoo import caller, init, registry
 from zoo.bundles.index import TENSORS
 from zoo.bundles.load import leave_out_head, load_model
 from zoo.bundles.record import Model, Record, attach
 from zoo.construct import check_arguments, check_options, check_units, construct, device_of
+from zoo.draws import Drawn
 from zoo.errors import ZooError
 from zoo.names import GUESTS, is_weight_name, text_of
 
@@ -62,11 +63,11 @@ def create(
             weights, pretrained = None, True
         entry = registry.get(name)
         if name.startswith(GUESTS) and weights is None and pretrained:
-            return _guest(entry, device, dtype, num_classes, model_args)
+            return _guest(entry, device_of(device), dtype, num_classes, model_args)
         if weights is not None:
             wanted = _weight(name, text_of(weights))
         elif not pretrained:
-            return _fresh(entry, device, dtype, num_classes, model_args)
+            return _fresh(entry, device_of(device), dtype, num_classes, model_args)
     elif weights is not None:
         raise ZooError(f"{name!r} is a weight already; leave out weights={text_of(weights)!r}, or name the model.")
 
@@ -99,9 +100,10 @@ def _is_place(name: str) -> bool:
     )
 
 
+@caller.own()
 def _fresh(
     entry: registry.Model,
-    device: torch.device | str | None,
+    device: torch.device,
     dtype: torch.dtype | None,
     num_classes: int | None,
     model_args: dict[str, Any],
@@ -110,7 +112,7 @@ def _fresh(
     if num_classes or (num_classes == 0 and entry.name.startswith(GUESTS)):
         model_args["num_classes"] = num_classes
     check_arguments(entry, model_args)
-    with device_of(device):
+    with device:
         model = construct(entry.name, model_args)
     check_units(entry.name, model, model_args)
     init.apply(model, entry.init)
@@ -120,9 +122,10 @@ def _fresh(
     return attach(model.train(), Record(entry.name, None, entry.task))
 
 
+@caller.own()
 def _guest(
     entry: registry.Model,
-    device: torch.device | str | None,
+    device: torch.device,
     dtype: torch.dtype | None,
     num_classes: int | None,
     model_args: dict[str, Any],
@@ -137,11 +140,10 @@ def _guest(
 
     name, path = entry.name, timm.file(entry.name)
     num_classes = check_options(dtype, num_classes)
-    where = device_of(device)
     check_arguments(entry, model_args)
     published = config(name).num_classes
     try:
-        with torch.random.fork_rng(devices=[]):
+        with Drawn(torch.Generator()):
             # timm itself knows how its weights fit other channels, sizes of images and parts of a model.
             own = {"pretrained": True, "pretrained_cfg_overlay": {"file": str(path)}}
             net = entry.constructor(num_classes=num_classes, **model_args, **own)
@@ -149,8 +151,8 @@ def _guest(
         why = " ".join(str(error).split()) or type(error).__name__
         raise ZooError(f"the weight of {name} does not fit it with {model_args} ({why}); change them.") from error
     if num_classes not in (None, published):
-        warnings.warn(f"the classifier of {name} is a fresh one for {num_classes} classes; train it.", stacklevel=4)
-    net.to(device=where, dtype=dtype)
+        warnings.warn(f"the classifier of {name} is a fresh one for {num_classes} classes; train it.", stacklevel=5)
+    net.to(device=device, dtype=dtype)
     head = net.get_classifier() if hasattr(net, "get_classifier") else None
     classes = tuple(map(str, range(head.out_features))) if isinstance(head, nn.Linear) else ()
     input = transform(name, model_args)

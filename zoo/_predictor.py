@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo import display, sources, tasks
+from zoo import caller, display, sources, tasks
 from zoo.bundles.load import load_model
 from zoo.bundles.record import Record, record
 from zoo.check import check_config
+from zoo.construct import device_of
 from zoo.data.text import read_tokenizer
 from zoo.tasks import Task
 
@@ -96,6 +97,7 @@ class Predictor:
                 answers[index] = answer
         return answers
 
+    @caller.own(gradients=False)
     @torch.inference_mode()
     def _batch(self, raw: list[Any]) -> list[Any]:
         device = next(self.model.parameters()).device
@@ -115,8 +117,9 @@ def predictor(name: str | os.PathLike[str], *, device: str | torch.device | None
     `device` is where to compute, the CPU unless given. Raises `ZooError` where there is no such weight or device, or
     the bundle is not intact.
     """
+    where = device_of("cpu" if device is None else device)
     bundle = sources.find(name)
     check_config(bundle)
     tokenizer = None if bundle.tokenizer is None else read_tokenizer(bundle.tokenizer)
-    model = load_model(bundle, device=device)
+    model = load_model(bundle, device=where)
     return Predictor(model, tasks.get(bundle.config["task"]), bundle.config, tokenizer)

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from safetensors import deserialize
 
-from zoo import data, sources, tasks
+from zoo import caller, data, sources, tasks
 from zoo.bundles.card import SHARES
 from zoo.bundles.format import Bundle
 from zoo.bundles.index import TENSORS
@@ -48,6 +48,7 @@ SAME_PLATFORM = 1e-4
 OTHER_PLATFORM = 1e-3
 
 
+@caller.own()
 def evaluate(
     name_or_run: str | os.PathLike[str] | Run, *, device: torch.device | str | None = None
 ) -> dict[str, float]:
@@ -83,6 +84,7 @@ class Verification:
         return asdict(self)
 
 
+@caller.own()
 def verify(name: str | os.PathLike[str]) -> Verification:
     """Check a weight: hashes, schema of its JSON and recipe, parameter count, and with the data at hand its metrics.
 
@@ -223,6 +225,7 @@ class _Claim:
     tolerance: float
 
 
+@caller.own()
 def reproduce(
     name: str | os.PathLike[str],
     *,

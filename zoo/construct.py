@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from zoo import registry
+from zoo.draws import Drawn
 from zoo.errors import ZooError, whole
 
 
@@ -95,13 +96,13 @@ class _SkipFills(TorchFunctionMode):
 def skeleton(name: str, arguments: Mapping[str, Any]) -> nn.Module:
     """The model on the meta device; in full where its constructor needs values, as some do for `.item()`."""
     try:
-        with torch.device("meta"), _SkipFills(), torch.random.fork_rng(devices=[]):
+        with Drawn(torch.Generator()), torch.device("meta"), _SkipFills():
             return construct(name, arguments)
     except ZooError:  # whatever it was, constructing in full gives either the model or the reason
         return in_full(name, arguments)
 
 
 def in_full(name: str, arguments: Mapping[str, Any]) -> nn.Module:
-    """The model constructed on the CPU with all its values, torch's RNG left as it was."""
-    with torch.device("cpu"), torch.random.fork_rng(devices=[]):
+    """The model constructed on the CPU with all its values, and nothing drawn from torch's RNG."""
+    with Drawn(torch.Generator()), torch.device("cpu"):
         return construct(name, arguments)

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from zoo import init, registry
+from zoo import caller, init, registry
 from zoo.bundles.format import Bundle
 from zoo.bundles.record import Model, Record, attach, values
 from zoo.construct import check_arguments, check_options, device_of, in_full, skeleton
@@ -50,10 +50,20 @@ def load_model(
     lists a few names each that are missing, unexpected or of another shape), where no model can be built with the
     arguments, and where the device is not there or, as meta, has no memory.
     """
-    device = device_of(device)
-    if device.type == "meta":
+    where = device_of(device)
+    if where.type == "meta":
         raise ZooError("a pretrained model on the device 'meta' has no values; choose one with memory, such as 'cpu'.")
-    num_classes = check_options(dtype, num_classes)
+    return _load(bundle, where, dtype, check_options(dtype, num_classes), model_args)
+
+
+@caller.own()
+def _load(
+    bundle: Bundle,
+    device: torch.device,
+    dtype: torch.dtype | None,
+    num_classes: int | None,
+    model_args: Mapping[str, Any] | None,
+) -> Model:
     config, name = bundle.config, bundle.name or bundle.folder.name
     entry = registry.get(config["model"])
     if num_classes and "num_classes" not in inspect.signature(entry.constructor).parameters:
@@ -179,6 +189,6 @@ def _replace_head(model: nn.Module, num_classes: int, scheme: str, name: str) ->
     warnings.warn(
         f"the head of {name} for {head.out_features} classes was replaced by a fresh one for {num_classes}; "
         "train it before you trust an answer.",
-        stacklevel=4,
+        stacklevel=6,
     )
     return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+from zoo import caller
 from zoo.data import fetch, files, fingerprint, imagefolder, store
 from zoo.data.california_housing import CALIFORNIA_HOUSING
 from zoo.data.cifar10 import CIFAR10
@@ -53,6 +54,7 @@ def names(asked: str = "") -> list[str]:
     return [*sorted(ENTRIES), *([asked] if imagefolder.is_one(asked) else [])]
 
 
+@caller.own()
 def load(name: str) -> DataSet:
     """The data set `name`, whole and checked.
 

@@ -35,7 +35,7 @@ def _constants(
     Shapes: (1, C, H, W), with C = 1 where one mean is for all channels; `size` is (H, W). One number a pixel: with one
     a channel torch's loop over an image is not vectorised, and a batch that fits the cache takes longer.
     """
-    means, stds = (torch.tensor(values, device=device).view(1, -1, 1, 1) for values in (mean, std))
+    means, stds = (torch.tensor(values, dtype=torch.float32, device=device).view(1, -1, 1, 1) for values in (mean, std))
     scale, shift = 1 / (stds * maximum), -means / stds
     return scale.expand(-1, -1, *size).contiguous(), shift.expand(-1, -1, *size).contiguous()
 

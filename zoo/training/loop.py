@@ -21,7 +21,7 @@ from zoo.errors import ZooError
 from zoo.kinds.feed import Inputs, mix
 from zoo.recipes import Recipe
 from zoo.training import checkpoint, selection
-from zoo.training.machine import draws, memory, processes, signals
+from zoo.training.machine import accelerating, draws, memory, processes, signals
 from zoo.training.machine.dropout import use_fast_dropout
 from zoo.training.measure import measure
 from zoo.training.progress import bar
@@ -100,9 +100,10 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
         criterion = losses.build(recipe, setup.train, setup.config).to(device)
         trained = nn.ModuleDict({"model": raw, "loss": criterion})
         optimizer = build_optimizer(raw, criterion, recipe.optimizer)
-        accelerator = _accelerator(recipe, device)
+        accelerator = accelerating.accelerator(recipe, device)
         place = _restore(folder, setup, trained, averaged, optimizer, accelerator.scaler)
-        model, stepper = accelerator.prepare(torch.compile(raw) if recipe.train.compile else raw, optimizer)
+        model: Any = torch.compile(raw) if recipe.train.compile else raw
+        model, stepper = accelerating.prepared(accelerator, model, optimizer)
     # Without a scaler accelerate's step adds a search for another package, and its backward a division by one.
     update = updater(optimizer if accelerator.scaler is None else stepper)
     descend = Tensor.backward if accelerator.scaler is None else accelerator.backward
@@ -191,8 +192,8 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
             ):
                 rate = recipe.optimizer.lr * factor(recipe.schedule, place.step, total, place.epoch, history)
                 set_rate(optimizer, rate, place.epoch)
-                _seed(device, mix(recipe.train.seed, 1 + 2 * processes.rank(), place.step))
-                draws.seed(mix(recipe.train.seed, 1, place.step))
+                own = mix(recipe.train.seed, 1 + 2 * processes.rank(), place.step)
+                draws.seed(mix(recipe.train.seed, 1, place.step), own, device)
                 generator.manual_seed(mix(recipe.train.seed, 2, place.step))
                 with memory.enough(too_large):
                     inputs, targets = feed.load(batches[place.position], generator, place.step / total)
@@ -335,38 +336,6 @@ def _restore(
         return Place(**state)
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise ZooError(f"the checkpoint in {folder} belongs to another model; start a new run with --out.") from error
-
-
-def _seed(device: torch.device, seed: int) -> None:
-    """Seed what is drawn from without a generator, on the CPU and on `device`.
-
-    `torch.manual_seed` does it for every kind of device there is. Absent ones it puts off, with a stack trace in a list
-    that only grows: half a millisecond and some kilobytes in every step.
-    """
-    torch.default_generator.manual_seed(seed)
-    if device.type != "cpu":
-        torch.get_device_module(device).manual_seed(seed)
-
-
-def _accelerator(recipe: Recipe, device: torch.device) -> Any:
-    from accelerate import Accelerator, DistributedDataParallelKwargs
-    from accelerate.state import AcceleratorState
-    from accelerate.utils import GradientAccumulationPlugin
-
-    # accelerate keeps one state a process and refuses another precision or device; each run is its own.
-    AcceleratorState._reset_state(reset_partial_state=True)
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
-    # Processes wait for the gradient of every parameter, unless they are told that some have none for a while.
-    frozen = any(group.frozen_epochs for group in recipe.optimizer.groups)
-    # What a recipe does not say is said here: accelerate would take it from variables that no run records.
-    return Accelerator(
-        gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
-        dynamo_backend="no",
-        mixed_precision={"fp32": "no"}.get(recipe.train.precision, recipe.train.precision),
-        cpu=device.type == "cpu",
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=frozen)],
-    )
 
 
 def _logged(folder: Path, epochs: int) -> list[dict[str, Any]]:

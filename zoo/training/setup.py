@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo import data, init, kinds, registry, tasks
+from zoo import caller, data, init, kinds, registry, tasks
 from zoo.construct import check_units, construct
 from zoo.data import DataSet, Split
+from zoo.draws import Drawn
 from zoo.errors import ZooError
 from zoo.recipes import Recipe
 from zoo.training.begin import begin, check_unchanged
@@ -102,9 +102,9 @@ def _parts(recipe: Recipe, dataset: DataSet, kind: kinds.Kind) -> tuple[Split, S
 
 def fresh_model(recipe: Recipe, config: dict[str, Any], device: torch.device) -> nn.Module:
     """The model as the recipe's init scheme and seed make it, drawn on the CPU: the same on every device."""
-    torch.manual_seed(recipe.train.seed)
-    model = construct(recipe.model, config["model_args"])
-    init.apply(model, recipe.init)
+    with Drawn(torch.Generator().manual_seed(recipe.train.seed)):
+        model = construct(recipe.model, config["model_args"])
+        init.apply(model, recipe.init)
     if recipe.init_from is not None:
         begin(model, recipe.init_from, config["labels"])
     return model.to(device)
@@ -123,8 +123,8 @@ def _parameters(config: dict[str, Any], kind: kinds.Kind) -> int:
     On the CPU, not on the meta device: a model may look at values, as at the lengths of texts, which has none there.
     """
     name, arguments, labels = config["model"], config["model_args"], config["labels"]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch only warns of layers without units; below they are refused
+    # torch only warns of layers without units; below they are refused.
+    with caller.silent(), Drawn(torch.Generator()):
         model = construct(name, arguments).eval()
         try:
             with torch.no_grad():

@@ -58,7 +58,7 @@ def _forward(
     start, end = processes.share(len(targets))
     own = processes.own_rows(inputs)
     try:
-        with draws.of_the_whole(rows, before + start, before + end, targets.device):
+        with draws.of_the_whole(rows, before + start, before + end, targets.device, compiled=_is_compiled(model)):
             outputs = model(*own)
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
@@ -69,6 +69,10 @@ def _forward(
         ) from error
     outputs = processes.whole(outputs.float(), len(targets))
     return outputs, criterion(outputs, targets)
+
+
+def _is_compiled(model: nn.Module) -> bool:
+    return hasattr(getattr(model, "module", model), "_orig_mod")
 
 
 def _counted(targets: Tensor) -> int:

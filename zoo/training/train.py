@@ -15,8 +15,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from zoo import caller
 from zoo.bundles.write import write_tensors
-from zoo.construct import construct
+from zoo.construct import in_full
 from zoo.environment import environment
 from zoo.errors import ZooError
 from zoo.home import replacing
@@ -32,6 +33,7 @@ from zoo.training.setup import Setup, prepare
 from zoo.training.track import check as check_tracker
 
 
+@caller.own(threads=True)
 def train(
     recipe: Recipe | str | os.PathLike[str] | dict[str, Any],
     *,
@@ -51,6 +53,11 @@ def train(
         track: "tensorboard" to write the curves for it too, into the run's folder.
         overrides: key paths of the recipe to values, as in `**{"train.epochs": 1}`. A value takes the place of all that
             was there: `train={"epochs": 1}` leaves the other keys of `train` at their defaults.
+
+    The process belongs to its caller: what was set there for torch (autocast, default dtype and device, grad mode,
+    precision, threads and the like) bears on no number and is as before at the end, and no generator of torch, numpy or
+    Python is touched. Threads are as many as torch takes by itself; `OMP_NUM_THREADS`, set before Python starts, gives
+    it fewer. Runs in several threads give the numbers of runs one after another.
 
     Started by `torchrun` or `accelerate launch`, several processes train one model and give the same result; the run's
     folder must be one that all of them see. Metrics are measured on the test split, or on the held-out part where the
@@ -169,7 +176,7 @@ def _finish(
     try:
         with replacing(folder / "model.safetensors") as temporary:
             write_tensors(temporary, state, metadata)
-            model = construct(recipe.model, setup.config["model_args"])
+            model = in_full(recipe.model, setup.config["model_args"])
             model.load_state_dict(_float32(load_file(temporary)))
             values = measure(model.to(device), setup.held, setup.config, tokenizer=setup.tokenizer, batch_size=size)
             seed = recipe.train.seed

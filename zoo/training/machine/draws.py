@@ -1,101 +1,133 @@
-"""What a model draws for itself, drawn for a part of a batch as for the whole of it.
+"""What a model draws for itself in a step: from the run's own generators, and for a part of a batch as for the whole.
 
-Dropout's mask belongs to the whole batch. Where several processes compute its rows, or one does piece by piece, each
-part draws all of the mask from the same state of a generator and takes its own rows; a mask without rows, such as one
-over a vocabulary, is the same for all. Draws of other kinds, and those on a GPU, where a kernel draws what it needs by
-itself, are each part's own.
+Nothing is drawn from torch's default generator, so that a run neither moves it nor depends on it, nor on another run in
+another thread. Dropout's mask belongs to the whole batch. Where several processes compute its rows, or one does piece
+by piece, each part draws all of the mask from the same state of a generator and takes its own rows; a mask without
+rows, such as one over a vocabulary, is the same for all. Draws of other kinds, and those on a GPU, where a kernel draws
+what it needs by itself, are each part's own.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor
-from torch.overrides import TorchFunctionMode
+
+from zoo.draws import Drawn, borrowed, is_cpu
+
+_CPU = torch.device("cpu")
 
 Draw = Callable[[Sequence[int], Generator | None], Tensor]
 """From sizes and a generator, None for torch's own, to what is drawn."""
 
-_common = Generator()
-_part: _Whole | None = None
+
+class _Run(threading.local):
+    """The generators of the run that this thread is in."""
+
+    def __init__(self) -> None:
+        self.common, self.own = Generator(), Generator()  # of the whole batch, and of this process
+        self.of_device: Tensor | None = None  # the state of a GPU's generator
+        self.part: _Whole | None = None
 
 
-def seed(value: int) -> None:
-    """Begin the draws of a step anew; every process with the same value."""
-    _common.manual_seed(value)
+_run = _Run()
+
+
+def seed(common: int, own: int | None = None, device: torch.device = _CPU) -> None:
+    """Begin the draws of a step again: `common` is the same for every process, `own` is this one's."""
+    own = common if own is None else own
+    _run.common.manual_seed(common)
+    _run.own.manual_seed(own)
+    _run.of_device = None if device.type == "cpu" else Generator(device).manual_seed(own).get_state()
 
 
 def state() -> Tensor:
     """Where the draws are, for another part of the batch to draw the same (`again`)."""
-    return _common.get_state()
+    return _run.common.get_state()
 
 
 def again(state: Tensor) -> None:
     """Go back to where the draws were."""
-    _common.set_state(state)
+    _run.common.set_state(state)
 
 
 @contextmanager
-def of_the_whole(rows: int, start: int, end: int, device: torch.device) -> Iterator[None]:
-    """Within it dropout, `torch.rand` and `torch.rand_like` give rows from `start` to `end` of a batch of `rows`."""
-    global _part
-    if end - start == rows or device.type != "cpu":
-        yield
+def of_the_whole(rows: int, start: int, end: int, device: torch.device, *, compiled: bool = False) -> Iterator[None]:
+    """Within it a model draws for rows `start` to `end` of a batch of `rows`.
+
+    A `compiled` model and one on a GPU draw in kernels that take no generator: they borrow the default one.
+    """
+    whole = end - start == rows
+    if device.type != "cpu" or (compiled and whole):
+        with borrowed(_run.common if whole else _run.own), _borrowed_of(device):
+            yield
         return
+    before = _run.part
     try:
-        with _Whole(rows, start, end) as _part:
+        with _Whole(rows, start, end) as _run.part:
             yield
     finally:
-        _part = None
+        _run.part = before
+
+
+@contextmanager
+def _borrowed_of(device: torch.device) -> Iterator[None]:
+    """Within it the generator of a GPU draws what is this step's; the lock is that of `borrowed`."""
+    if device.type == "cpu":
+        yield
+        return
+    module = torch.get_device_module(device)
+    which = () if device.type == "mps" else (device,)
+    before = module.get_rng_state(*which)
+    module.set_rng_state(_run.of_device, *which)
+    try:
+        yield
+    finally:
+        _run.of_device = module.get_rng_state(*which)
+        module.set_rng_state(before, *which)
 
 
 def own(sizes: Sequence[int], draw: Draw) -> Tensor:
     """What `draw` gives: all of these sizes, or within `of_the_whole` the part's rows."""
-    return _part.own(sizes, draw) if _part else draw(sizes, None)
+    return _run.part.own(sizes, draw) if _run.part else draw(sizes, None)
 
 
-class _Whole(TorchFunctionMode):
+class _Whole(Drawn):
     """Rows `start` to `end` of what a model draws for a batch of `rows`, drawn as torch draws for all of it."""
 
     def __init__(self, rows: int, start: int, end: int) -> None:
-        super().__init__()
         self.rows, self.start, self.end = rows, start, end
+        self.whole, self.common = end - start == rows, _run.common
+        super().__init__(_run.common if self.whole else _run.own)
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        if func is F.dropout:
-            return self._dropout(func, *args, **kwargs)
-        if func is torch.rand_like and not kwargs and args[0].device.type == "cpu":
-            return self.own(args[0].shape, lambda whole, common: args[0].new_empty(whole).uniform_(generator=common))
-        if func is torch.rand and args and kwargs.keys() <= {"device", "dtype"} and _is_cpu(kwargs.get("device")):
-            sizes = args[0] if len(args) == 1 and not isinstance(args[0], int) else args
-            return self.own(sizes, lambda whole, common: torch.rand(whole, generator=common, **kwargs))
-        return func(*args, **kwargs)
+        if not self.whole:
+            if func is torch.rand_like and not kwargs and args[0].device.type == "cpu":
+                return self.own(
+                    args[0].shape, lambda whole, common: args[0].new_empty(whole).uniform_(generator=common)
+                )
+            if func is torch.rand and args and kwargs.keys() <= {"device", "dtype"} and is_cpu(kwargs.get("device")):
+                sizes = args[0] if len(args) == 1 and not isinstance(args[0], int) else args
+                return self.own(sizes, lambda whole, common: torch.rand(whole, generator=common, **kwargs))
+        return super().__torch_function__(func, types, args, kwargs)
 
-    def _dropout(
-        self, func: Callable[..., Tensor], input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
-    ) -> Tensor:
-        """As torch's own on the CPU, `_dropout_impl` in ATen/native/Dropout.cpp, does it."""
-        if not training or not 0 < p < 1 or input.device.type != "cpu":
-            return func(input, p, training, inplace)
-        noise = self.own(
-            input.shape, lambda whole, common: input.new_empty(whole).bernoulli_(1 - p, generator=common).div_(1 - p)
+    def noise(self, input: Tensor, kept: float) -> Tensor:
+        if self.whole:
+            return super().noise(input, kept)
+        return self.own(
+            input.shape, lambda whole, common: input.new_empty(whole).bernoulli_(kept, generator=common).div_(kept)
         )
-        return input.mul_(noise) if inplace else input * noise
 
     def own(self, sizes: Sequence[int], draw: Draw) -> Tensor:
         own = max(1, self.end - self.start)  # a process without a row computes one that is left out again
-        if not sizes or sizes[0] != own:
-            return draw(sizes, _common)
-        drawn = draw((self.rows, *sizes[1:]), _common)
+        if self.whole or not sizes or sizes[0] != own:
+            return draw(sizes, self.common)
+        drawn = draw((self.rows, *sizes[1:]), self.common)
         return drawn[self.start : self.end] if self.end > self.start else drawn[:1]
-
-
-def _is_cpu(device: torch.device | str | None) -> bool:
-    return (torch.get_default_device() if device is None else torch.device(device)).type == "cpu"
