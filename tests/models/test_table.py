@@ -10,7 +10,8 @@ import torch
 
 from zoo import init
 from zoo._create import create
-from zoo.models.table import Periodic, TableMLP
+from zoo.models.table import TableMLP
+from zoo.nn.numbers import Periodic
 
 
 def rows(n: int) -> tuple[torch.Tensor, torch.Tensor]:

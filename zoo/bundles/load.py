@@ -186,6 +186,8 @@ def _replace_head(model: nn.Module, num_classes: int, scheme: str, name: str) ->
         fresh = nn.Linear(head.in_features, num_classes, bias=head.bias is not None)
         init.apply(fresh, scheme)
     model.head = fresh.to(weight.dtype)
+    if getattr(model, "ngrams", None) is not None:  # their weights are for the old labels
+        model.ngrams = None
     warnings.warn(
         f"the head of {name} for {head.out_features} classes was replaced by a fresh one for {num_classes}; "
         "train it before you trust an answer.",

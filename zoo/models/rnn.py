@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Literal, overload
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from zoo.nn import AttentionPooling, Recurrent, length_mask
-from zoo.nn.head import WithHead, linear_head
+from zoo.nn.head import linear_head
+from zoo.nn.ngrams import WithNgrams, ngrams_beside
 from zoo.nn.rates import rate
 from zoo.nn.recurrent import time_dropout
 from zoo.nn.words import PAD, WordVectors, embed
@@ -23,7 +23,7 @@ from zoo.registry import register_model
     source="Yang et al. 2016, Hierarchical Attention Networks for Document Classification, section 2.2, word level",
     input_shape=(256,),
 )
-class bilstm_attn(WithHead):
+class bilstm_attn(WithNgrams):
     """Embedding -> bidirectional LSTM -> masked additive attention -> linear head.
 
     A text gives the same logits whatever it is batched with and however far it is padded; a text without tokens is
@@ -45,6 +45,10 @@ class bilstm_attn(WithHead):
         embedding_dropout: share of the vocabulary that is zero, in a training step (see `zoo.nn.words.embed`).
         dropout: share of channels dropped from a row's LSTM states, one mask for all time steps, and again from
             the pooled vector.
+        ngrams: rows of the table of a linear model on n-grams, whose logits are added in eval mode (`zoo.nn.Ngrams`); 0
+            for none. Its weights are fitted to the training texts before the first step.
+        ngram_order: n of its longest n-grams.
+        ngram_penalty: on its squared weights.
 
     The three rates act in training mode alone; 0 by default, since what helps depends on the amount of text.
 
@@ -66,6 +70,9 @@ class bilstm_attn(WithHead):
         word_dropout: float = 0.0,
         embedding_dropout: float = 0.0,
         dropout: float = 0.0,
+        ngrams: int = 0,
+        ngram_order: int = 2,
+        ngram_penalty: float = 0.005,
     ) -> None:
         super().__init__()
         self.embedding = WordVectors(vocab_size, embedding_dim, padding_idx=PAD)
@@ -76,6 +83,7 @@ class bilstm_attn(WithHead):
         width = 2 * hidden + (features if skip else 0)
         self.pool = AttentionPooling(width, attention)
         self.num_features = width
+        self.ngrams = ngrams_beside(ngrams, num_classes, ngram_order, ngram_penalty)
         self.head = linear_head(width, num_classes)
         self.word_dropout = rate("word_dropout", word_dropout)
         self.embedding_dropout = rate("embedding_dropout", embedding_dropout)
@@ -89,14 +97,11 @@ class bilstm_attn(WithHead):
         self, tokens: Tensor, lengths: Tensor, return_attention: bool = False
     ) -> Tensor | tuple[Tensor, Tensor]:
         pooled, weights = self.attend(tokens, lengths)
-        logits = self.forward_head(pooled)
+        logits = self.forward_head(self.beside(pooled, tokens, lengths))
         return (logits, weights) if return_attention else logits
 
     def forward_features(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        return self.attend(tokens, lengths)[0]
-
-    def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
-        return super().forward_head(F.dropout(features, self.dropout, self.training), pre_logits)
+        return self.beside(self.attend(tokens, lengths)[0], tokens, lengths)
 
     def attend(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """The pooled vector (N, num_features) and the weights (N, T) by which it is pooled."""

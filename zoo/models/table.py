@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -10,47 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from zoo.nn.head import WithHead, linear_head
+from zoo.nn.members import Members
+from zoo.nn.numbers import Periodic, PiecewiseLinear
 from zoo.registry import register_model
-
-
-class Periodic(nn.Module):
-    """Each number as a vector of its own: ReLU(W [cos 2πcx, sin 2πcx] + b) (Gorishniy et al. 2022, 3.3, "PLR").
-
-    A perceptron is slow to learn a function that changes quickly along a number, as prices do along a coordinate; of
-    waves it is a weighted sum. The frequencies c are learnt too, and W and b are another for each number.
-
-    Args:
-        numbers: how many there are (F).
-        frequencies: waves for each (K).
-        dim: length of each vector (D).
-        sigma: the standard deviation of the first frequencies, in waves a unit of x, one for all numbers or one each:
-            how quickly what is learnt may change. The paper tunes it for each data set, above all else.
-
-    Shapes: (N, F) -> (N, F, D). Raises `ValueError` where `sigma` names another number of numbers.
-    """
-
-    def __init__(self, numbers: int, frequencies: int, dim: int, sigma: float | Sequence[float]) -> None:
-        super().__init__()
-        self.sigmas = [sigma] * numbers if isinstance(sigma, (int, float)) else list(sigma)
-        if len(self.sigmas) != numbers:
-            raise ValueError(f"sigma has {len(self.sigmas)} values for {numbers} numbers; give one or one each.")
-        self.frequencies = nn.Parameter(torch.empty(numbers, frequencies))
-        self.weight = nn.Parameter(torch.empty(numbers, 2 * frequencies, dim))
-        self.bias = nn.Parameter(torch.empty(numbers, dim))
-        self.reset_parameters()
-
-    @torch.no_grad()
-    def reset_parameters(self) -> None:
-        for row, sigma in zip(self.frequencies, self.sigmas, strict=True):
-            nn.init.normal_(row, std=sigma)
-        # cos² + sin² = 1, so the mean square of the waves is 1/2, and of what a ReLU of it lets pass half.
-        nn.init.normal_(self.weight, std=math.sqrt(2 / self.weight.shape[1]))
-        nn.init.zeros_(self.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        angles = 2 * math.pi * x.unsqueeze(-1) * self.frequencies
-        waves = torch.cat([angles.cos(), angles.sin()], -1)
-        return (torch.einsum("nfk,fkd->nfd", waves, self.weight) + self.bias).relu()
 
 
 class TableMLP(WithHead):
@@ -62,11 +23,15 @@ class TableMLP(WithHead):
         embedding_dim: numbers in a category's vector.
         periodic: makes the layer of vectors of the numbers, to stand beside the numbers themselves. Made in its turn:
             layers draw their parameters in the order in which they are registered.
+        piecewise: the same for a second such layer.
         widths: units of each hidden layer.
         dropout: probability after each hidden layer.
         blanks: share of the cells that are read as blank in training, so that the model learns what a blank means in
             columns whose training data have none.
         outputs: of the head; 0 for none.
+        members: networks that share all matrices (`zoo.nn.Members`), and whose outputs' mean is the answer. In a training
+            step each row is read by one of them, drawn at random, so that a step costs what it costs without members;
+            afterwards each row is read by all.
 
     Shapes: numbers (N, F) float with mean 0, NaN for a blank, which counts as the mean with a mark beside it; codes
     (N, C) int64, of which 0 is a blank and 1 to k are the k categories of the column -> (N, outputs).
@@ -82,19 +47,25 @@ class TableMLP(WithHead):
         dropout: float,
         blanks: float,
         outputs: int,
+        piecewise: Callable[[], PiecewiseLinear] | None = None,
+        members: int = 1,
     ) -> None:
         super().__init__()
-        self.blanks = blanks
+        if members < 1:
+            raise ValueError(f"members is {members}; give at least 1.")
+        self.blanks, self.count = blanks, members
         self.embeddings = nn.ModuleList(nn.Embedding(1 + known, embedding_dim) for known in categories)
         self.periodic = periodic() if periodic else None
-        waves = self.periodic.bias.numel() if self.periodic else 0
-        features = 2 * numbers + len(categories) * embedding_dim + waves
+        self.piecewise = piecewise() if piecewise else None
+        vectors = sum(layer.bias.numel() for layer in (self.periodic, self.piecewise) if layer is not None)
+        read = [2 * numbers + len(categories) * embedding_dim + vectors, *widths]
         layers: list[nn.Module] = []
-        for width in widths:
+        for features, width in zip(read, widths, strict=False):
             layers += [nn.Linear(features, width, bias=False), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(dropout)]
-            features = width
         self.body = nn.Sequential(*layers)
-        self.num_features = features
+        if members > 1:
+            self.members = nn.ModuleList(Members(members, size, signs=i == 0) for i, size in enumerate(read))
+        self.num_features = read[-1]
         self.head = linear_head(features, outputs)
 
     def forward(self, numbers: Tensor, codes: Tensor) -> Tensor:
@@ -104,12 +75,29 @@ class TableMLP(WithHead):
         if self.training and self.blanks:
             numbers = numbers.masked_fill(torch.rand_like(numbers) < self.blanks, torch.nan)
             codes = codes.masked_fill(torch.rand(codes.shape, device=codes.device) < self.blanks, 0)
+        x = self.encode(numbers, codes)
+        if self.count == 1:
+            return self.body(x)
+        if self.training:
+            return self.read(x, (torch.rand(len(x), device=x.device) * self.count).long())
+        member = torch.arange(self.count, device=x.device).repeat(len(x))
+        # All members have one linear head, so the mean of what it reads gives the mean of the outputs.
+        return self.read(x.repeat_interleave(self.count, 0), member).unflatten(0, (-1, self.count)).mean(1)
+
+    def encode(self, numbers: Tensor, codes: Tensor) -> Tensor:
+        """What the first layer reads: numbers, marks of blanks, vectors of the categories and of the numbers."""
         known = numbers.nan_to_num(0)
         parts = [known, numbers.isnan().to(known.dtype)]
         parts += [embedding(code) for embedding, code in zip(self.embeddings, codes.unbind(1), strict=True)]
-        if self.periodic is not None:
-            parts.append(self.periodic(known).flatten(1))
-        return self.body(torch.cat(parts, 1))
+        parts += [layer(known).flatten(1) for layer in (self.periodic, self.piecewise) if layer is not None]
+        return torch.cat(parts, 1)
+
+    def read(self, x: Tensor, member: Tensor) -> Tensor:
+        """What the head reads (N, num_features), with the member (N,) that reads each row of x (N, F)."""
+        members = iter(self.members)
+        for layer in self.body:
+            x = layer(next(members)(x, member) if isinstance(layer, nn.Linear) else x)
+        return next(members)(x, member)
 
 
 @register_model(
@@ -129,10 +117,19 @@ def housing_mlp(
     widths: Sequence[int] = (256, 256, 128),
     dropout: float = 0.0,
     blanks: float = 0.0,
+    bins: int = 0,
+    members: int = 1,
 ) -> TableMLP:
-    """A `TableMLP` with `Periodic` numbers and one output; the defaults fit the columns of California's houses."""
-    periodic = partial(Periodic, numbers, frequencies, dim, sigma)
-    return TableMLP(numbers, categories, embedding_dim, periodic, widths, dropout, blanks, outputs=1)
+    """A `TableMLP` with `Periodic` numbers and one output; the defaults fit the columns of California's houses.
+
+    With `bins` there are `PiecewiseLinear` vectors of the numbers beside the periodic ones; `frequencies` 0 leaves
+    those out. `members` is as in `TableMLP`.
+    """
+    periodic = partial(Periodic, numbers, frequencies, dim, sigma) if frequencies else None
+    piecewise = partial(PiecewiseLinear, numbers, bins, dim) if bins else None
+    return TableMLP(
+        numbers, categories, embedding_dim, periodic, widths, dropout, blanks, 1, piecewise=piecewise, members=members
+    )
 
 
 @register_model(
@@ -150,6 +147,7 @@ def churn_mlp(
     dropout: float = 0.0,
     blanks: float = 0.0,
     num_classes: int = 2,
+    members: int = 1,
 ) -> TableMLP:
     """A `TableMLP` with an output for each class; the defaults fit the columns of a telephone company's customers."""
-    return TableMLP(numbers, categories, embedding_dim, None, widths, dropout, blanks, outputs=num_classes)
+    return TableMLP(numbers, categories, embedding_dim, None, widths, dropout, blanks, num_classes, members=members)

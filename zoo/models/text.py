@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from zoo.nn import Recurrent
-from zoo.nn.head import WithHead, linear_head
+from zoo.nn.head import linear_head
+from zoo.nn.ngrams import WithNgrams, ngrams_beside
 from zoo.nn.rates import rate
 from zoo.nn.words import PAD, WordVectors, embed
 from zoo.registry import register_model
 
 
-class LastState(WithHead):
+class LastState(WithNgrams):
     """Embedding -> recurrent layers that honour lengths -> what each direction ends with -> linear head.
 
     The forward direction ends at a text's last word, the backward one at its first; padding is read by neither. So a
@@ -32,6 +32,11 @@ class LastState(WithHead):
         word_dropout: share of tokens read as unknown, and
         embedding_dropout: share of the vocabulary that is zero, in a training step (see `zoo.nn.words.embed`).
         dropout: share of channels dropped between layers, one mask for all time steps, and from what the head reads.
+
+        ngrams: rows of the table of a linear model on n-grams, whose logits are added in eval mode (`zoo.nn.Ngrams`); 0
+            for none. Its weights are fitted to the training texts before the first step.
+        ngram_order: n of its longest n-grams.
+        ngram_penalty: on its squared weights.
 
     The three rates act in training mode alone.
 
@@ -53,6 +58,9 @@ class LastState(WithHead):
         word_dropout: float,
         embedding_dropout: float,
         dropout: float,
+        ngrams: int = 0,
+        ngram_order: int = 2,
+        ngram_penalty: float = 0.005,
     ) -> None:
         super().__init__()
         self.embedding = WordVectors(vocab_size, embedding_dim, padding_idx=PAD)
@@ -60,6 +68,7 @@ class LastState(WithHead):
         features = embedding_dim + (bigram_dim if bigrams else 0)
         self.encoder = Recurrent(cell, features, hidden, layers, bidirectional, dropout)
         self.num_features = self.encoder.width
+        self.ngrams = ngrams_beside(ngrams, num_classes, ngram_order, ngram_penalty)
         self.head = linear_head(self.num_features, num_classes)
         self.word_dropout = rate("word_dropout", word_dropout)
         self.embedding_dropout = rate("embedding_dropout", embedding_dropout)
@@ -70,10 +79,7 @@ class LastState(WithHead):
 
     def forward_features(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         vectors = embed(tokens, self.embedding, self.bigrams, self.word_dropout, self.embedding_dropout)
-        return self.encoder.last_states(self.encoder(vectors, lengths), lengths)
-
-    def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
-        return super().forward_head(F.dropout(features, self.dropout, self.training), pre_logits)
+        return self.beside(self.encoder.last_states(self.encoder(vectors, lengths), lengths), tokens, lengths)
 
 
 @register_model(
@@ -94,6 +100,9 @@ def rnn_text(
     word_dropout: float = 0.0,
     embedding_dropout: float = 0.0,
     dropout: float = 0.0,
+    ngrams: int = 0,
+    ngram_order: int = 2,
+    ngram_penalty: float = 0.005,
 ) -> LastState:
     """A `LastState` of tanh units. They have no gates and soon forget, so it is for short texts."""
     return LastState(
@@ -109,6 +118,9 @@ def rnn_text(
         word_dropout,
         embedding_dropout,
         dropout,
+        ngrams,
+        ngram_order,
+        ngram_penalty,
     )
 
 
@@ -130,6 +142,9 @@ def lstm_text(
     word_dropout: float = 0.0,
     embedding_dropout: float = 0.0,
     dropout: float = 0.0,
+    ngrams: int = 0,
+    ngram_order: int = 2,
+    ngram_penalty: float = 0.005,
 ) -> LastState:
     """A `LastState` of LSTM units."""
     return LastState(
@@ -145,6 +160,9 @@ def lstm_text(
         word_dropout,
         embedding_dropout,
         dropout,
+        ngrams,
+        ngram_order,
+        ngram_penalty,
     )
 
 
@@ -166,6 +184,9 @@ def gru_text(
     word_dropout: float = 0.0,
     embedding_dropout: float = 0.0,
     dropout: float = 0.0,
+    ngrams: int = 0,
+    ngram_order: int = 2,
+    ngram_penalty: float = 0.005,
 ) -> LastState:
     """A `LastState` of gated recurrent units."""
     return LastState(
@@ -181,6 +202,9 @@ def gru_text(
         word_dropout,
         embedding_dropout,
         dropout,
+        ngrams,
+        ngram_order,
+        ngram_penalty,
     )
 
 
@@ -202,6 +226,9 @@ def bilstm_text(
     word_dropout: float = 0.0,
     embedding_dropout: float = 0.0,
     dropout: float = 0.0,
+    ngrams: int = 0,
+    ngram_order: int = 2,
+    ngram_penalty: float = 0.005,
 ) -> LastState:
     """A `LastState` of LSTM units in both directions."""
     return LastState(
@@ -217,4 +244,7 @@ def bilstm_text(
         word_dropout,
         embedding_dropout,
         dropout,
+        ngrams,
+        ngram_order,
+        ngram_penalty,
     )

@@ -19,6 +19,7 @@ from torch.optim.swa_utils import AveragedModel
 from zoo import kinds, tasks
 from zoo.errors import ZooError
 from zoo.kinds.feed import Inputs, mix
+from zoo.nn.start import start
 from zoo.recipes import Recipe
 from zoo.training import checkpoint, selection
 from zoo.training.machine import accelerating, draws, memory, processes, signals
@@ -85,6 +86,7 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
     no_room = f"out of memory on {device} before the first step; make the model smaller, or leave out train.average."
     with memory.enough(lambda: no_room):
         raw = fresh_model(recipe, setup.config, device)
+        start(raw, lambda: kind.evaluation(setup.train, setup.config, setup.tokenizer, 500, device))
         if recipe.train.channels_last:
             raw = raw.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         # Copied before anything is patched or compiled, so that the average is a plain model of its own.
