@@ -29,9 +29,9 @@ class TableMLP(WithHead):
         blanks: share of the cells that are read as blank in training, so that the model learns what a blank means in
             columns whose training data have none.
         outputs: of the head; 0 for none.
-        members: networks that share all matrices (`zoo.nn.Members`), and whose outputs' mean is the answer. In a training
-            step each row is read by one of them, drawn at random, so that a step costs what it costs without members;
-            afterwards each row is read by all.
+        members: networks that share all matrices (`zoo.nn.Members`); the mean of their outputs is the answer. In a
+            training step each row is read by one of them, drawn at random, so that a step costs what it costs without
+            members; afterwards each row is read by all.
 
     Shapes: numbers (N, F) float with mean 0, NaN for a blank, which counts as the mean with a mark beside it; codes
     (N, C) int64, of which 0 is a blank and 1 to k are the k categories of the column -> (N, outputs).
@@ -66,7 +66,7 @@ class TableMLP(WithHead):
         if members > 1:
             self.members = nn.ModuleList(Members(members, size, signs=i == 0) for i, size in enumerate(read))
         self.num_features = read[-1]
-        self.head = linear_head(features, outputs)
+        self.head = linear_head(self.num_features, outputs)
 
     def forward(self, numbers: Tensor, codes: Tensor) -> Tensor:
         return self.forward_head(self.forward_features(numbers, codes))

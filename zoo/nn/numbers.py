@@ -89,7 +89,7 @@ class PiecewiseLinear(nn.Module):
 
     @torch.no_grad()
     def start_from(self, batches: Iterable[tuple[tuple[Tensor, ...], Tensor]]) -> None:
-        """Set the edges to the quantiles of the numbers (N, F), which come first in a batch's inputs; NaN is left out."""
+        """Set the edges to the quantiles of the numbers (N, F), which come first in a batch's inputs, without NaN."""
         numbers = torch.cat([inputs[0] for inputs, _ in batches])
         places = torch.linspace(0, 1, self.bins + 1, device=numbers.device, dtype=numbers.dtype)
         for edges, column in zip(self.edges, numbers.unbind(1), strict=True):

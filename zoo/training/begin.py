@@ -22,7 +22,8 @@ from zoo.names import GUESTS
 def begin(model: nn.Module, name: str, labels: list[str]) -> None:
     """Fill `model` from a weight, `timm/NAME` or a safetensors file.
 
-    The head, which is the model's last layer, stays fresh unless it is known to tell the same labels apart. Raises
+    The head, which is the model's last layer, stays fresh unless it is known to tell the same labels apart. So does
+    what a layer reads from the training data (`zoo.nn.start`), if its shape is another. Raises
     `ZooError` where there is no such weight, and where any other tensor is not there, has another shape, or has no
     place in the model.
     """
@@ -36,7 +37,9 @@ def begin(model: nn.Module, name: str, labels: list[str]) -> None:
     head = f"{next(reversed(state)).rpartition('.')[0]}."
     if theirs != labels:
         tensors = {key: value for key, value in tensors.items() if not key.startswith(head)}
-    missing = [key for key, value in state.items() if not _fits(value, tensors.get(key)) and not key.startswith(head)]
+    fresh = (head, *(f"{name}." for name, layer in model.named_modules() if name and hasattr(layer, "start_from")))
+    tensors = {k: v for k, v in tensors.items() if not k.startswith(fresh) or _fits(v, state.get(k))}
+    missing = [key for key, value in state.items() if not _fits(value, tensors.get(key)) and not key.startswith(fresh)]
     if missing:
         raise ZooError(
             f"init_from: {name} lacks {len(missing)} of the model's tensors, or has them of another shape "
