@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,4 +23,8 @@ def facts_of(config: Mapping[str, Any], metrics: Mapping[str, Any], files: Mappi
         "parameters": config.get("num_parameters"),
         "bytes": sum(record.size for record in files.values()),
     }
-    return {key: value for key, value in found.items() if isinstance(value, (str, int, float))}
+    return {
+        key: value
+        for key, value in found.items()
+        if isinstance(value, str) or (isinstance(value, (int, float)) and math.isfinite(value))
+    }

@@ -47,7 +47,7 @@ def read_index(place: Place) -> indexes.Index:
     Raises `Unavailable` if there is neither, and if what it gives is not an index.
     """
     if isinstance(place, Folder):
-        return _parsed(place, place.read(INDEX, indexes.LIMIT))
+        return parsed(place, place.read(INDEX, indexes.LIMIT))
     kept = home() / "indexes" / f"{hashlib.sha256(place.url.encode()).hexdigest()[:16]}.json"
     try:
         raw = place.read(INDEX, indexes.LIMIT)
@@ -63,11 +63,10 @@ def read_index(place: Place) -> indexes.Index:
         if not offline():
             day = time.strftime("%Y-%m-%d %H:%M", time.localtime(kept.stat().st_mtime))
             warnings.warn(f"{error} Its index of {day} is used.", stacklevel=2)
-        return _parsed(place, raw)
-    found = _parsed(place, raw)
-    with suppress(OSError):  # a cache that cannot be written costs the next offline read, not this one
-        with replacing(kept) as temporary:
-            temporary.write_bytes(raw)
+        return parsed(place, raw)
+    found = parsed(place, raw)
+    with suppress(OSError), replacing(kept) as temporary:  # a cache that cannot be written costs the next offline read
+        temporary.write_bytes(raw)
     return found
 
 
@@ -145,7 +144,9 @@ def _lazily(places: Places) -> Iterator[Place]:
     yield from places()
 
 
-def _parsed(place: Place, raw: bytes) -> indexes.Index:
+def parsed(place: Place, raw: bytes) -> indexes.Index:
+    """The index of a place whose root is `raw`; `Unavailable` if that is not one."""
+
     def part(digest: str, limit: int) -> bytes:
         return _index_part(place, digest, limit)
 
@@ -198,7 +199,7 @@ def _fetch(place: Place, entry: Entry, file: str, record: FileRecord, part: Path
             part.unlink()
         part.touch()  # it is ours from now on, whoever looks
         what = f"{file} of {entry.name}"
-        with progress(what, record.size if record.size > _SMALL else 0, f" from {place.url}") as tell:
+        with progress(f"fetching {what}", record.size if record.size > _SMALL else 0, f" from {place.url}") as tell:
             place.fetch(place.path_of(entry.name, file), record.size, part, tell)
     except BaseException as error:
         resumable = not isinstance(error, OSError) and note.is_file() and not note.read_text().endswith("\n")
@@ -276,7 +277,9 @@ def _set_aside(path: Path, record: FileRecord, what: str) -> None:
         shutil.rmtree(aside) if aside.is_dir() and not aside.is_symlink() else aside.unlink()
     aside.parent.mkdir(parents=True, exist_ok=True)
     os.replace(path, aside)
-    warnings.warn(f"the cache held {found} for {what}; it was put into {aside.parent} and is fetched again.", stacklevel=2)
+    warnings.warn(
+        f"the cache held {found} for {what}; it was put into {aside.parent} and is fetched again.", stacklevel=2
+    )
 
 
 def _wrong(path: Path, record: FileRecord) -> str:

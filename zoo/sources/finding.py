@@ -35,7 +35,13 @@ def sources() -> list[Place]:
 
 
 def indexes() -> Iterator[tuple[Place, Index]]:
-    """The sources that answer, each with its index; for each of the others there is one warning."""
+    """The sources that answer, each with its index; for each of the others there is one warning.
+
+    With ZOO_LOCK there is nothing but what the lock holds.
+    """
+    if lock := lockfile.active():
+        yield Folder(PACKAGE), Flat({name: entry for name, (entry, _) in lock.weights.items()})
+        return
     for place in sources():
         try:
             index = cache.read_index(place)
@@ -68,7 +74,8 @@ def rows() -> Iterator[tuple[str, Mapping[str, Any]]]:
             if name in seen:
                 continue
             seen.add(name)
-            if not facts and isinstance(place, Folder) and (entry := index.get(name)):
+            entry = index.get(name) if not facts and isinstance(place, Folder) else None
+            if entry and isinstance(place, Folder) and place.folder_of(entry).is_dir():
                 bundle = open_bundle(place.folder_of(entry), name=name, entry=entry)
                 facts = facts_of(bundle.config, bundle.metrics, entry.files)
             yield name, facts
@@ -79,8 +86,8 @@ def find(name: str | os.PathLike[str]) -> Bundle:
 
     `name` is a weight ("mnist_mlp.mnist_v1"), a model (its default weight), the path of a bundle folder or of a
     finished run, the URL of a weight (https://host/zoo/WEIGHT), or a source that holds one weight alone. Names are
-    looked up in `sources()`, the first that knows one wins; with ZOO_LOCK they mean what the lock says. Raises `ZooError`
-    if there is no such weight, if it cannot be had, and if a file is not what the index says.
+    looked up in `sources()`, the first that knows one wins; with ZOO_LOCK they mean what the lock says. Raises
+    `ZooError` if there is no such weight, if it cannot be had, and if a file is not what the index says.
     """
     return fetched(locate(name))
 
@@ -256,7 +263,7 @@ def _at_path(path: Path) -> Path | Found:
     whole = path.resolve()
     for named in (whole, path.absolute()):
         beside = Folder(named.parent)
-        if beside.has_index() and is_weight_name(named.name) and (entry := cache.read_index(beside).get(named.name)):
+        if beside.has_index() and (entry := cache.read_index(beside).get(named.name)):
             return Found(beside, entry)
     if (path / TENSORS).is_file():
         within = Folder(whole)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +84,10 @@ class Folder:
                 tell(len(chunk))
                 left -= len(chunk)
 
+    def claim(self, weight: str, files: Mapping[str, FileRecord]) -> bool:
+        target = self.root / weight
+        return not target.exists() or (target.is_dir() and _hashes(target) == dict(files))
+
     def begin(self) -> tuple[bytes | None, Stamp]:
         path = self.root / INDEX
         try:
@@ -93,7 +97,7 @@ class Folder:
         return content, content
 
     def replace(
-        self, files: Mapping[str, Content], index: bytes, stamp: Stamp, tell: Tell, drop: tuple[str, ...] = ()
+        self, what: str, files: Mapping[str, Content], index: bytes, stamp: Stamp, tell: Tell, drop: Iterable[str] = ()
     ) -> bool:
         lock = self.root / ".index.lock"
         try:

@@ -1,8 +1,8 @@
 """A repository on the Hugging Face Hub as a place: index.json and the files of one weight at its root.
 
-Files are read over plain https like any other, because the Hub's client has no limit of time or length and does not check
-what it kept; it is used for what only it can do: tokens and commits. HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE and a saved
-login mean what they always mean.
+Files are read over plain https like any other, because the Hub's client has no limit of time or length and does not
+check what it kept; it is used for what only it can do: tokens and commits. HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE and a
+saved login mean what they always mean.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import errno
 import os
 import re
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.bundles.index import FileRecord
 from zoo.errors import ZooError
 from zoo.home import offline
 from zoo.sources import net
@@ -58,6 +59,9 @@ class Hub:
         with self._told(path):
             net.download(self._address_of(path), size, part, tell, _headers())
 
+    def claim(self, weight: str, files: Mapping[str, FileRecord]) -> bool:
+        return True  # all comes in one commit, or nothing
+
     def begin(self) -> tuple[bytes | None, Stamp]:
         if self.revision:
             raise ZooError(f"{self.url} names a revision, which is there to read; publish to hf://{self.repo}.")
@@ -69,7 +73,7 @@ class Hub:
         return Hub(self.repo, head.sha).read(INDEX, _INDEX_LIMIT), head.sha
 
     def replace(
-        self, files: Mapping[str, Content], index: bytes, stamp: Stamp, tell: Tell, drop: tuple[str, ...] = ()
+        self, what: str, files: Mapping[str, Content], index: bytes, stamp: Stamp, tell: Tell, drop: Iterable[str] = ()
     ) -> bool:
         """One commit, unless another one followed that of the stamp."""
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
@@ -78,10 +82,9 @@ class Hub:
         added = {**files, INDEX: index}
         operations: list[Any] = [CommitOperationAdd(path_in_repo=path, path_or_fileobj=c) for path, c in added.items()]
         operations += [CommitOperationDelete(path_in_repo=path) for path in drop]
-        names = ", ".join(sorted({path.partition("/")[0] for path in files} - {INDEX})[:3])
         with self._api("cannot be published to") as api:
             try:
-                api.create_commit(self.repo, operations, commit_message=f"Publish {names}", parent_commit=stamp)
+                api.create_commit(self.repo, operations, commit_message=f"Publish {what}", parent_commit=stamp)
             except HfHubHTTPError as error:
                 if error.response is not None and error.response.status_code == 412:
                     return False

@@ -1,4 +1,4 @@
-"""A web root as a place to read from: ROOT/index.json and ROOT/<weight>/FILE, as any server of static files has them."""
+"""A web root as a place to read from: ROOT/index.json and ROOT/<weight>/FILE, from any server of static files."""
 
 from __future__ import annotations
 

@@ -4,10 +4,11 @@ A small one (schema 1) lists every file of every weight:
 
     {"schema": 1, "weights": {NAME: {"default": bool, "files": {FILE: {"sha256": ..., "size": ...}}, "list": {...}}}}
 
-From `SHARDED_FROM` weights on it is a tree whose parts are named after their own SHA-256 (schema 2), so that a place with
-a hundred thousand weights is read by three small files, and whoever vouches for the root vouches for all:
+From `SHARDED_FROM` weights on it is a tree whose parts are named after their own SHA-256 (schema 2), so that a place
+with a hundred thousand weights is read by three small files, and whoever vouches for the root vouches for all:
 
-    index.json           {"schema": 2, "serial": N, "count": N, "listing": SHA-256, "shards": [SHA-256 or "", ... 1,024]}
+    index.json           {"schema": 2, "serial": N, "count": N, "listing": SHA-256,
+                          "shards": [1,024 times a SHA-256 or ""]}
     index/SHA-256.json   a shard: {"weights": {NAME: SHA-256 of its manifest}, "defaults": {MODEL: NAME}}
                          a manifest: {"name": NAME, "files": {...}, "list": {...}}
                          the listing: {"name": [...], "task": [...], ...}: what `zoo list` shows, in columns
@@ -30,7 +31,6 @@ from typing import Any
 from zoo.bundles.index import Entry, entry_from, entry_to, flat_entries, parse_json
 from zoo.errors import ZooError
 from zoo.names import model_of
-
 
 SHARDED_FROM = 1000  # weights
 SHARDS = 1024
@@ -118,7 +118,9 @@ class Sharded:
         digest = self._shard(name)["weights"].get(name)
         if digest is None:
             return None
-        manifest = parse_json(self.part(_digest(digest), PART_LIMIT).decode("utf-8", "replace"), f"the manifest of {name}")
+        manifest = parse_json(
+            self.part(_digest(digest), PART_LIMIT).decode("utf-8", "replace"), f"the manifest of {name}"
+        )
         if manifest.get("name") != name:
             raise ZooError(f"the index gives {name} the manifest of {manifest.get('name')!r}; ask its publisher.")
         default = self._shard(model_of(name))["defaults"].get(model_of(name)) == name
@@ -146,7 +148,7 @@ class Sharded:
         for number, shard in changed.items():
             drop.append(shards[number])
             shards[number] = _part(files, shard)
-        table = {"name": [*self.names, entry.name]}
+        table: dict[str, list[Any]] = {"name": [*self.names, entry.name]}
         for column in COLUMNS:
             table[column] = [*self.listing.get(column, [None] * len(self.names)), entry.facts.get(column)]
         drop.append(self.root["listing"])
@@ -251,5 +253,3 @@ def _digest(value: Any) -> str:
     if not isinstance(value, str) or len(value) != 64 or set(value) - set("0123456789abcdef"):
         raise ZooError(f"the index names the part {value!r}, which is not a SHA-256; ask its publisher to mend it.")
     return value
-
-

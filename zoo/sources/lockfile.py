@@ -44,9 +44,7 @@ class Lock:
 
     def refusal(self, name: str) -> ZooError:
         """The error for what the lock does not hold."""
-        return unknown(
-            f"name in the lock {self.path} (ZOO_LOCK; `zoo lock` adds one):", name, sorted(self.weights)
-        )
+        return unknown(f"name in the lock {self.path} (ZOO_LOCK; `zoo lock` adds one):", name, sorted(self.weights))
 
 
 def active() -> Lock | None:
@@ -75,8 +73,8 @@ def read_lock(path: Path) -> Lock:
 def write_lock(names: Iterable[str], path: Path) -> list[str]:
     """Write what names mean today into the lock at `path`, beside what it holds already; the names of the weights.
 
-    Without names it holds every weight of the sources. Each weight is fetched, so that what is locked is there and whole.
-    Raises `ZooError` if one cannot be had, or is a folder that no source lists.
+    Without names it holds every weight of the sources. Each weight is fetched, so that what is locked is there and
+    whole. Raises `ZooError` if one cannot be had, or is a folder that no source lists.
     """
     from zoo.sources import finding
 

@@ -1,7 +1,7 @@
-"""GET over the network, so that no server can hold us up, lead us elsewhere, send without end, or get another's password.
+"""GET over the network. No server can hold us up, lead us elsewhere, send without end, or get another's password.
 
-- An answer has to begin within ANSWER seconds, redirects and names included, and then come at RATE bytes a second, told
-  over each WINDOW seconds; whatever a server does in between (headers without end, a byte now and then) counts as nothing.
+- An answer has to begin within ANSWER seconds, redirects and names included, and then come at RATE bytes a second,
+  counted over each WINDOW seconds; headers without end, or a byte now and then, count as nothing.
 - 429 and 5xx are asked again, TRIES times in all, after the pause that Retry-After names if that is at most PATIENCE; a
   transfer that was cut goes on where it was cut if the server says that the file is the same one.
 - Redirects stay on https (http on this machine alone) and do not lead from the internet into a private network.
@@ -45,7 +45,7 @@ _AGAIN = (408, 429, 500, 502, 503, 504)
 class Answer(Unavailable):
     """The server answered, with an error: `status` and `headers` are its."""
 
-    def __init__(self, message: str, status: int, headers: Mapping[str, str]) -> None:
+    def __init__(self, message: str, status: int, headers: Any) -> None:
         super().__init__(message)
         self.status, self.headers = status, headers
 
@@ -66,10 +66,10 @@ def is_safe(url: str) -> bool:
     return bool(host) and (parts.scheme == "https" or host in LOOPBACK)
 
 
-def read(url: str, limit: int, headers: Mapping[str, str] | None = None) -> tuple[bytes, Mapping[str, str]]:
+def read(url: str, limit: int, headers: Mapping[str, str] | None = None) -> tuple[bytes, Any]:
     """The body at `url` and the headers of the answer. Raises `Unavailable` if there is none, or a longer one."""
 
-    def once() -> tuple[bytes, Mapping[str, str]]:
+    def once() -> tuple[bytes, Any]:
         body = bytearray()
         with _opened(url, headers or {}) as (reply, guard):
             while len(body) <= limit and (chunk := _piece(reply, guard, url, CHUNK)):
@@ -85,8 +85,8 @@ def read(url: str, limit: int, headers: Mapping[str, str] | None = None) -> tupl
 def download(url: str, size: int, part: Path, tell: Tell, headers: Mapping[str, str] | None = None) -> None:
     """Write what is at `url` to `part`, behind what an earlier call left there if it is of the same version.
 
-    Of a body longer than `size` no more than `size` + 1 bytes are written. Raises `Unavailable` if it cannot be had, and
-    `OSError` if `part` cannot be written.
+    Of a body longer than `size` no more than `size` + 1 bytes are written. Raises `Unavailable` if it cannot be had,
+    and `OSError` if `part` cannot be written.
     """
     note = part.with_name(f"{part.name}.from")  # which version of which file the bytes in `part` are of
 
@@ -152,7 +152,7 @@ def _had(part: Path, note: Path, url: str) -> tuple[int, str]:
     return 0, ""
 
 
-def _note(note: Path, url: str, headers: Mapping[str, str]) -> None:
+def _note(note: Path, url: str, headers: Any) -> None:
     version = headers.get("ETag") or ""
     if not version or version.startswith("W/"):  # a weak tag may stand for other bytes
         version = headers.get("Last-Modified") or ""
@@ -412,4 +412,3 @@ def _origin(url: str) -> tuple[Any, ...]:
 def _certificates() -> ssl.SSLContext:
     """The authorities this machine trusts; reading them takes longer than a small file."""
     return ssl.create_default_context()
-

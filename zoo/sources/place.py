@@ -1,19 +1,21 @@
 """What a place is: where bundles are read from, and where they can be put.
 
-A place is one file in this folder, named after its scheme: `hf://…` is `hf.py`, a folder `folder.py`. It offers `at(url)`,
-which gives a `Place`, or a `Shelf` if it can be written to. A scheme without a file is one of fsspec's (`remote.py`).
+A place is one file in this folder, named after its scheme: `hf://…` is `hf.py`, a folder `folder.py`. It offers
+`at(url)`, which gives a `Place`, or a `Shelf` if it can be written to. A scheme without a file is one of fsspec's
+(`remote.py`).
 """
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import os
 import re
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from zoo.bundles.index import FileRecord
 from zoo.errors import ZooError
 
 INDEX = "index.json"
@@ -61,14 +63,18 @@ class Shelf(Place, Protocol):
         """Whether there is room for one weight alone."""
         ...
 
+    def claim(self, weight: str, files: Mapping[str, FileRecord]) -> bool:
+        """Whether a name that no index lists is free for these very files: nobody began to put others under it."""
+        ...
+
     def begin(self) -> tuple[bytes | None, Stamp]:
         """The index as it is now, None if there is none yet, and its stamp for `replace`."""
         ...
 
     def replace(
-        self, files: Mapping[str, Content], index: bytes, stamp: Stamp, tell: Tell, drop: tuple[str, ...] = ()
+        self, what: str, files: Mapping[str, Content], index: bytes, stamp: Stamp, tell: Tell, drop: Iterable[str] = ()
     ) -> bool:
-        """Add `files` and then make `index` the index, unless it is not the one of the stamp any more.
+        """Publish `what`: add `files` and then make `index` the index, unless it is not the one of the stamp any more.
 
         Returns whether that was done; False means that somebody else was faster, and `begin` shows what they did. Files
         that are there with the same bytes are left. `drop` are files that only the former index named.

@@ -26,7 +26,7 @@ def progress(what: str, size: int, where: str = "") -> Iterator[Callable[[int], 
         if not moving and state["wide"]:
             return
         state["shown"] = now
-        line = _line(what, size, state["done"], now - started) if moving else f"fetching {what}{_of(size)}{where}"
+        line = _line(what, size, state["done"], now - started) if moving else f"{what}{_of(size)}{where}"
         end = "" if moving else "\n"
         print(("\r" if moving else "") + line.ljust(state["wide"]), end=end, file=sys.stderr, flush=True)
         state["wide"] = len(line)

@@ -6,18 +6,21 @@ own way to find credentials.
 
 from __future__ import annotations
 
+import json
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zoo.bundles.index import FileRecord
 from zoo.errors import ZooError
 from zoo.home import offline
 from zoo.sources.place import INDEX, Content, Stamp, Tell, Unavailable, shown
 
 _CHUNK = 8 << 20
+_CLAIM = "publishing.json"
 # Without these the client of S3 waits a minute for a server that is not there, and again for each of its tries.
 _OPTIONS: dict[str, dict[str, Any]] = {
     "s3": {"config_kwargs": {"connect_timeout": 10, "read_timeout": 20, "retries": {"max_attempts": 2}}}
@@ -63,6 +66,17 @@ class Remote:
                     tell(len(chunk))
         note.unlink(missing_ok=True)
 
+    def claim(self, weight: str, files: Mapping[str, FileRecord]) -> bool:
+        """A bucket has no folder that could appear in one step: a small file says first what will be there."""
+        where = f"{self.root}/{weight}/{_CLAIM}"
+        ours = json.dumps({file: record.sha256 for file, record in sorted(files.items())}).encode()
+        with self._told("cannot be published to"):
+            self.fs.makedirs(where.rpartition("/")[0], exist_ok=True)
+            if _unless_changed(lambda: self.fs.pipe_file(where, ours, mode="create")):
+                return True
+            self.fs.invalidate_cache()
+            return self.fs.cat_file(where) == ours
+
     def begin(self) -> tuple[bytes | None, Stamp]:
         with self._told("cannot be published to"):
             try:
@@ -76,7 +90,7 @@ class Remote:
             return content, again.get("ETag") or content
 
     def replace(
-        self, files: Mapping[str, Content], index: bytes, stamp: Stamp, tell: Tell, drop: tuple[str, ...] = ()
+        self, what: str, files: Mapping[str, Content], index: bytes, stamp: Stamp, tell: Tell, drop: Iterable[str] = ()
     ) -> bool:
         """Upload what is not there yet, then swap the index: in one step on S3, elsewhere after one more look."""
         with self._told("cannot be published to"):
@@ -91,13 +105,21 @@ class Remote:
     def _put(self, path: str, content: Content, tell: Tell) -> None:
         where = f"{self.root}/{path}"
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
-        with_hash = self._same(where, content, size)
-        if not with_hash:
+        if not self._same(where, content, size):
             self.fs.makedirs(where.rpartition("/")[0], exist_ok=True)
             if isinstance(content, bytes):
                 self.fs.pipe_file(where, content)
             else:
-                self.fs.put_file(str(content), where)
+                from fsspec.callbacks import Callback
+
+                done = [0]
+
+                def sent(_size: Any, value: int, **_more: Any) -> None:
+                    tell(value - done[0])
+                    done[0] = value
+
+                self.fs.put_file(str(content), where, callback=Callback(hooks={"progress": sent}))
+                return
         tell(size)
 
     def _same(self, where: str, content: Content, size: int) -> bool:
@@ -163,7 +185,9 @@ class Remote:
 
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):  # of this machine's disk
                 raise
-            raise Unavailable(f"{self.url} {failing} ({_first_line(error)}); check the network and try again.") from error
+            raise Unavailable(
+                f"{self.url} {failing} ({_first_line(error)}); check the network and try again."
+            ) from error
         except Exception as error:  # each file system has errors of its own
             raise Unavailable(
                 f"{self.url} {failing} ({_first_line(error)}); check the address and your credentials."
