@@ -8,6 +8,7 @@ import re
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,8 +89,10 @@ def check_measured(bundle: Bundle) -> None:
     """Raise `ZooError` unless the run's tensors give its metrics; warn if the data to measure them are not at hand."""
     from zoo import _reproduce, data
 
-    name = recipe_of(bundle).data.name
-    if data.at_hand(name) and data.load(name).fingerprint != bundle.metrics["data"]["fingerprint"]:
+    name, other = recipe_of(bundle).data.name, False
+    with suppress(ZooError):  # what cannot be read cannot be measured on, and the next step says so
+        other = data.at_hand(name) and data.load(name).fingerprint != bundle.metrics["data"]["fingerprint"]
+    if other:
         said = f"metrics were not measured again: {name} at hand has another fingerprint than the run's data."
     else:
         said = _reproduce._metrics(bundle)
