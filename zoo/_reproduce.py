@@ -36,6 +36,7 @@ from zoo.compare import (
 from zoo.data.split import IGNORED
 from zoo.environment import environment
 from zoo.errors import ZooError, whole
+from zoo.home import expanded
 from zoo.publishing.provenance import recipe_of
 from zoo.recipes import Recipe, load_recipe
 from zoo.sources.finding import fetched, locate
@@ -272,7 +273,7 @@ def reproduce(
     groups = [chosen[start : start + step] for start in range(0, len(chosen), step)]
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(os.path.expanduser(out)) if out is not None else Path(scratch)
+        folder = expanded(out) if out is not None else Path(scratch)
         runs: list[Run] = []
         for look, group in enumerate(groups, 1):
             runs += _train(bundle, recipe, {seed: folder / f"seed{seed}" for seed in group}, device, jobs, cluster)

@@ -2,23 +2,57 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
+import tempfile
 import uuid
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+
+from zoo.errors import ZooError
 
 
 def home() -> Path:
-    """The folder for everything the zoo keeps on this machine: ZOO_HOME, by default ~/.cache/zoo."""
-    return Path(os.path.expanduser(os.environ.get("ZOO_HOME") or "~/.cache/zoo"))
+    """The folder for everything the zoo keeps on this machine: ZOO_HOME, by default ~/.cache/zoo.
+
+    If this user has no home, as in some containers, it is a folder of this process that goes when the process ends.
+    """
+    said = os.environ.get("ZOO_HOME")
+    if said:
+        return expanded(said)
+    found = os.path.expanduser("~/.cache/zoo")
+    return Path(found) if os.path.isabs(found) else _of_this_process()
+
+
+@cache
+def _of_this_process() -> Path:
+    folder = tempfile.mkdtemp(prefix="zoo-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    warnings.warn(
+        "there is no home folder, so what the zoo fetches is kept until this process ends; set ZOO_HOME to keep it.",
+        stacklevel=2,
+    )
+    return Path(folder)
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """A path as a person writes it, `~` being their home. Raises `ZooError` if nobody knows where that is."""
+    text = os.path.expanduser(os.fspath(path))
+    if text == "~" or text.startswith(("~/", f"~{os.sep}")):
+        raise ZooError(
+            f"{os.fspath(path)}: there is no home folder that ~ could mean; set HOME, or give the whole path."
+        )
+    return Path(text)
 
 
 def data_folder() -> Path | None:
     """The folder of data sets in their authors' layout: ZOO_DATA; None if that is not set."""
     root = os.environ.get("ZOO_DATA")
-    return Path(os.path.expanduser(root)) if root else None
+    return expanded(root) if root else None
 
 
 def offline() -> bool:

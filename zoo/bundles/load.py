@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from zoo import caller, init, registry
@@ -24,6 +23,7 @@ from zoo.bundles.record import Model, Record, attach, values
 from zoo.construct import check_arguments, check_options, device_of, in_full, skeleton
 from zoo.errors import ZooError, some
 from zoo.nn.channels import adapt_channels
+from zoo.tensors import read_tensors
 
 _SHOWN = 3  # of each kind of mismatch
 
@@ -90,7 +90,7 @@ def _load(
 
 def _read(path: Path, device: torch.device, dtype: torch.dtype | None) -> dict[str, Tensor]:
     try:
-        tensors = load_file(path, device=str(device))
+        tensors = read_tensors(path, str(device))
     except (SafetensorError, OSError) as error:
         raise ZooError(
             f"{path} is not a whole safetensors file ({error}); fetch or publish the bundle anew."

@@ -21,7 +21,7 @@ import torch
 from zoo.data import files, parquet
 from zoo.data.split import DataSet, Split, hold_out
 from zoo.errors import ZooError, some
-from zoo.home import write_text
+from zoo.home import expanded, write_text
 
 PREFIXES = ("imagefolder:", "hf:")
 TEST = ("test", "val", "valid", "validation")
@@ -107,7 +107,7 @@ def _measured(folder: Path, root: Path, name: str, labels: list[str], names: lis
 
 
 def _place(name: str) -> Path:
-    return Path(os.path.expanduser(name.removeprefix("imagefolder:")))
+    return expanded(name.removeprefix("imagefolder:"))
 
 
 def _classes(folder: Path) -> list[str]:
@@ -220,7 +220,7 @@ def from_hub(place: str) -> Path:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     from zoo.home import offline
-    from zoo.sources.hf import hub_errors
+    from zoo.sources.hub import hub_errors
 
     name, _, revision = place.partition("@")
     api, wanted = HfApi(endpoint=os.environ.get("HF_ENDPOINT")), {"repo_type": "dataset", "revision": revision or None}

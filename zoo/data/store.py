@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from zoo.data.fingerprint import SPLITS, pack, unpack
@@ -13,6 +13,7 @@ from zoo.data.split import Split
 from zoo.errors import ZooError
 from zoo.home import replacing, write_text
 from zoo.integrity import check_file, sha256
+from zoo.tensors import read_metadata, read_tensors
 
 # Of the layout, and of what the file holds beyond the fingerprint (the groups): another schema is decoded anew.
 SCHEMA = "1"
@@ -49,13 +50,12 @@ def load(path: Path, fingerprint: str, stamp: str | None) -> tuple[Split, ...] |
     """
     try:
         check_file(path, _hash_file(path).read_text(encoding="utf-8"))
-        with safe_open(path, "pt") as file:
-            kept = file.metadata() or {}
-            if kept.get("schema") != SCHEMA or kept.get("fingerprint") != fingerprint:
-                return None
-            if stamp is not None and kept.get("stamp") != stamp:
-                return None
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is no dict)
+        kept = read_metadata(path)
+        if kept.get("schema") != SCHEMA or kept.get("fingerprint") != fingerprint:
+            return None
+        if stamp is not None and kept.get("stamp") != stamp:
+            return None
+        tensors = read_tensors(path)
     except (OSError, UnicodeDecodeError, SafetensorError, ZooError):
         return None
     return tuple(_split(name, tensors) for name in SPLITS if f"{name}.targets" in tensors)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from zoo.bundles.format import Bundle
 from zoo.check import check_config
 from zoo.errors import ZooError, some
+from zoo.home import expanded
 from zoo.integrity import sha256
 from zoo.names import GUESTS
+from zoo.tensors import read_tensors
 
 
 def begin(model: nn.Module, name: str, labels: list[str]) -> None:
@@ -30,7 +30,7 @@ def begin(model: nn.Module, name: str, labels: list[str]) -> None:
     found = _find(name)
     path, theirs = (found.tensors, found.config["labels"]) if isinstance(found, Bundle) else (found, None)
     try:
-        tensors = load_file(path)
+        tensors = read_tensors(path)
     except (SafetensorError, OSError) as error:
         raise ZooError(f"init_from: {path} is not a whole safetensors file ({error}); name another.") from error
     state = model.state_dict()
@@ -97,7 +97,7 @@ def _find(name: str) -> Path | Bundle:
         from zoo.sources import timm
 
         return timm.file(name)
-    path = Path(os.path.expanduser(name))
+    path = expanded(name)
     if path.suffix == ".safetensors":
         if not path.is_file():
             raise ZooError(f"init_from: there is no file {name}; check the path.")

@@ -7,17 +7,19 @@ still leaves the one before it.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
 from zoo.errors import ZooError
 from zoo.home import replacing
+from zoo.tensors import read_metadata, read_tensors
 from zoo.training.machine import processes
 
 KEEP = 2
@@ -41,7 +43,7 @@ def save(folder: Path, step: int, parts: dict[str, dict[str, Tensor]], state: di
     }
     path = _path(folder, step)
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"state": json.dumps(state)})
+        save_file(tensors, temporary, metadata={"state": json.dumps(state, allow_nan=False)})
     everyone = saved(folder)
     kept = [each for each in everyone if each <= path][-KEEP:]  # later ones were damaged, and passed over
     for other in set(everyone) - set(kept):
@@ -50,12 +52,20 @@ def save(folder: Path, step: int, parts: dict[str, dict[str, Tensor]], state: di
 
 
 def saved(folder: Path) -> list[Path]:
-    """The checkpoints in `folder`, oldest first."""
-    return sorted(folder.glob("*.safetensors"))
+    """The checkpoints in `folder`, oldest first. Raises `ZooError` if the folder is there and cannot be read."""
+    try:
+        return sorted(folder / name for name in os.listdir(folder) if name.endswith(".safetensors"))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ZooError(f"{folder} cannot be read ({error.strerror}); see that you may read it.") from error
 
 
 def newest(folder: Path) -> Checkpoint | None:
-    """Parts and state of the newest whole checkpoint, None where there is none; tells of damaged ones passed over."""
+    """Parts and state of the newest whole checkpoint, None if there is none; reports damaged ones passed over.
+
+    Raises `ZooError` for one that cannot be read: what is in it is not known, and training again would delete it.
+    """
     older = [int(path.stem) for path in saved(folder)]
     while older:
         step = older.pop()
@@ -66,16 +76,25 @@ def newest(folder: Path) -> Checkpoint | None:
 
 
 def read(folder: Path, step: int, instead: str = "") -> Checkpoint | None:
-    """Parts and state of the checkpoint of `step`; None, and with `instead` a line on stderr, where it is not whole."""
+    """Parts and state of the checkpoint of `step`; None, and with `instead` a line on stderr, if it is not whole.
+
+    Raises `ZooError` if the file is there and cannot be read.
+    """
     path = _path(folder, step)
     try:
-        with safe_open(path, framework="pt") as file:
-            parts: dict[str, dict[str, Tensor]] = {}
-            for key in file.keys():  # noqa: SIM118 - safe_open is no mapping
-                part, name = key.split("/", 1)
-                parts.setdefault(part, {})[name] = file.get_tensor(key).clone()
-            return parts, json.loads(file.metadata()["state"])
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        parts: dict[str, dict[str, Tensor]] = {}
+        for key, tensor in read_tensors(path).items():
+            part, name = key.split("/", 1)
+            parts.setdefault(part, {})[name] = tensor.clone()
+        return parts, json.loads(read_metadata(path)["state"])
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ZooError(
+            f"checkpoint {path} cannot be read ({error.strerror or error}), which does not mean that it is damaged; "
+            "see that you may read it, or start a new run with --out."
+        ) from error
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
         if instead and processes.is_main():
             print(f"checkpoint {path.name} is damaged ({error}); {instead}.", file=sys.stderr)
         return None

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from zoo import caller
@@ -20,9 +19,10 @@ from zoo.bundles.write import write_tensors
 from zoo.construct import in_full
 from zoo.environment import environment
 from zoo.errors import ZooError
-from zoo.home import replacing
+from zoo.home import expanded, replacing
 from zoo.integrity import sha256
 from zoo.recipes import Recipe, load_recipe, parse
+from zoo.tensors import read_tensors
 from zoo.training.begin import origin
 from zoo.training.loop import Trained, fit
 from zoo.training.machine import processes
@@ -68,7 +68,7 @@ def train(
     if out is None and resume:
         out = named(recipe)
     recipe = _resolve(recipe, overrides)
-    folder = Path(os.path.expanduser(out)) if out is not None else Path("runs") / recipe.name
+    folder = expanded(out) if out is not None else Path("runs") / recipe.name
     where = _device(device, recipe)
     check_tracker(track)
     processes.join(where)
@@ -177,7 +177,7 @@ def _finish(
         with replacing(folder / "model.safetensors") as temporary:
             write_tensors(temporary, state, metadata)
             model = in_full(recipe.model, setup.config["model_args"])
-            model.load_state_dict(_float32(load_file(temporary)))
+            model.load_state_dict(_float32(read_tensors(temporary)))
             values = measure(model.to(device), setup.held, setup.config, tokenizer=setup.tokenizer, batch_size=size)
             seed = recipe.train.seed
             metrics = {

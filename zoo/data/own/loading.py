@@ -13,6 +13,7 @@ from zoo.data import imagefolder
 from zoo.data.own import memory, places, rows
 from zoo.data.split import DataSet
 from zoo.errors import ZooError
+from zoo.home import expanded
 
 READERS = ("text", "table", "image", "series", "tagged", "characters")
 """The kinds of data that files are read for: a module of this package each."""
@@ -100,7 +101,7 @@ def _root(name: str, files: places.Files | None, place: Any) -> Path:
     if place is not None:
         if not isinstance(place, (str, os.PathLike)):
             raise ZooError(f"data is {type(place).__name__}, and the recipe's data are {name}; give a path.")
-        return Path(os.path.expanduser(place))
+        return expanded(place)
     if files:
         if root := places.found(places.public(name), files):
             return root
@@ -110,7 +111,7 @@ def _root(name: str, files: places.Files | None, place: Any) -> Path:
         )
     if not rest:
         raise ZooError(f"data.name is {name!r}; give a path after it, as in file:reviews.csv.")
-    return Path(os.path.expanduser(rest))
+    return expanded(rest)
 
 
 def _lists(root: Path) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 from zoo.data import files
 from zoo.data.own.parting import PARTS
 from zoo.errors import ZooError
-from zoo.home import write_text
+from zoo.home import expanded, write_text
 from zoo.integrity import sha256
 
 PREFIXES = ("file:", "imagefolder:", "hf:", "memory:")
@@ -41,7 +41,7 @@ def public(name: str) -> str:
     prefix, rest = split_name(name)
     if prefix not in ("file", "imagefolder"):
         return name
-    return f"{prefix}:{Path(os.path.expanduser(rest)).resolve().name if rest not in ('', '/') else 'data'}"
+    return f"{prefix}:{expanded(rest).resolve().name if rest not in ('', '/') else 'data'}"
 
 
 def parts_of(root: Path) -> dict[str, list[Path]]:
@@ -107,7 +107,7 @@ def found(name: str, known: Files) -> Path | None:
     with suppress(OSError, ValueError, TypeError):
         candidates.append(Path(json.loads(_kept(name, known).read_text(encoding="utf-8"))))
     if root := os.environ.get("ZOO_DATA"):
-        base = Path(os.path.expanduser(root))
+        base = expanded(root)
         candidates.append(base / rest)
         if prefix == "file" and len(known) == 1:
             ((_, only),) = known.items()
