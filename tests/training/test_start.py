@@ -12,7 +12,8 @@ from safetensors.torch import load_file
 import zoo
 
 pytestmark = pytest.mark.usefixtures("tiny_reviews", "tiny_prices")
-NGRAMS = {"model_args.ngrams": 512, "model_args.ngram_penalty": 1e-3}
+EPOCH: dict[str, Any] = {"train.epochs": 1}
+NGRAMS: dict[str, Any] = {"model_args.ngrams": 512, "model_args.ngram_penalty": 1e-3}
 
 
 def tensors(run: zoo.Run) -> dict[str, torch.Tensor]:
@@ -20,8 +21,8 @@ def tensors(run: zoo.Run) -> dict[str, torch.Tensor]:
 
 
 def test_ngrams_are_fitted_before_the_first_step_and_the_network_learns_as_without(text: Any, tmp_path: Path):
-    plain = zoo.train(text, out=tmp_path / "plain", device="cpu", **{"train.epochs": 1})
-    beside = zoo.train(text, out=tmp_path / "beside", device="cpu", **{"train.epochs": 1, **NGRAMS})
+    plain = zoo.train(text, out=tmp_path / "plain", device="cpu", **EPOCH)
+    beside = zoo.train(text, out=tmp_path / "beside", device="cpu", **NGRAMS, **EPOCH)
     ours, theirs = tensors(beside), tensors(plain)
     assert ours.pop("ngrams.weight").count_nonzero() and ours.pop("ngrams.bias") is not None
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs) and list(ours) == list(theirs)
@@ -38,7 +39,7 @@ def test_a_run_with_ngrams_goes_on_bit_for_bit(text: Any, interrupt: Any, tmp_pa
 
 
 def test_ngrams_of_a_weight_are_fitted_again_to_the_data_at_hand(text: Any, tmp_path: Path):
-    first = zoo.train(text, out=tmp_path / "first", device="cpu", **{"train.epochs": 1, **NGRAMS})
+    first = zoo.train(text, out=tmp_path / "first", device="cpu", **NGRAMS, **EPOCH)
     changes = {**NGRAMS, "train": {"steps": 1}, "init_from": str(first.folder)}
     again = zoo.train(text, out=tmp_path / "again", device="cpu", **changes)
     assert torch.equal(tensors(again)["ngrams.weight"], tensors(first)["ngrams.weight"]), (

@@ -187,7 +187,7 @@ def _replace_head(model: nn.Module, num_classes: int, scheme: str, name: str) ->
         init.apply(fresh, scheme)
     model.head = fresh.to(weight.dtype)
     if getattr(model, "ngrams", None) is not None:  # their weights are for the old labels
-        model.ngrams = None
+        model.ngrams = None  # type: ignore[assignment]
     warnings.warn(
         f"the head of {name} for {head.out_features} classes was replaced by a fresh one for {num_classes}; "
         "train it before you trust an answer.",
