@@ -338,7 +338,7 @@ def test_a_resolved_recipe_writes_every_default_out(file: Path):
         inner = getattr(kind.annotation, "model_fields", {})
         assert set(inner) <= set(written[part] or inner)
     assert written["data"]["augment"] == dict.fromkeys(
-        ("crop", "flip", "affine", "elastic", "cutout", "mixup", "progressive")
+        ("crop", "flip", "affine", "elastic", "cutout", "erase", "mixup", "progressive")
     )
     assert {".train.clip", ".evaluate.margin", ".optimizer.eps", ".data.text.truncate"} <= keys(written)
 

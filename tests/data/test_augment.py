@@ -78,6 +78,18 @@ def test_flip_mirrors_the_share_asked_for() -> None:
     assert share == pytest.approx(0.3, abs=5 * math.sqrt(0.3 * 0.7 / 10_000))
 
 
+def test_alternating_flips_show_each_image_both_ways_in_two_epochs() -> None:
+    first = augment.alternating(10_000, seed=4, p=0.3)
+    assert first.float().mean().item() == pytest.approx(0.3, abs=5 * math.sqrt(0.3 * 0.7 / 10_000))
+    assert torch.equal(first, augment.alternating(10_000, seed=4, p=0.3))
+    assert not torch.equal(first, augment.alternating(10_000, seed=5, p=0.3))
+    images = pictures(4, 3, 5, 6)
+    chosen = torch.tensor([True, False, False, True])
+    even, odd = augment.mirror(images, chosen), augment.mirror(images, ~chosen)
+    assert torch.equal(even[chosen], images[chosen].flip(-1)) and torch.equal(even[~chosen], images[~chosen])
+    assert torch.equal(odd, even.flip(-1))
+
+
 @pytest.mark.parametrize("function", [augment.crop, augment.flip])
 def test_crop_and_flip_take_the_stored_bytes(function: Callable[..., Tensor]) -> None:
     stored = (pictures(6, 3, 8, 8) * 255).to(torch.uint8)
@@ -204,6 +216,34 @@ def test_cutout(size: tuple[int, ...], side: int) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("p", [0.0, 0.5, 1.0])
+def test_erase(size: tuple[int, ...], p: float) -> None:
+    images, (n, _, height, width) = pictures(*size), size
+    low, high, ratio = 0.1, 0.5, 2.0
+    draws = seeded(2)
+    u, part, shape, y, x = (torch.rand(n, generator=draws).tolist() for _ in range(5))
+    noise = torch.randn(size, generator=draws)
+
+    def inside(i: int, row: int, column: int) -> bool:
+        area = (low + (high - low) * part[i]) * height * width
+        tall = math.exp(math.log(ratio) * (2 * shape[i] - 1))
+        rows = min(max(round(math.sqrt(area * tall)), 1), height)
+        columns = min(max(round(math.sqrt(area / tall)), 1), width)
+        top, left = int(y[i] * (height - rows + 1)), int(x[i] * (width - columns + 1))
+        return u[i] < p and top <= row < top + rows and left <= column < left + columns
+
+    expected = pixelwise(images, lambda i, c, r, k: (noise if inside(i, r, k) else images)[i, c, r, k].item())
+    assert torch.equal(augment.erase(images, seeded(2), p=p, area=(low, high), ratio=ratio), expected)
+
+
+def test_erased_rectangles_cover_the_area_asked_for_and_reach_every_corner() -> None:
+    images = torch.full((2000, 1, 20, 20), 99.0)
+    hole = augment.erase(images, seeded(), p=1.0, area=(0.1, 0.3), ratio=1.0) != 99
+    assert hole.float().mean((1, 2, 3)).mean().item() == pytest.approx(0.2, abs=0.01)
+    assert hole[:, 0].any(0).all()
+
+
+@pytest.mark.parametrize("size", SIZES)
 def test_mixup(size: tuple[int, ...]) -> None:
     images, n = pictures(*size), size[0]
     targets = torch.arange(n) % 3
@@ -243,7 +283,7 @@ def test_mixup_with_a_tiny_alpha_keeps_one_of_the_two() -> None:
 # ---- what all share
 
 
-@pytest.mark.parametrize("name", ["crop", "flip", "affine", "elastic", "cutout", "mixup"])
+@pytest.mark.parametrize("name", ["crop", "flip", "affine", "elastic", "cutout", "erase", "mixup"])
 def test_a_generator_fixes_the_outcome_and_the_input_stays(name: str) -> None:
     images = pictures(8, 3, 12, 12)
     before = images.clone()

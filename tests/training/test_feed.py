@@ -90,6 +90,21 @@ def test_augmentation_is_a_function_of_the_generator_alone():
     assert torch.equal(first, again) and not torch.equal(first, other)
 
 
+@pytest.mark.parametrize("train", [{"epochs": 4}, {"epochs": None, "steps": 40}])
+def test_alternating_flips_mirror_each_image_in_every_other_epoch(train: dict[str, Any]):
+    wanted = recipe(data={"augment": {"flip": {"alternate": True}}}, train=train)
+    feed = image.training(wanted, numbered(80), CONFIG, None, CPU)
+    epochs = []
+    for epoch in range(4):
+        shown = {}
+        for place, indices in enumerate(feed.plan(epoch)):
+            (images,), _ = feed.load(indices, torch.Generator(), (10 * epoch + place) / 40)
+            shown |= {i: pixels for i, pixels in zip(indices.tolist(), images.flatten(1).tolist(), strict=True)}
+        epochs.append([shown[i] for i in range(80)])
+    assert epochs[0] == epochs[2] and epochs[1] == epochs[3] == [pixels[::-1] for pixels in epochs[0]]
+    assert 20 < sum(round(pixels[1] * 255) == i for i, pixels in enumerate(epochs[0])) < 60
+
+
 def test_mix_parts_all_places():
     places = {mix(seed, kind, step) for seed in range(8) for kind in range(3) for step in range(200)}
     assert len(places) == 8 * 3 * 200 and all(0 <= place < 2**63 for place in places)

@@ -48,8 +48,21 @@ def _source(size: int, padding: int, mode: str, images: Tensor) -> Tensor:
 
 def flip(images: Tensor, generator: Generator, *, p: float = 0.5) -> Tensor:
     """Mirror each image left to right with probability `p`. Shapes: (N, C, H, W) of any dtype -> the same."""
-    chosen = uniform(len(images), 0.0, 1.0, images, generator) < p
+    return mirror(images, uniform(len(images), 0.0, 1.0, images, generator) < p)
+
+
+def mirror(images: Tensor, chosen: Tensor) -> Tensor:
+    """The images (N, C, H, W), those that `chosen` (N,) marks mirrored left to right."""
     return torch.where(chosen[:, None, None, None], images.flip(-1), images)
+
+
+def alternating(samples: int, seed: int, *, p: float = 0.5) -> Tensor:
+    """Which of `samples` images are mirrored in even epochs, bool (samples,): each with probability `p`.
+
+    In odd epochs it is the others. So any two epochs in a row show each image both ways, where independent flips show
+    half of the images twice the same way (Jordan 2024, 94% on CIFAR-10 in 3.29 Seconds on a Single GPU, section 3.6).
+    """
+    return torch.rand(samples, generator=Generator().manual_seed(seed)) < p
 
 
 def affine_matrices(
@@ -127,6 +140,38 @@ def cutout(images: Tensor, generator: Generator, *, size: int = 8, fill: float =
     column = torch.arange(width, device=images.device)
     hole = ((row >= top) & (row < top + size))[:, :, None] & ((column >= left) & (column < left + size))[:, None, :]
     return images.masked_fill(hole[:, None], fill)
+
+
+def erase(
+    images: Tensor,
+    generator: Generator,
+    *,
+    p: float = 0.5,
+    area: tuple[float, float] = (0.02, 0.33),
+    ratio: float = 3.3,
+) -> Tensor:
+    """Fill a random rectangle of each image with noise, with probability `p` (Zhong et al. 2020, Random Erasing).
+
+    The rectangle covers a part of the image from the range `area`, lies inside the image, and is up to `ratio` times as
+    high as wide or as wide as high (the logarithm of that is uniform); a side is cut to the image's. Each pixel and
+    channel gets its own draw from N(0, 1), which on normalised images is noise with the data's mean and deviation.
+
+    Shapes: (N, C, H, W) float -> the same.
+    """
+    n, _, height, width = images.shape
+    chosen = uniform(n, 0.0, 1.0, images, generator) < p
+    size = uniform(n, *area, images, generator) * (height * width)
+    shape = torch.exp(uniform(n, -math.log(ratio), math.log(ratio), images, generator))
+    high = (size * shape).sqrt().round().clamp(1, height)
+    wide = (size / shape).sqrt().round().clamp(1, width)
+    top = (uniform(n, 0.0, 1.0, images, generator) * (height - high + 1)).floor()
+    left = (uniform(n, 0.0, 1.0, images, generator) * (width - wide + 1)).floor()
+    row = torch.arange(height, device=images.device)
+    column = torch.arange(width, device=images.device)
+    inside = (row >= top[:, None]) & (row < (top + high)[:, None]) & chosen[:, None]
+    hole = inside[:, :, None] & ((column >= left[:, None]) & (column < (left + wide)[:, None]))[:, None, :]
+    noise = torch.randn(images.shape, generator=generator, device=images.device, dtype=images.dtype)
+    return torch.where(hole[:, None], noise, images)
 
 
 def mixup(

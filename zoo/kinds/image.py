@@ -13,7 +13,8 @@ from zoo import registry
 from zoo.data import DataSet, Split
 from zoo.errors import ZooError
 from zoo.kinds import Described, Kind
-from zoo.kinds.feed import Feed, Inputs, shuffled_batches
+from zoo.kinds.augment import alternating
+from zoo.kinds.feed import Feed, Inputs, mix, shuffled_batches
 from zoo.kinds.pictures import read_batches, stream
 from zoo.kinds.transforms import augmented, check_augment, normalize
 from zoo.recipes import Recipe
@@ -44,12 +45,21 @@ def training(
     recipe: Recipe, split: Split, config: dict[str, Any], tokenizer: Path | None, device: torch.device
 ) -> Feed:
     targets, settings = split.targets.to(device), config["input"]
+    flip = recipe.data.augment.flip
+    first = None
+    if flip and flip.alternate:
+        first = alternating(len(targets), mix(recipe.train.seed, 3), p=flip.p).to(device)
+    batches = max(1, len(targets) // recipe.data.batch_size)
+    total = recipe.train.steps or batches * (recipe.train.epochs or 0)
 
     def augment(images: Tensor, indices: Tensor, generator: Generator, progress: float) -> tuple[Inputs, Tensor]:
         labels = len(config["labels"])
-        x, y = augmented(
-            images, targets.index_select(0, indices), settings, recipe.data.augment, generator, progress, labels
-        )
+        truth = targets.index_select(0, indices)
+        mirrored = None
+        if first is not None:
+            odd = round(progress * total) // batches % 2 == 1
+            mirrored = first.index_select(0, indices) ^ odd
+        x, y = augmented(images, truth, settings, recipe.data.augment, generator, progress, labels, mirrored)
         return (x,), y
 
     if isinstance(split.inputs, list):

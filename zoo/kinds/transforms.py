@@ -48,16 +48,19 @@ def augmented(
     generator: Generator,
     progress: float,
     num_classes: int,
+    mirrored: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """A stored batch as the model shall see it in training.
 
     Order: crop and flip on the stored pixels, warp in their own range (outside is black), normalise, shrink, cut out,
-    mix. `progress` in [0, 1) is how much of the training is done. Targets come back as class probabilities where
-    mix-up is on.
+    erase, mix. `progress` in [0, 1) is how much of the training is done. `mirrored` (N,) says which images are flipped
+    where flips alternate. Targets come back as class probabilities where mix-up is on.
     """
     if recipe.crop:
         images = A.crop(images, generator, padding=recipe.crop.padding, mode=recipe.crop.mode)
-    if recipe.flip:
+    if mirrored is not None:
+        images = A.mirror(images, mirrored)
+    elif recipe.flip:
         images = A.flip(images, generator, p=recipe.flip.p)
     if recipe.affine or recipe.elastic:
         images = images.to(torch.float32)
@@ -71,6 +74,9 @@ def augmented(
             images = F.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
     if recipe.cutout:
         images = A.cutout(images, generator, size=recipe.cutout.size)
+    if recipe.erase:
+        low, high = recipe.erase.area
+        images = A.erase(images, generator, p=recipe.erase.p, area=(low, high), ratio=recipe.erase.ratio)
     if recipe.mixup:
         images, targets = A.mixup(images, targets, generator, num_classes=num_classes, alpha=recipe.mixup.alpha)
     return images, targets

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from zoo.recipes.base import Count, Fraction, NotNegative, Positive, Strict
 
@@ -17,9 +17,11 @@ class Crop(Strict):
 
 
 class Flip(Strict):
-    """Mirror left to right with probability p."""
+    """Mirror left to right with probability p; with `alternate` that is the first epoch's draw, and each epoch mirrors
+    the images that the one before did not."""
 
     p: Annotated[float, Field(ge=0, le=1)] = 0.5
+    alternate: bool = False
 
 
 class Affine(Strict):
@@ -42,6 +44,22 @@ class Cutout(Strict):
     """A square of size pixels set to the mean."""
 
     size: Count = 8
+
+
+class Erase(Strict):
+    """With probability p a rectangle of noise on a part of the image from the range `area`, up to `ratio` times as high
+    as wide or as wide as high."""
+
+    p: Annotated[float, Field(ge=0, le=1)] = 0.5
+    area: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=2, max_length=2)] = [0.02, 0.33]
+    ratio: Annotated[float, Field(ge=1, le=100)] = 3.3
+
+    @field_validator("area")
+    @classmethod
+    def _in_order(cls, area: list[float]) -> list[float]:
+        if area[0] > area[1]:
+            raise ValueError(f"the smallest part {area[0]} is above the largest {area[1]}; swap them")
+        return area
 
 
 class Mixup(Strict):
@@ -72,6 +90,7 @@ class Augment(Strict):
     affine: Affine | None = None
     elastic: Elastic | None = None
     cutout: Cutout | None = None
+    erase: Erase | None = None
     mixup: Mixup | None = None
     progressive: Progressive | None = None
 
