@@ -13,7 +13,6 @@ from torch import Tensor
 from zoo import display, registry
 from zoo._create import is_model_name
 from zoo.bundles.format import Bundle
-from zoo.bundles.index import Entry
 from zoo.bundles.record import values
 from zoo.construct import skeleton
 from zoo.errors import ZooError, unknown
@@ -110,19 +109,19 @@ def list_models(
             raise unknown("task", task, registry.TASKS)
         found = [name for name in found if registry.get(name).task == task]
     if dataset is not None:
-        trained = {model_of(name) for name in (*_entries(), *_recipes()) if _is_for(name, dataset)}
+        trained = {model_of(name) for name in (*_weights(), *_recipes()) if _is_for(name, dataset)}
         if not trained:
             _check_data(dataset)
         found = [name for name in found if name in trained]
     if pretrained is not None:
-        published = {model_of(name) for name in _entries()}
+        published = {model_of(name) for name in _weights()}
         found = [name for name in found if (name in published) == pretrained]
     return found
 
 
 def list_weights(pattern: str | Iterable[str] | None = None) -> list[str]:
     """Names of the weights in the sources that fit the glob, or one of several, in natural order; all by default."""
-    return sorted(_filtered(_entries(), _patterns(pattern)), key=natural)
+    return sorted(_filtered(_weights(), _patterns(pattern)), key=natural)
 
 
 def _patterns(given: str | Iterable[str] | None) -> list[str]:
@@ -170,17 +169,19 @@ def info(name: str | os.PathLike[str]) -> ModelInfo:
     if not is_model_name(name):
         return _weight(sources.find(name))
     if not registry.is_known(name):
-        raise unknown("model", name, [*registry.names(), *_entries()])  # it may be a weight's tag, without its model
+        raise unknown("model", name, [*registry.names(), *_weights()])  # it may be a weight's tag, without its model
     return _model(name)
 
 
 def _model(name: str, **weight: Any) -> ModelInfo:
+    from zoo import sources
+
     model = registry.get(name)
     if "num_parameters" not in weight:
         built = skeleton(name, {})
         weight["num_parameters"] = sum(parameter.numel() for parameter in built.parameters())
     weight.setdefault("input_shape", model.input_shape)
-    mine = {weight: entry for weight, entry in _entries().items() if model_of(weight) == name}
+    mine = [weight for weight in _weights() if model_of(weight) == name]
     return ModelInfo(
         name=name,
         task=model.task,
@@ -188,7 +189,7 @@ def _model(name: str, **weight: Any) -> ModelInfo:
         source=model.source,
         init=model.init,
         weights=sorted(mine, key=natural),
-        default=next((weight for weight, entry in mine.items() if entry.default), None),
+        default=sources.default_of(name),
         recipes=[recipe for recipe in _recipes() if model_of(recipe) == name],
         **weight,
     )
@@ -228,15 +229,11 @@ def _written(tensor: Tensor) -> str:
     return f"torch.{filled}({sides}, dtype=torch.int64)"
 
 
-def _entries() -> dict[str, Entry]:
-    """Every weight of every source; the first source that lists a name wins."""
+def _weights() -> list[str]:
+    """Every weight of every source, once."""
     from zoo import sources
 
-    found: dict[str, Entry] = {}
-    for source in sources.sources():
-        for name, entry in source.read_index().items():
-            found.setdefault(name, entry)
-    return found
+    return sources.names()
 
 
 def _is_for(name: str, dataset: str) -> bool:

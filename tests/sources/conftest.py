@@ -20,6 +20,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from zoo import publishing
 from zoo.bundles.index import Entry, entry_of, write_index
 from zoo.recipes import load_recipe
 from zoo.sources import finding
@@ -34,6 +35,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ZOO_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(finding, "PACKAGE", tmp_path / "no package")
+    # The runs here are drawn, not trained, so that a dozen fit into a second; test_publishing.py has one that is real.
+    monkeypatch.setattr(publishing, "check_measured", lambda bundle: None)
     return tmp_path / "home"
 
 

@@ -70,7 +70,7 @@ def test_a_source_with_one_weight_needs_no_name(shelf: Path):
         ("resnet18", "'resnet18' has no published weight"),
         ("./nowhere", "there is no folder nowhere"),
         ("~nosuchuser/weight", "there is no folder ~nosuchuser/weight"),
-        ("s3://bucket/zoo", "not a source that can be read"),
+        ("gopher://host/zoo", "not a source that can be read"),
         ("hf://only-an-owner", "hf://OWNER/REPO"),
         ("http://example.org/zoo/mlp.digits_v1", "use https://"),
         ("http://127.0.0.1.example.org/mlp.digits_v1", "use https://"),

@@ -19,8 +19,8 @@ import pytest
 
 from zoo.errors import ZooError
 from zoo.publishing import publish
-from zoo.sources import find, pull
-from zoo.sources.https import TIMEOUT, Https
+from zoo.sources import find, net, pull
+from zoo.sources.https import Https
 
 NAME = "mlp.digits_v1"
 
@@ -89,11 +89,13 @@ def test_without_a_network_the_source_is_named(closed_port: int, home: Path):
 
 
 def test_a_source_that_never_answers_is_given_up(home: Path, monkeypatch: pytest.MonkeyPatch):
-    assert TIMEOUT <= 10
-    monkeypatch.setattr("zoo.sources.https.TIMEOUT", 0.1)
+    assert net.ANSWER <= 10
+    monkeypatch.setattr(net, "ANSWER", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/zoo"
-        with pytest.raises(ZooError, match=rf"^{url}/index\.json cannot be reached \(timed out\); check the network"):
+        with pytest.raises(
+            ZooError, match=rf"^{url}/index\.json cannot be reached \(no answer in 0\.2 s\); check the network"
+        ):
             find(f"{url}/{NAME}")
     assert not home.exists()
 
@@ -142,7 +144,7 @@ def test_an_index_that_is_none_is_refused(served: SimpleNamespace, text: str, ho
 
 
 def test_an_index_without_end_is_refused(served: SimpleNamespace, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("zoo.sources.https.INDEX_LIMIT", 100)
+    monkeypatch.setattr("zoo.sources.index.LIMIT", 100)
     with pytest.raises(ZooError, match="longer than 100 bytes"):
         find(f"{served.zoo}/{NAME}")
 

@@ -97,19 +97,21 @@ def test_a_file_that_is_not_what_the_index_says_is_not_kept(hub: HubServer, make
 
 
 def test_two_who_publish_at_once_do_not_mix(hub: HubServer, make_run, monkeypatch: pytest.MonkeyPatch):
-    from zoo.sources.hub import Hub
+    from zoo.sources.hf import Hub
 
-    create = Hub.create
+    begin, lost = Hub.begin, []
 
-    def create_then_lose(self: Hub):
-        found = create(self)
-        hub.repositories[REPO].commit("someone was faster", {"notes.txt": b""})
+    def begin_then_lose(self: Hub):
+        found = begin(self)
+        if not lost:
+            lost.append(hub.repositories[REPO].commit("someone was faster", {"notes.txt": b""}))
         return found
 
-    monkeypatch.setattr(Hub, "create", create_then_lose)
-    with pytest.raises(ZooError, match="answered 412"):
-        publish(make_run(), URL)
-    assert "index.json" not in hub.repositories[REPO].commits[-1][2]
+    monkeypatch.setattr(Hub, "begin", begin_then_lose)
+    assert publish(make_run(), URL) == "mlp.digits_v1"
+    messages = [message for _, message, _ in hub.repositories[REPO].commits]
+    assert messages == ["initial commit", "someone was faster", "Publish mlp.digits_v1"]
+    assert "notes.txt" in hub.repositories[REPO].commits[-1][2]
 
 
 def test_errors_of_the_hub_are_one_sentence(hub: HubServer, make_run, monkeypatch: pytest.MonkeyPatch):

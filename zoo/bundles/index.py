@@ -1,6 +1,9 @@
 """The index: which weights there are, and the SHA-256 and size of every file of theirs.
 
-    {"schema": 1, "weights": {NAME: {"default": bool, "files": {FILE: {"sha256": ..., "size": ...}}}}}
+    {"schema": 1, "weights": {NAME: {"default": bool, "files": {FILE: {"sha256": ..., "size": ...}}, "list": {...}}}}
+
+"list", which may be absent, is what a list shows of the weight (`zoo.bundles.facts`). How large indexes are kept, and
+read part by part, is in `zoo.sources.index`.
 
 It comes from wherever a source is, so nothing in it is believed before it was looked at: its names become paths.
 """
@@ -10,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,13 @@ SCHEMA = 1
 TENSORS = "model.safetensors"
 REQUIRED = (TENSORS, "config.json", "recipe.yaml", "metrics.json")
 FILES = (*REQUIRED, "log.csv", "tokenizer.json", "README.md")
+_MOST_FILES = 256  # of one weight; a large model's tensors may lie in many
+_MOST_BYTES = 64 << 20  # of any file but the tensors
+_FACTS: dict[str, Any] = {
+    **dict.fromkeys(("task", "data", "metric"), str),
+    **dict.fromkeys(("mean", "std"), (float, int)),
+    **dict.fromkeys(("n", "parameters", "bytes"), int),
+}
 
 
 @dataclass(frozen=True)
@@ -35,11 +45,15 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class Entry:
-    """One weight of an index. `default` marks the one that `pretrained=True` means for its model."""
+    """One weight of an index. `default` marks the one that `pretrained=True` means for its model.
+
+    `facts` is what a list shows of it, as far as the index says.
+    """
 
     name: str
     default: bool
     files: dict[str, FileRecord]
+    facts: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 def read_index(source: Path | str) -> dict[str, Entry]:
@@ -49,11 +63,15 @@ def read_index(source: Path | str) -> dict[str, Entry]:
     model has two defaults.
     """
     where = str(source) if isinstance(source, Path) else "the index"
-    content = parse_json(read_text(source) if isinstance(source, Path) else source, where)
+    return flat_entries(parse_json(read_text(source) if isinstance(source, Path) else source, where), where)
+
+
+def flat_entries(content: Mapping[str, Any], where: str) -> dict[str, Entry]:
+    """The weights of a parsed index of schema 1 by name; `ZooError` that names `where` if it is not one."""
     if type(content.get("schema")) is not int or content["schema"] != SCHEMA:  # for Python, True is 1
         raise ZooError(f"{where} has schema {content.get('schema')!r} where this zoo reads {SCHEMA}; upgrade the zoo.")
     weights = _object(content.get("weights"), "weights", where)
-    entries = {name: _entry(name, value, where) for name, value in weights.items()}
+    entries = {name: entry_from(name, value, where) for name, value in weights.items()}
     defaults: dict[str, str] = {}
     for name in (name for name, entry in entries.items() if entry.default):
         first = defaults.setdefault(model_of(name), name)
@@ -63,15 +81,18 @@ def read_index(source: Path | str) -> dict[str, Entry]:
 
 
 def write_index(path: Path, entries: Mapping[str, Entry]) -> None:
-    """Write the index, sorted by name, whole or not at all."""
-    weights = {
-        name: {
-            "default": entry.default,
-            "files": {file: {"sha256": r.sha256, "size": r.size} for file, r in sorted(entry.files.items())},
-        }
-        for name, entry in sorted(entries.items())
-    }
+    """Write an index of schema 1, sorted by name, whole or not at all."""
+    weights = {name: entry_to(entry) for name, entry in sorted(entries.items())}
     write_text(path, json.dumps({"schema": SCHEMA, "weights": weights}, indent=1) + "\n")
+
+
+def entry_to(entry: Entry) -> dict[str, Any]:
+    """A weight as an index has it."""
+    content: dict[str, Any] = {
+        "default": entry.default,
+        "files": {file: {"sha256": r.sha256, "size": r.size} for file, r in sorted(entry.files.items())},
+    }
+    return {**content, "list": dict(entry.facts)} if entry.facts else content
 
 
 def entry_of(folder: Path, name: str, default: bool) -> Entry:
@@ -98,7 +119,8 @@ def parse_json(text: str, where: str) -> dict[str, Any]:
         raise ZooError(f"{where} is not JSON ({place}); fetch or publish it anew.") from error
 
 
-def _entry(name: str, value: Any, where: str) -> Entry:
+def entry_from(name: str, value: Any, where: str) -> Entry:
+    """The weight that an index, or what repeats a part of one, has under `name`; `ZooError` if it cannot be one."""
     if not is_weight_name(name):
         raise ZooError(f"{where} names the weight {name!r}, which does not read <model>.<tag>_v<N>; ask its publisher.")
     value = _object(value, name, where)
@@ -111,7 +133,22 @@ def _entry(name: str, value: Any, where: str) -> Entry:
         raise ZooError(f"{where}, {name}: 'default' is {default!r} where true or false is expected; ask its publisher.")
     if missing := [file for file in REQUIRED if file not in files]:
         raise ZooError(f"{where} lists {name} without {', '.join(missing)}; ask its publisher to mend it.")
-    return Entry(name, default, files)
+    if len(files) > _MOST_FILES:
+        raise ZooError(f"{where} lists {len(files):,} files for {name}, which no bundle has; do not use it.")
+    for file, record in files.items():
+        if record.size > _MOST_BYTES and not file.endswith(".safetensors"):
+            raise ZooError(f"{where} lists {file} of {name} with {record.size:,} bytes; do not use it.")
+    return Entry(name, default, files, _facts(value.get("list")))
+
+
+def _facts(value: Any) -> dict[str, Any]:
+    """What is known and of the right type; a list is for looking at, and nobody is kept from a weight by it."""
+    given = value if isinstance(value, dict) else {}
+    return {
+        key: given[key]
+        for key, kind in _FACTS.items()
+        if isinstance(given.get(key), kind) and not isinstance(given[key], bool)
+    }
 
 
 def _record(file: str, value: Any, where: str) -> FileRecord:

@@ -220,7 +220,7 @@ def from_hub(place: str) -> Path:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     from zoo.home import offline
-    from zoo.sources.hub import hub_errors
+    from zoo.sources.hf import hub_errors
 
     name, _, revision = place.partition("@")
     api, wanted = HfApi(endpoint=os.environ.get("HF_ENDPOINT")), {"repo_type": "dataset", "revision": revision or None}

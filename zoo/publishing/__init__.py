@@ -1,31 +1,33 @@
-"""From a finished run to a weight that others can find: into a folder, or to the Hugging Face Hub."""
+"""From a finished run to a weight that others can find: in a folder, on the Hugging Face Hub, in a bucket."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import shutil
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zoo.bundles.facts import facts_of
 from zoo.bundles.format import Bundle
-from zoo.bundles.index import FILES, TENSORS, Entry, FileRecord, read_index, write_index
+from zoo.bundles.index import FILES, TENSORS, Entry, FileRecord
 from zoo.check import check_parameters, check_schema, is_number
 from zoo.errors import ZooError
-from zoo.home import expanded, locked
 from zoo.integrity import sha256
 from zoo.names import is_weight_name, model_of
 from zoo.publishing.merge import merge_metrics
 from zoo.publishing.provenance import check_own, recipe_of
 from zoo.reports import check_of, read_reports, short
+from zoo.sources import cache
 from zoo.sources.finding import find
-from zoo.sources.folder import copy_bundle
-from zoo.sources.hub import Hub
+from zoo.sources.index import Flat, Index
+from zoo.sources.place import Shelf, shelf
+from zoo.sources.progress import progress
 
 CARD = "README.md"
 
@@ -45,8 +47,10 @@ def publish(
     recipe that differ in train.seed alone: the bytes of the first are shipped, and the metrics tell mean and spread
     over all. A run gets its model card here, and a bundle under another name a new one.
 
-    `to` is a folder (TO/<weight>/ and TO/index.json, where the first weight of a model becomes its default) or
-    hf://OWNER/REPO (created where needed; it holds one weight, published in one commit). Without `name` a bundle keeps
+    `to` is a folder or a bucket such as s3://BUCKET/PATH (TO/<weight>/ and TO/index.json, where the first weight of a
+    model becomes its default), or hf://OWNER/REPO (created if it is not there; it holds one weight, published in one
+    commit). The index changes last and in one step, so whoever stops half-way leaves the place as it was, and the same
+    call finishes what is there; any number may publish to one place at once. Without `name` a bundle keeps
     its own and a run becomes the next version of its recipe: the recipe mlp.digits makes mlp.digits_v1, then _v2. A run
     of one of the zoo's recipes with changed settings needs a name. What is there already with the same bytes stays as
     it is.
@@ -59,6 +63,8 @@ def publish(
 
     `reports` are folders that `zoo reproduce --out` wrote for these very bytes, on any machine; the card shows them.
 
+    A run's tensors are loaded and, if its data are at hand, measured again before anybody else sees them.
+
     Raises `ZooError` where a run is unfinished, was not measured on the test split, says of itself what is not so (see
     `zoo.check`), has the recipe of another model, or differs from the first in more than the seed; where a
     baseline is no finite number, or in no metric of the run; where a name is needed, or holds other bytes, since those
@@ -68,19 +74,30 @@ def publish(
     if not bundles:
         raise ZooError("there is nothing to publish; give a run.")
     if not isinstance(to, str | os.PathLike):
-        raise ZooError(f"{to!r} is no place to publish to; give a folder or hf://OWNER/REPO.")
+        raise ZooError(f"{to!r} is no place to publish to; give a folder, hf://OWNER/REPO or s3://BUCKET/PATH.")
     destination = os.fspath(to)
     with tempfile.TemporaryDirectory() as scratch:
         draft = _draft(bundles, Path(scratch), _read_baselines(baselines), list(notes), list(reports))
-        if destination.startswith("hf://"):
-            return _to_hub(Hub.parse(destination), draft, name)
-        if "://" in destination:
-            raise ZooError(f"{destination} cannot be published to; give a folder or hf://OWNER/REPO.")
-        return _to_folder(expanded(destination), draft, name)
+        return _put(shelf(destination), draft, name)
 
 
 def _bundle(run: Any) -> Bundle:
     return run if isinstance(run, Bundle) else find(getattr(run, "folder", run))
+
+
+def check_measured(bundle: Bundle) -> None:
+    """Raise `ZooError` unless the run's tensors give its metrics; warn if the data to measure them are not at hand."""
+    from zoo import _reproduce, data
+
+    name, other = recipe_of(bundle).data.name, False
+    with suppress(ZooError):  # what cannot be read cannot be measured on, and the next step says so
+        other = data.at_hand(name) and data.load(name).fingerprint != bundle.metrics["data"]["fingerprint"]
+    if other:
+        said = f"metrics were not measured again: {name} at hand has another fingerprint than the run's data."
+    else:
+        said = _reproduce._metrics(bundle)
+    if said:
+        warnings.warn(f"{bundle.folder}: {said}", stacklevel=2)
 
 
 def _read_baselines(given: Mapping[str, Any] | str | os.PathLike[str] | None) -> dict[str, Any]:
@@ -144,6 +161,8 @@ def _draft(
         check_schema(bundle)
     check_parameters(first)
     metrics = merge_metrics(bundles)
+    if first.entry is None:
+        check_measured(first)
     for name, baseline in baselines.items():
         if baseline.get("metric", next(iter(metrics["metrics"]))) not in metrics["metrics"]:
             raise ZooError(
@@ -165,69 +184,54 @@ def _draft(
     return _Draft(first, files, metrics, scratch)
 
 
-def _to_folder(root: Path, draft: _Draft, name: str | None) -> str:
-    lock, path = root / ".index.lock", root / "index.json"
-    if not root.exists():
-        _entry(draft, name, {})  # before the lock makes the folder, which a refusal would leave behind
-    try:
-        with locked(lock):  # whoever publishes at the same time must see this weight in the index
-            try:
-                index = read_index(path) if path.is_file() else {}
-                entry, files = _entry(draft, name, index)
-                if entry.name not in index:
-                    _add(root, entry, files, index)
-            finally:
-                with suppress(OSError):  # the folder may be shipped; where another process has it open it stays
-                    lock.unlink()
-    except OSError as error:
-        raise ZooError(f"{root} cannot be written ({error.strerror or error}); choose another folder.") from error
-    return entry.name
+def _put(place: Shelf, draft: _Draft, name: str | None) -> str:
+    """Publish to a place: name the weight by what is there, put it there, and start over if somebody was faster."""
+    while True:
+        raw, stamp = place.begin()
+        index = Flat() if raw is None else cache.parsed(place, raw)
+        entry, files = _entry(place, draft, name, index)
+        if index.get(entry.name):
+            return entry.name
+        if place.holds_one and index.names:
+            held = ", ".join(index.names)
+            raise ZooError(f"{place.url} holds {held}, and a repository holds one weight; publish to another.")
+        change = index.add(entry)
+        paths = {place.path_of(entry.name, file): path for file, path in files.items()}
+        size = sum(record.size for record in entry.files.values())
+        with progress(f"publishing {entry.name}", size, f" to {place.url}") as tell:
+            if place.replace(entry.name, {**paths, **change.files}, change.root, stamp, tell, change.drop):
+                return entry.name
 
 
-def _add(root: Path, entry: Entry, files: Mapping[str, Path], index: Mapping[str, Entry]) -> None:
-    """Put the weight into the folder and then, when it is whole, into the index."""
-    was_there = (root / entry.name).exists()
-    folder = copy_bundle(files, entry, root)
-    try:
-        write_index(root / "index.json", {**index, entry.name: entry})
-    except OSError:
-        if not was_there:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
+def _entry(place: Shelf, draft: _Draft, name: str | None, index: Index) -> tuple[Entry, dict[str, Path]]:
+    """The weight's entry and files under the name it gets; an entry of `index` if that has the very same files.
 
-
-def _to_hub(hub: Hub, draft: _Draft, name: str | None) -> str:
-    if hub.revision:
-        raise ZooError(f"{hub.url} names a revision, which is there to read; publish to hf://{hub.repo}.")
-    head, index = hub.create()
-    entry, files = _entry(draft, name, index)
-    if entry.name in index:
-        return entry.name
-    if index:
-        raise ZooError(f"{hub.url} holds {', '.join(index)}, and a repository holds one weight; publish to another.")
-    write_index(draft.scratch / "index.json", {entry.name: entry})
-    hub.commit({**files, "index.json": draft.scratch / "index.json"}, f"Publish {entry.name}", head)
-    return entry.name
-
-
-def _entry(draft: _Draft, name: str | None, index: Mapping[str, Entry]) -> tuple[Entry, dict[str, Path]]:
-    """The weight's entry and files under the name it gets; an entry of `index` where that has the very same files.
-
-    Raises `ZooError` where the name cannot be a weight of this model, and where `index` has other bytes under it.
+    Raises `ZooError` if the name cannot be a weight of this model, and if `index` has other bytes under it.
     """
     model = draft.bundle.config["model"]
-    name = name or _own_name(draft.bundle) or _next_name(draft, model, index)
+    wanted = name or _own_name(draft.bundle)
+    name = wanted or _next_name(place, draft, model, index)
     if not is_weight_name(name) or model_of(name) != model:
         raise ZooError(f"{name!r} cannot be the name of this weight; give one that reads {model}.<tag>_v<N>.")
     files = draft.named(name)
-    if name in index:
-        if index[name].files != _records(files):
+    records = _records(files)
+    there = index.get(name)
+    if there or (wanted and not place.claim(name, records)):
+        if there and there.files == records:
+            return there, files
+        stem, _, _ = name.rpartition("_v")
+        free = f"{stem}_v{max(_versions(stem, index), default=0) + 1}"
+        if there:
             raise ZooError(
-                f"{name} is published with other bytes, and those of a weight never change; give a new name."
+                f"{name} is published with other bytes, and those of a weight never change; give a new name, "
+                f"such as {free}."
             )
-        return index[name], files
-    is_first = not any(entry.default and model_of(entry.name) == model for entry in index.values())
-    return Entry(name, is_first, _records(files)), files
+        raise ZooError(
+            f"{place.url} exists with something else under {name}, which no index lists; remove it, or give another "
+            "name."
+        )
+    facts = facts_of(draft.bundle.config, draft.metrics, records)
+    return Entry(name, index.default(model) is None, records, facts), files
 
 
 def _own_name(bundle: Bundle) -> str | None:
@@ -239,17 +243,31 @@ def _own_name(bundle: Bundle) -> str | None:
     return folder if named and (bundle.folder / CARD).is_file() else None
 
 
-def _next_name(draft: _Draft, model: str, index: Mapping[str, Entry]) -> str:
-    """The first free version of the run's recipe; the one that it was published as, where that is so."""
+def _next_name(place: Shelf, draft: _Draft, model: str, index: Index) -> str:
+    """The first free version of the run's recipe; the one that it was published as, if it was."""
     recipe = str(draft.bundle.config.get("recipe") or model)
     stem = recipe if recipe.startswith(f"{model}.") else f"{model}.{recipe}"
     check_own(draft.bundle, stem)
-    versions = {int(name[len(stem) + 2 :]): name for name in index if re.fullmatch(re.escape(stem) + r"_v[0-9]+", name)}
+    versions = _versions(stem, index)
     tensors = sha256(draft.files[TENSORS])
     for name in versions.values():
-        if index[name].files[TENSORS].sha256 == tensors and index[name].files == _records(draft.named(name)):
+        entry = index.get(name)
+        if entry and entry.files[TENSORS].sha256 == tensors and entry.files == _records(draft.named(name)):
             return name
-    return f"{stem}_v{max(versions, default=0) + 1}"
+    version = max(versions, default=0) + 1
+    while is_weight_name(f"{stem}_v{version}"):
+        # One that somebody began to publish and never finished is theirs.
+        if place.claim(f"{stem}_v{version}", _records(draft.named(f"{stem}_v{version}"))):
+            break
+        version += 1
+    return f"{stem}_v{version}"
+
+
+def _versions(stem: str, index: Index) -> dict[int, str]:
+    """The published versions of a weight by number."""
+    return {
+        int(name[len(stem) + 2 :]): name for name in index.names if re.fullmatch(re.escape(stem) + r"_v[0-9]+", name)
+    }
 
 
 def _records(files: Mapping[str, Path]) -> dict[str, FileRecord]:

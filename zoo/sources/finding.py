@@ -3,38 +3,82 @@
 from __future__ import annotations
 
 import os
+import urllib.parse
+import warnings
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from zoo.bundles.format import Bundle, open_bundle
 from zoo.bundles.index import TENSORS, Entry, entry_of
 from zoo.errors import ZooError, unknown
-from zoo.home import expanded, offline
 from zoo.names import is_weight_name, model_of, text_of
-from zoo.sources import cache
-from zoo.sources.cache import Source
+from zoo.sources import cache, lockfile
 from zoo.sources.folder import PACKAGE, Folder, copy_bundle
+from zoo.sources.index import Flat, Index
+from zoo.sources.place import INDEX, Place, Unavailable, at
 
 
-def sources() -> list[Source]:
+class Found(NamedTuple):
+    """A weight in a place; `mirrors` are web roots that should have the same files."""
+
+    place: Place
+    entry: Entry
+    mirrors: tuple[str, ...] = ()
+
+
+def sources() -> list[Place]:
     """Where names are looked up, in order: what ZOO_SOURCES lists (comma-separated), then the package itself."""
     named = [text.strip() for text in os.environ.get("ZOO_SOURCES", "").split(",")]
-    package = [Folder(PACKAGE)] if (PACKAGE / "index.json").is_file() else []
-    return [*(source(text) for text in named if text), *package]
+    package = [Folder(PACKAGE)] if (PACKAGE / INDEX).is_file() else []
+    return [*(at(text) for text in named if text), *package]
 
 
-def source(text: str) -> Source:
-    """The source that an address means: `https://…`, `hf://OWNER/REPO[@REVISION]`, or a folder."""
-    if text.startswith("hf://"):
-        from zoo.sources.hub import Hub
+def indexes() -> Iterator[tuple[Place, Index]]:
+    """The sources that answer, each with its index; for each of the others there is one warning.
 
-        return Hub.parse(text)
-    if text.startswith(("https://", "http://")):
-        from zoo.sources.https import Https
+    With ZOO_LOCK there is nothing but what the lock holds.
+    """
+    if lock := lockfile.active():
+        yield Folder(PACKAGE), Flat({name: entry for name, (entry, _) in lock.weights.items()})
+        return
+    for place in sources():
+        try:
+            index = cache.read_index(place)
+        except Unavailable as error:
+            warnings.warn(f"{error} It is left out.", stacklevel=2)
+            continue
+        yield place, index
 
-        return Https(text.rstrip("/"))
-    if "://" in text:
-        raise ZooError(f"{text} is not a source that can be read; use https://, hf://OWNER/REPO or a folder.")
-    return Folder(expanded(text))
+
+def names() -> list[str]:
+    """The names of all weights in the sources, each once."""
+    return list(dict.fromkeys(name for _, index in indexes() for name in index.names))
+
+
+def default_of(model: str) -> str | None:
+    """The weight that `pretrained=True` means for the model."""
+    return next((entry.name for _, index in indexes() if (entry := index.default(model))), None)
+
+
+def rows() -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each weight of the sources with what a list shows of it: task, data, metric, mean, std, n, parameters, bytes.
+
+    It is what the index says; what that does not say of a bundle on this machine is read there, and is absent else.
+    """
+    from zoo.bundles.facts import facts_of
+
+    seen: set[str] = set()
+    for place, index in indexes():
+        for name, facts in index.rows():
+            if name in seen:
+                continue
+            seen.add(name)
+            entry = index.get(name) if not facts and isinstance(place, Folder) else None
+            if entry and isinstance(place, Folder) and place.folder_of(entry).is_dir():
+                bundle = open_bundle(place.folder_of(entry), name=name, entry=entry)
+                facts = facts_of(bundle.config, bundle.metrics, entry.files)
+            yield name, facts
 
 
 def find(name: str | os.PathLike[str]) -> Bundle:
@@ -42,18 +86,24 @@ def find(name: str | os.PathLike[str]) -> Bundle:
 
     `name` is a weight ("mnist_mlp.mnist_v1"), a model (its default weight), the path of a bundle folder or of a
     finished run, the URL of a weight (https://host/zoo/WEIGHT), or a source that holds one weight alone. Names are
-    looked up in `sources()`, the first that knows one wins. Raises `ZooError` where there is no such weight, where it
-    cannot be had, and where a file is not what the index says.
+    looked up in `sources()`, the first that knows one wins; with ZOO_LOCK they mean what the lock says. Raises
+    `ZooError` if there is no such weight, if it cannot be had, and if a file is not what the index says.
     """
     return fetched(locate(name))
 
 
-def fetched(found: Path | tuple[Source, Entry]) -> Bundle:
-    """The bundle that `locate` found, on this machine; `ZooError` where a file of it cannot be had or is damaged."""
+def fetched(found: Path | Found) -> Bundle:
+    """The bundle that `locate` found, on this machine; `ZooError` if a file of it cannot be had or is damaged."""
     if isinstance(found, Path):
         return open_bundle(found)
-    place, entry = found
-    folder = place.folder_of(entry) if isinstance(place, Folder) else cache.fill(place, entry)
+    place, entry = found.place, found.entry
+    if not isinstance(place, Folder):
+        return open_bundle(cache.fill(place, entry, lambda: _others(found)), name=entry.name, entry=entry)
+    folder = place.folder_of(entry)
+    if place != Folder(PACKAGE) and (why := _damage(folder, entry)):
+        for other in _others(found):
+            warnings.warn(f"{why} Trying {other.url} instead.", stacklevel=2)
+            return fetched(Found(other, entry))
     return open_bundle(folder, name=entry.name, entry=entry)
 
 
@@ -61,8 +111,8 @@ def pull(name: str | os.PathLike[str], to: str | os.PathLike[str] | None = None)
     """Fetch all files of a weight, check them, and return the folder that holds them.
 
     `name` is what `find` takes. Without `to` the folder lies in the cache (the package's own weights, and a path that
-    no index names, stay where they are); with it, a bundle folder TO/<weight> is made. Raises `ZooError` where
-    TO/<weight> holds something else.
+    no index names, stay where they are); with it, a bundle folder TO/<weight> is made. Raises `ZooError` if TO/<weight>
+    holds something else.
     """
     found = locate(name)
     if isinstance(found, Path):
@@ -72,81 +122,140 @@ def pull(name: str | os.PathLike[str], to: str | os.PathLike[str] | None = None)
         check_config(bundle)
         folder = bundle.tensors.parent  # nothing vouches for the rest, but for the tensors the metrics do
         entry = entry_of(folder, folder.resolve().name, False)
-    elif found[0] == Folder(PACKAGE):
-        bundle, entry = fetched(found), found[1]
+    elif found.place == Folder(PACKAGE):
+        bundle, entry = fetched(found), found.entry
         for file in entry.files:
             bundle.path(file)  # checks it
         folder = bundle.folder
     else:
-        folder, entry = cache.fill(*found), found[1]
-    return folder if to is None else copy_bundle({file: folder / file for file in entry.files}, entry, expanded(to))
+        folder, entry = cache.fill(found.place, found.entry, lambda: _others(found)), found.entry
+    if to is None:
+        return folder
+    return copy_bundle({file: folder / file for file in entry.files}, entry, Path(os.path.expanduser(to)))
 
 
-def locate(name: str | os.PathLike[str]) -> Path | tuple[Source, Entry]:
+def locate(name: str | os.PathLike[str]) -> Path | Found:
     """The source and entry that a name means, or the bundle folder that no index names; `ZooError` if it means none."""
     name = text_of(name)
     if not name:
         raise ZooError("the name of a weight is empty; give a weight, a model or the path of a bundle.")
+    lock = lockfile.active()
     if "://" in name:
+        if lock:
+            raise lock.refusal(name)
         return _at_url(name)
-    path = expanded(name)
+    path = Path(os.path.expanduser(name))
     if path.is_absolute() or len(path.parts) != 1 or name.startswith((".", "~")) or name.endswith(("/", os.sep)):
         return _at_path(path)
-    known: dict[str, Entry] = {}
+    if lock:
+        entry, source = lock.find(name)
+        return Found(Folder(PACKAGE) if source == lockfile.PACKAGE else at(source), entry)
+    return _by_name(name, path)
+
+
+def _by_name(name: str, path: Path) -> Path | Found:
+    known: list[str] = []
+    problems: list[ZooError] = []
     for place in sources():
-        index = place.read_index()
-        entry = index.get(name) or next((e for e in index.values() if e.default and model_of(e.name) == name), None)
+        try:
+            index = cache.read_index(place)
+            entry = index.get(name) if is_weight_name(name) else index.default(name)
+        except Unavailable as error:
+            problems.append(error)
+            continue
         if entry:
-            return place, entry
-        known |= index
+            for problem in problems:
+                warnings.warn(f"{problem} {entry.name} is taken from {place.url}.", stacklevel=2)
+            _tell_if_shadowing(place, entry)
+            return Found(place, entry, index.mirrors)
+        known += index.names if isinstance(index, Flat) else []
     if os.path.isdir(path):
         return _at_path(path)
-    raise _absent(name, known)
+    raise _absent(name, known, problems)
 
 
-def _absent(name: str, known: dict[str, Entry]) -> ZooError:
+def _tell_if_shadowing(place: Place, entry: Entry) -> None:
+    """A source may list a weight of the package under the same name; whoever loads it should know."""
+    package = Folder(PACKAGE)
+    if place == package or not (PACKAGE / INDEX).is_file():
+        return
+    own = cache.read_index(package).get(entry.name)
+    if own and own.files != entry.files:
+        warnings.warn(
+            f"{entry.name} is taken from {place.url}, which ZOO_SOURCES names before the package, and is not the "
+            "package's weight of that name.",
+            stacklevel=2,
+        )
+
+
+def _others(found: Found) -> Iterator[Place]:
+    """Further places that have the very files of a weight: mirrors, and the other sources that list it."""
+    yield from (at(mirror) for mirror in found.mirrors)
+    for place in sources():
+        if place == found.place:
+            continue
+        try:
+            entry = cache.read_index(place).get(found.entry.name)
+        except Unavailable:
+            continue
+        if entry and entry.files == found.entry.files:
+            yield place
+
+
+def _damage(folder: Path, entry: Entry) -> str:
+    """What is wrong with a bundle on this machine, "" if nothing is."""
+    from zoo.integrity import check_file
+
+    for file, record in entry.files.items():
+        try:
+            check_file(folder / file, record.sha256, record.size)
+        except ZooError as error:
+            return str(error)
+    return ""
+
+
+def _absent(name: str, known: list[str], problems: list[ZooError]) -> ZooError:
     from zoo import registry
 
     weights = [weight for weight in known if model_of(weight) == name]
     if weights:
-        return ZooError(f"model {name!r} has no default weight; name one of {', '.join(weights)}.")
-    if name in registry.names():
-        return ZooError(f"model {name!r} has no published weight; train it by a recipe, or give a bundle folder.")
-    return unknown("weight", name, sorted(known))
+        error = ZooError(f"model {name!r} has no default weight; name one of {', '.join(weights)}.")
+    elif name in registry.names():
+        error = ZooError(f"model {name!r} has no published weight; train it by a recipe, or give a bundle folder.")
+    else:
+        error = unknown("weight", name, sorted(set(known)))
+    return ZooError(" ".join(map(str, [error, *problems]))) if problems else error
 
 
-def _at_url(url: str) -> tuple[Source, Entry]:
+def _at_url(url: str) -> Found:
     """The weight at ROOT/WEIGHT, or the only one of the source at `url`."""
-    root, _, last = url.rstrip("/").rpartition("/")
-    if not url.startswith("hf://") and is_weight_name(last):
-        place = source(root)
-        return place, _named(place, last)
-    place = source(url)
-    return place, _only(place)
+    head, mark, query = url.partition("?")
+    root, _, last = head.rstrip("/").rpartition("/")
+    if not url.startswith("hf://") and is_weight_name(urllib.parse.unquote(last)):
+        place = at(f"{root}{mark}{query}")
+        return _named(place, last)
+    return _only(at(url))
 
 
-def _named(place: Source, weight: str) -> Entry:
-    index = place.read_index()
-    if weight not in index:
-        raise _never_read(place) if not index and offline() else unknown("weight", weight, sorted(index))
-    return index[weight]
+def _named(place: Place, weight: str) -> Found:
+    index = cache.read_index(place)
+    entry = index.get(weight)
+    if entry is None:
+        raise unknown("weight", weight, sorted(index.names) if isinstance(index, Flat) else [])
+    return Found(place, entry, index.mirrors)
 
 
-def _only(place: Source) -> Entry:
-    entries = list(place.read_index().values())
-    if len(entries) == 1:
-        return entries[0]
-    if not entries and offline():
-        raise _never_read(place)
-    names = ", ".join(entry.name for entry in entries) or "none"
-    raise ZooError(f"{place.url} must hold one weight to be used without its name, and holds {names}; name one.")
+def _only(place: Place) -> Found:
+    index = cache.read_index(place)
+    if len(index.names) != 1:
+        some = ", ".join(index.names[:20]) or "none"
+        raise ZooError(f"{place.url} must hold one weight to be used without its name, and holds {some}; name one.")
+    entry = index.get(index.names[0])
+    assert entry is not None
+    return Found(place, entry, index.mirrors)
 
 
-def _never_read(place: Source) -> ZooError:
-    return ZooError(f"{place.url} was never read on this machine and ZOO_OFFLINE forbids the network; unset it once.")
-
-
-def _at_path(path: Path) -> Path | tuple[Source, Entry]:
+def _at_path(path: Path) -> Path | Found:
     """The folder itself, or its entry in the index beside it or in it, or the only weight of the source that it is.
 
     An index is looked for both where the folder is named and where it lies, as it may be reached by a link or be one.
@@ -154,15 +263,18 @@ def _at_path(path: Path) -> Path | tuple[Source, Entry]:
     whole = path.resolve()
     for named in (whole, path.absolute()):
         beside = Folder(named.parent)
-        if beside.has_index() and (entry := beside.read_index().get(named.name)):
-            return beside, entry
+        if beside.has_index() and (entry := cache.read_index(beside).get(named.name)):
+            return Found(beside, entry)
     if (path / TENSORS).is_file():
         within = Folder(whole)
-        entries = list(within.read_index().values()) if within.has_index() else []
-        return (within, entries[0]) if len(entries) == 1 and within.folder_of(entries[0]) == whole else path
-    if (path / "index.json").is_file():
-        place = Folder(path)
-        return place, _only(place)
+        if within.has_index():
+            index = cache.read_index(within)
+            entry = index.get(index.names[0]) if len(index.names) == 1 else None
+            if entry and within.folder_of(entry) == whole:
+                return Found(within, entry)
+        return path
+    if (path / INDEX).is_file():
+        return _only(Folder(path))
     if not path.is_dir():
         raise ZooError(f"there is no folder {path}; give the path of a bundle or the name of a weight.")
     if (path / "recipe.yaml").is_file():

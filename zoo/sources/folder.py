@@ -1,4 +1,4 @@
-"""A folder as a source: ROOT/index.json and ROOT/<weight>/FILE, or ROOT/FILE for a copy of a Hub repository.
+"""A folder as a place: ROOT/index.json and ROOT/<weight>/FILE, or ROOT/FILE for a copy of a Hub repository.
 
 The package's own bundles lie in such a folder.
 """
@@ -7,79 +7,199 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.bundles.index import TENSORS, Entry, entry_of, read_index, read_text
+from zoo.bundles.index import TENSORS, Entry, FileRecord, entry_of
 from zoo.errors import ZooError
-from zoo.home import replacing
+from zoo.home import locked, replacing
+from zoo.integrity import sha256
+from zoo.names import is_weight_name
+from zoo.sources.place import INDEX, Content, Stamp, Tell, Unavailable
 
 PACKAGE = Path(__file__).parents[1] / "pretrained"
+_STAGING = ".publishing-"
 
 
 @dataclass(frozen=True)
 class Folder:
-    """The source whose index is `root`/index.json. Its bundles are used where they lie."""
+    """The place whose index is `root`/index.json. Its bundles are used where they lie."""
 
     root: Path
+    holds_one = False
 
     @property
     def url(self) -> str:
         return str(self.root)
 
-    def read_index(self) -> dict[str, Entry]:
-        """The weights of the folder by name; `ZooError` where it has no index or one that cannot be used."""
-        path = self.root / "index.json"
-        if not path.is_file():
-            raise ZooError(
-                f"the source {self.root} holds no index.json; publish a weight to it or correct ZOO_SOURCES."
-            )
-        return read_index(path)
-
     def has_index(self) -> bool:
         """Whether the folder's index.json is an index, and not some other program's file of that name.
 
-        One that is not JSON counts: it may well be an index that was damaged, and `read_index` says so.
+        One that is not JSON counts: it may well be an index that was damaged, and reading it says so.
         """
-        path = self.root / "index.json"
+        path = self.root / INDEX
         if not path.is_file():
             return False
         try:
-            content = json.loads(read_text(path))
-        except (ValueError, RecursionError):
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
             return True
-        return isinstance(content, dict) and "weights" in content
+        return isinstance(content, dict) and ("weights" in content or "shards" in content)
 
     def folder_of(self, entry: Entry) -> Path:
         """Where the weight's files lie: in a folder of its name, or beside the index as in a repository on the Hub."""
         folder = self.root / entry.name
         return self.root if (self.root / TENSORS).is_file() and not folder.is_dir() else folder
 
-    def fetch(self, entry: Entry, file: str, dest: Path) -> None:
-        """Copy one file of a weight to `dest`, unchecked."""
-        path = self.folder_of(entry) / file
-        if not path.is_file():
-            raise ZooError(f"{path} is listed in {self.root / 'index.json'} but is not there; publish the weight anew.")
-        shutil.copyfile(path, dest)
+    def path_of(self, weight: str, file: str) -> str:
+        beside = (self.root / TENSORS).is_file() and not (self.root / weight).is_dir()
+        return file if beside else f"{weight}/{file}"
+
+    def read(self, path: str, limit: int) -> bytes:
+        where = self.root / path
+        if path == INDEX and not where.is_file():
+            raise Unavailable(
+                f"the source {self.root} holds no index.json; publish a weight to it or correct ZOO_SOURCES."
+            )
+        try:
+            with where.open("rb") as file:
+                content = file.read(limit + 1)
+        except OSError as error:
+            raise Unavailable(f"{where} cannot be read ({error.strerror}); publish the weight again.") from error
+        if len(content) > limit:
+            raise Unavailable(f"{where} is longer than {limit:,} bytes; check the address.")
+        return content
+
+    def fetch(self, path: str, size: int, part: Path, tell: Tell) -> None:
+        where = self.root / path
+        if not where.is_file():
+            raise Unavailable(f"{where} is listed in {self.root / INDEX} but is not there; publish the weight again.")
+        with where.open("rb") as file, part.open("wb") as out:
+            left = size + 1
+            while left > 0 and (chunk := file.read(min(1 << 20, left))):
+                out.write(chunk)
+                tell(len(chunk))
+                left -= len(chunk)
+
+    def claim(self, weight: str, files: Mapping[str, FileRecord]) -> bool:
+        target = self.root / weight
+        return not target.exists() or (target.is_dir() and _hashes(target) == dict(files))
+
+    def begin(self) -> tuple[bytes | None, Stamp]:
+        path = self.root / INDEX
+        try:
+            content = path.read_bytes() if path.exists() else None
+        except OSError as error:
+            raise ZooError(f"{path} cannot be read ({error.strerror}); choose another folder.") from error
+        return content, content
+
+    def replace(
+        self, what: str, files: Mapping[str, Content], index: bytes, stamp: Stamp, tell: Tell, drop: Iterable[str] = ()
+    ) -> bool:
+        lock = self.root / ".index.lock"
+        try:
+            with locked(lock):
+                try:
+                    if self.begin()[1] != stamp:
+                        return False
+                    for left in self.root.glob(f"{_STAGING}*"):  # of a process that was killed: it had the lock
+                        shutil.rmtree(left, ignore_errors=True)
+                    self._add(files, index, tell)
+                    for path in drop:
+                        (self.root / path).unlink(missing_ok=True)
+                finally:
+                    with suppress(OSError):  # the folder may be shipped; if another process has it open it stays
+                        lock.unlink()
+        except OSError as error:
+            raise ZooError(
+                f"{self.root} cannot be written ({error.strerror or error}); choose another folder."
+            ) from error
+        return True
+
+    def _add(self, files: Mapping[str, Content], index: bytes, tell: Tell) -> None:
+        """Put whole folders of weights into place, then what else there is, and then the index."""
+        weights: dict[str, dict[str, Content]] = {}
+        for path, content in files.items():
+            weight, _, file = path.partition("/")
+            if is_weight_name(weight):
+                weights.setdefault(weight, {})[file] = content
+            else:
+                self._write(self.root / path, content)
+        new = [self.root / weight for weight in weights if not (self.root / weight).exists()]
+        try:
+            for weight, content in weights.items():
+                self._add_weight(weight, content, tell)
+            self._write(self.root / INDEX, index)
+        except BaseException:
+            for folder in new:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def _add_weight(self, weight: str, files: Mapping[str, Content], tell: Tell) -> None:
+        target, staging = self.root / weight, self.root / f"{_STAGING}{uuid.uuid4().hex[:12]}"
+        try:
+            staging.mkdir()
+            for file, content in files.items():
+                _put(staging / file, content, tell)
+            if target.exists():
+                if target.is_dir() and _hashes(target) == _hashes(staging):
+                    return
+                raise ZooError(
+                    f"{target} exists and holds something else, which no index lists; remove it or give another name."
+                )
+            staging.rename(target)
+        except OSError as error:
+            raise ZooError(
+                f"{target} cannot be written ({error.strerror or error}); free some space or choose another folder."
+            ) from error
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+    def _write(self, path: Path, content: Content) -> None:
+        with replacing(path) as temporary:
+            _put(temporary, content, lambda count: None)
 
 
 def copy_bundle(files: Mapping[str, Path], entry: Entry, to: Path) -> Path:
     """Copy the `files` of a weight to `to`/<weight>, all or none; the same bytes there already are left as they are."""
-    target = to / entry.name
-    if target.exists():
-        if target.is_dir() and entry_of(target, entry.name, entry.default).files == entry.files:
-            return target
-        raise ZooError(f"{target} exists and holds something else; remove it or choose another folder.")
+    target, staging, lock = to / entry.name, to / f".{entry.name}.staging", to / f".{entry.name}.lock"
     try:
-        with replacing(target) as staging:
-            staging.mkdir()
-            for file, path in files.items():
-                shutil.copyfile(path, staging / file)
-            if entry_of(staging, entry.name, entry.default).files != entry.files:
-                raise ZooError(f"the files of {entry.name} changed while they were copied to {to}; try again.")
+        with locked(lock):
+            try:
+                if target.exists():
+                    if target.is_dir() and entry_of(target, entry.name, entry.default).files == entry.files:
+                        return target
+                    raise ZooError(f"{target} exists and holds something else; remove it or choose another folder.")
+                shutil.rmtree(staging, ignore_errors=True)  # of a process that was killed: it had the lock
+                staging.mkdir()
+                for file, path in files.items():
+                    shutil.copyfile(path, staging / file)
+                if entry_of(staging, entry.name, entry.default).files != entry.files:
+                    raise ZooError(f"the files of {entry.name} changed while they were copied to {to}; try again.")
+                staging.rename(target)
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
+                with suppress(OSError):
+                    lock.unlink()
     except OSError as error:
         raise ZooError(
             f"{target} cannot be written ({error.strerror or error}); free some space or choose another folder."
         ) from error
     return target
+
+
+def _put(path: Path, content: Content, tell: Tell) -> None:
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+        return tell(len(content))
+    with content.open("rb") as file, path.open("wb") as out:
+        while chunk := file.read(1 << 20):
+            out.write(chunk)
+            tell(len(chunk))
+
+
+def _hashes(folder: Path) -> dict[str, FileRecord]:
+    return {path.name: FileRecord(sha256(path), path.stat().st_size) for path in folder.iterdir() if path.is_file()}

@@ -1,114 +1,45 @@
-"""A web root as a source: ROOT/index.json and ROOT/<weight>/FILE, read with the standard library."""
+"""A web root as a place to read from: ROOT/index.json and ROOT/<weight>/FILE, from any server of static files."""
 
 from __future__ import annotations
 
-import http.client
-import ssl
-import urllib.error
 import urllib.parse
-import urllib.request
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import IO, Any
 
-from zoo.bundles.index import Entry
 from zoo.errors import ZooError
-from zoo.home import offline
-from zoo.sources.cache import read_remote_index
-
-TIMEOUT = 10.0  # seconds without an answer or a byte
-INDEX_LIMIT = 16 << 20  # bytes; some fifty thousand weights
-CHUNK = 1 << 20
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
+from zoo.sources import net
+from zoo.sources.place import Tell, shown
 
 
 @dataclass(frozen=True)
 class Https:
-    """The source at `url`, an https:// address (http:// on loopback alone) without a trailing slash."""
+    """The place at `address`, https:// (http:// on this machine alone), perhaps with a name and password or a query."""
 
-    url: str
+    address: str
 
     def __post_init__(self) -> None:
-        if not _is_safe(self.url):
+        if not net.is_safe(self.address):
             raise ZooError(f"{self.url} is not a safe source; use https:// (http:// is for loopback hosts alone).")
 
-    def read_index(self) -> dict[str, Entry]:
-        """The weights of the source by name; `ZooError` where it cannot be reached or its index cannot be used."""
-        return read_remote_index(self.url, self._index_text)
+    @property
+    def url(self) -> str:
+        return shown(self.address)
 
-    def fetch(self, entry: Entry, file: str, dest: Path) -> None:
-        """Download one file of a weight to `dest`, unchecked, and no more of it than tells that it is too long."""
-        left = entry.files[file].size + 1
-        with dest.open("wb") as out, _open(f"{self.url}/{_quote(entry.name)}/{_quote(file)}") as reply:
-            while chunk := _read(reply, min(CHUNK, left)):
-                out.write(chunk)
-                left -= len(chunk)
+    def path_of(self, weight: str, file: str) -> str:
+        return f"{weight}/{file}"
 
-    def _index_text(self) -> str:
-        with _open(f"{self.url}/index.json") as reply:
-            raw = b""
-            while len(raw) <= INDEX_LIMIT and (chunk := _read(reply, CHUNK)):
-                raw += chunk
-        if len(raw) > INDEX_LIMIT:
-            raise ZooError(f"{self.url}/index.json is longer than {INDEX_LIMIT:,} bytes; check the address.")
-        return raw.decode("utf-8", errors="replace")  # what is no text is no JSON, and is refused as that
+    def read(self, path: str, limit: int) -> bytes:
+        return net.read(self._address_of(path), limit)[0]
+
+    def fetch(self, path: str, size: int, part: Path, tell: Tell) -> None:
+        net.download(self._address_of(path), size, part, tell)
+
+    def _address_of(self, path: str) -> str:
+        parts = urllib.parse.urlsplit(self.address)
+        return urllib.parse.urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{urllib.parse.quote(path)}"))
 
 
-class _SafeRedirects(urllib.request.HTTPRedirectHandler):
-    """Follow a redirect only where nobody on the way can read or change what it leads to."""
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
-    ) -> urllib.request.Request | None:
-        if not _is_safe(newurl) or (req.full_url.startswith("https://") and not newurl.startswith("https://")):
-            raise ZooError(f"{req.full_url} redirects to {newurl}, which is not https://; tell its publisher.")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _is_safe(url: str) -> bool:
-    try:
-        parts = urllib.parse.urlsplit(url)
-        host = parts.hostname
-    except ValueError:
-        return False
-    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK))
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    """The authorities this machine trusts; reading them takes longer than a small file."""
-    return ssl.create_default_context()
-
-
-def _quote(name: str) -> str:
-    return urllib.parse.quote(name, safe="")
-
-
-def _open(url: str) -> http.client.HTTPResponse:
-    """The reply to GET `url`; `ZooError` where there is no network or the answer is not 200."""
-    if offline():
-        raise ZooError(
-            f"{url} is not in the cache and ZOO_OFFLINE forbids the network; unset it, or pull the weight first."
-        )
-    handlers = [urllib.request.HTTPSHandler(context=_certificates()), _SafeRedirects()]
-    if urllib.parse.urlsplit(url).hostname in LOOPBACK:
-        handlers.append(urllib.request.ProxyHandler({}))  # this machine is not reached through a proxy
-    request = urllib.request.Request(url, headers={"User-Agent": "reprozoo"})
-    try:
-        return urllib.request.build_opener(*handlers).open(request, timeout=TIMEOUT)
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise ZooError(f"{url} answered {error.code} {error.reason}; check the address.") from error
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise ZooError(
-            f"{url} cannot be reached ({reason}); check the network, or set ZOO_OFFLINE=1 to use the cache alone."
-        ) from error
-
-
-def _read(reply: http.client.HTTPResponse, size: int) -> bytes:
-    try:
-        return reply.read(size)
-    except (OSError, http.client.HTTPException) as error:
-        raise ZooError(f"{reply.url} broke off ({error}); try again.") from error
+def at(url: str) -> Https:
+    """The web root that an address means."""
+    parts = urllib.parse.urlsplit(url) if net.is_safe(url) else None
+    return Https(url if parts is None else urllib.parse.urlunsplit(parts._replace(path=parts.path.rstrip("/"))))

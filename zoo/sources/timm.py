@@ -10,7 +10,7 @@ from zoo.errors import ZooError
 from zoo.home import offline
 from zoo.integrity import check_file
 from zoo.models.timm import config
-from zoo.sources.hub import ask, hub_errors
+from zoo.sources.hf import ask, hub_errors
 
 
 def file(name: str) -> Path:

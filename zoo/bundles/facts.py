@@ -1,0 +1,30 @@
+"""What a list shows of a weight, as an index repeats it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from zoo.bundles.index import FileRecord
+
+
+def facts_of(config: Mapping[str, Any], metrics: Mapping[str, Any], files: Mapping[str, FileRecord]) -> dict[str, Any]:
+    """Task, data, first metric with its mean, std and n, parameters, and the bytes of all files; what is not known is
+    absent."""
+    figures = metrics.get("metrics")
+    metric = next(iter(figures), None) if isinstance(figures, Mapping) else None
+    figure = figures[metric] if isinstance(figures, Mapping) and metric is not None else {}
+    found = {
+        "task": config.get("task"),
+        "data": config.get("data"),
+        "metric": metric,
+        **{key: figure.get(key) for key in ("mean", "std", "n") if isinstance(figure, Mapping)},
+        "parameters": config.get("num_parameters"),
+        "bytes": sum(record.size for record in files.values()),
+    }
+    return {
+        key: value
+        for key, value in found.items()
+        if isinstance(value, str) or (isinstance(value, (int, float)) and math.isfinite(value))
+    }

@@ -1,0 +1,255 @@
+"""The index of a place, small or large.
+
+A small one (schema 1) lists every file of every weight:
+
+    {"schema": 1, "weights": {NAME: {"default": bool, "files": {FILE: {"sha256": ..., "size": ...}}, "list": {...}}}}
+
+From `SHARDED_FROM` weights on it is a tree whose parts are named after their own SHA-256 (schema 2), so that a place
+with a hundred thousand weights is read by three small files, and whoever vouches for the root vouches for all:
+
+    index.json           {"schema": 2, "serial": N, "count": N, "listing": SHA-256,
+                          "shards": [1,024 times a SHA-256 or ""]}
+    index/SHA-256.json   a shard: {"weights": {NAME: SHA-256 of its manifest}, "defaults": {MODEL: NAME}}
+                         a manifest: {"name": NAME, "files": {...}, "list": {...}}
+                         the listing: {"name": [...], "task": [...], ...}: what `zoo list` shows, in columns
+
+A weight is in the shard that the SHA-256 of its name begins with, a model's default in that of the model's name. "list"
+and the listing repeat what config.json and metrics.json say, so that nobody has to fetch every bundle for a list; a
+listing is for looking at, and what is loaded is what the bundle says. "mirrors" in a root names web roots with the same
+files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from zoo.bundles.index import Entry, entry_from, entry_to, flat_entries, parse_json
+from zoo.errors import ZooError
+from zoo.names import model_of
+
+SHARDED_FROM = 1000  # weights
+SHARDS = 1024
+LIMIT = 16 << 20  # bytes of a root
+PART_LIMIT = 4 << 20  # of a shard or a manifest
+LISTING_LIMIT = 256 << 20
+COLUMNS = ("task", "data", "metric", "mean", "std", "n", "parameters", "bytes")
+
+Part = Callable[[str, int], bytes]  # (SHA-256, limit) -> the part of that hash, checked
+
+
+@dataclass(frozen=True)
+class Change:
+    """What makes an index of another: the new root, the parts that it names, and those that only the old one named."""
+
+    root: bytes
+    files: dict[str, bytes] = field(default_factory=dict)
+    drop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Flat:
+    """An index whose entries are all at hand."""
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    mirrors: tuple[str, ...] = ()
+    serial: int | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the weights."""
+        return list(self.entries)
+
+    def get(self, name: str) -> Entry | None:
+        """The weight of that name."""
+        return self.entries.get(name)
+
+    def default(self, model: str) -> Entry | None:
+        """The weight that `pretrained=True` means for the model."""
+        return next((e for e in self.entries.values() if e.default and model_of(e.name) == model), None)
+
+    def rows(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Each weight's name with what a list shows of it (COLUMNS); {} if the index does not say."""
+        return ((name, entry.facts) for name, entry in self.entries.items())
+
+    def add(self, entry: Entry, serial: int | None = None) -> Change:
+        """The index with one weight more."""
+        entries = {**self.entries, entry.name: entry}
+        if len(entries) >= SHARDED_FROM:
+            return build(entries.values(), self.mirrors, serial or 1)
+        return Change(flat_root(entries, self.mirrors, serial or self.serial))
+
+
+@dataclass(frozen=True)
+class Sharded:
+    """An index whose parts are fetched when they are asked for."""
+
+    root: dict[str, Any]
+    part: Part
+
+    @property
+    def mirrors(self) -> tuple[str, ...]:
+        return tuple(self.root.get("mirrors", ()))
+
+    @property
+    def serial(self) -> int:
+        return self.root["serial"]
+
+    @cached_property
+    def listing(self) -> dict[str, list[Any]]:
+        """What a list shows, column by column."""
+        columns = parse_json(self.part(self.root["listing"], LISTING_LIMIT).decode("utf-8", "replace"), "the listing")
+        lengths = {len(column) if isinstance(column, list) else -1 for column in columns.values()}
+        if "name" not in columns or len(lengths) != 1 or -1 in lengths or set(columns) - {"name", *COLUMNS}:
+            raise ZooError("the listing of the index is not a table; ask its publisher to mend it.")
+        if not all(isinstance(name, str) for name in columns["name"]):
+            raise ZooError("the listing of the index has names that are not text; ask its publisher to mend it.")
+        return columns
+
+    @property
+    def names(self) -> list[str]:
+        return self.listing["name"]
+
+    def get(self, name: str) -> Entry | None:
+        digest = self._shard(name)["weights"].get(name)
+        if digest is None:
+            return None
+        manifest = parse_json(
+            self.part(_digest(digest), PART_LIMIT).decode("utf-8", "replace"), f"the manifest of {name}"
+        )
+        if manifest.get("name") != name:
+            raise ZooError(f"the index gives {name} the manifest of {manifest.get('name')!r}; ask its publisher.")
+        default = self._shard(model_of(name))["defaults"].get(model_of(name)) == name
+        return entry_from(name, {**manifest, "default": default}, "the index")
+
+    def default(self, model: str) -> Entry | None:
+        name = self._shard(model)["defaults"].get(model)
+        if name is not None and (not isinstance(name, str) or model_of(name) != model):
+            raise ZooError(f"the index gives {model} the default {name!r}; ask its publisher to mend it.")
+        return self.get(name) if name else None
+
+    def rows(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        columns = [self.listing.get(column, [None] * len(self.names)) for column in COLUMNS]
+        for name, *values in zip(self.names, *columns, strict=True):
+            yield name, {key: value for key, value in zip(COLUMNS, values, strict=True) if value is not None}
+
+    def add(self, entry: Entry, serial: int | None = None) -> Change:
+        shards, model = list(self.root["shards"]), model_of(entry.name)
+        files, drop = {}, []
+        manifest = _part(files, _manifest(entry))
+        changed: dict[int, dict[str, Any]] = {}
+        changed.setdefault(_number(entry.name), self._shard(entry.name))["weights"][entry.name] = manifest
+        if entry.default:
+            changed.setdefault(_number(model), self._shard(model))["defaults"][model] = entry.name
+        for number, shard in changed.items():
+            drop.append(shards[number])
+            shards[number] = _part(files, shard)
+        table: dict[str, list[Any]] = {"name": [*self.names, entry.name]}
+        for column in COLUMNS:
+            table[column] = [*self.listing.get(column, [None] * len(self.names)), entry.facts.get(column)]
+        drop.append(self.root["listing"])
+        listing = _part(files, table)
+        root = {**self.root, "serial": self.serial + 1, "count": len(table["name"]), "listing": listing}
+        gone = tuple(part_path(digest) for digest in drop if digest and part_path(digest) not in files)
+        return Change(_json({**root, "shards": shards}), files, gone)
+
+    def _shard(self, name: str) -> dict[str, Any]:
+        digest = self.root["shards"][_number(name)]
+        if not digest:
+            return {"weights": {}, "defaults": {}}
+        where = f"the index's shard {_number(name)}"
+        shard = parse_json(self.part(digest, PART_LIMIT).decode("utf-8", "replace"), where)
+        for key in ("weights", "defaults"):
+            if not isinstance(shard.setdefault(key, {}), dict):
+                raise ZooError(f"{where} has no object {key!r}; ask its publisher to mend it.")
+        return shard
+
+
+Index = Flat | Sharded
+
+
+def read(raw: bytes, part: Part) -> Index:
+    """The index whose root is `raw`; `ZooError` if that is not one. `part` gives what a large one names."""
+    text = raw.decode("utf-8", errors="replace")  # what is not text is not JSON, and is refused as that
+    content = parse_json(text, "the index")
+    mirrors, serial = content.get("mirrors", []), content.get("serial")
+    if not isinstance(mirrors, list) or not all(isinstance(m, str) and m.startswith("https://") for m in mirrors):
+        raise ZooError("the index: mirrors are not a list of https:// addresses; ask its publisher to mend it.")
+    if serial is not None and (type(serial) is not int or serial < 0):
+        raise ZooError(f"the index: serial is {serial!r} where a number from 0 is expected; ask its publisher.")
+    if content.get("schema") != 2 or type(content["schema"]) is not int:
+        return Flat(flat_entries(content, "the index"), tuple(mirrors), serial)
+    shards = content.get("shards")
+    if not isinstance(shards, list) or len(shards) != SHARDS:
+        raise ZooError(f"the index: shards is not a list of {SHARDS:,}; ask its publisher to mend it.")
+    for digest in (content.get("listing"), *(shard for shard in shards if shard != "")):
+        _digest(digest)
+    if serial is None:
+        raise ZooError("the index has no serial; ask its publisher to mend it.")
+    return Sharded(content, part)
+
+
+def build(entries: Iterable[Entry], mirrors: Iterable[str] = (), serial: int = 1) -> Change:
+    """A large index of these weights, in any number."""
+    shards: list[dict[str, Any]] = [{"weights": {}, "defaults": {}} for _ in range(SHARDS)]
+    table: dict[str, list[Any]] = {column: [] for column in ("name", *COLUMNS)}
+    files: dict[str, bytes] = {}
+    for entry in entries:
+        shards[_number(entry.name)]["weights"][entry.name] = _part(files, _manifest(entry))
+        if entry.default:
+            model = model_of(entry.name)
+            shards[_number(model)]["defaults"][model] = entry.name
+        table["name"].append(entry.name)
+        for column in COLUMNS:
+            table[column].append(entry.facts.get(column))
+    digests = [_part(files, shard) if any(shard.values()) else "" for shard in shards]
+    root: dict[str, Any] = {"schema": 2, "serial": serial, "count": len(table["name"])}
+    if mirrors := list(mirrors):
+        root["mirrors"] = mirrors
+    return Change(_json({**root, "listing": _part(files, table), "shards": digests}), files)
+
+
+def flat_root(entries: Mapping[str, Entry], mirrors: Iterable[str] = (), serial: int | None = None) -> bytes:
+    """The bytes of a small index, sorted by name."""
+    content: dict[str, Any] = {"schema": 1}
+    if serial is not None:
+        content["serial"] = serial
+    if mirrors := list(mirrors):
+        content["mirrors"] = mirrors
+    content["weights"] = {name: entry_to(entry) for name, entry in sorted(entries.items())}
+    return (json.dumps(content, indent=1) + "\n").encode()
+
+
+def _manifest(entry: Entry) -> dict[str, Any]:
+
+    return {"name": entry.name, **{key: value for key, value in entry_to(entry).items() if key != "default"}}
+
+
+def _part(files: dict[str, bytes], content: Mapping[str, Any]) -> str:
+    raw = _json(content)
+    digest = hashlib.sha256(raw).hexdigest()
+    files[part_path(digest)] = raw
+    return digest
+
+
+def part_path(digest: str) -> str:
+    """Where a part of an index lies in its place."""
+    return f"index/{digest}.json"
+
+
+def _json(content: Any) -> bytes:
+    return json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _number(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % SHARDS
+
+
+def _digest(value: Any) -> str:
+    if not isinstance(value, str) or len(value) != 64 or set(value) - set("0123456789abcdef"):
+        raise ZooError(f"the index names the part {value!r}, which is not a SHA-256; ask its publisher to mend it.")
+    return value

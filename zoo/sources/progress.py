@@ -1,0 +1,48 @@
+"""How far a transfer is, on standard error: from one second on, a line that moves on a terminal, one line without."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+_QUIET = 1.0  # seconds in which nothing is said
+_EVERY = 0.2  # seconds between two states of the line
+
+
+@contextmanager
+def progress(what: str, size: int, where: str = "") -> Iterator[Callable[[int], None]]:
+    """A function that is told of each piece how many bytes it has; `size` is what they add up to, 0 if unknown."""
+    started = time.monotonic()
+    state = {"done": 0, "shown": started + _QUIET - _EVERY, "wide": 0}
+
+    def tell(count: int) -> None:
+        state["done"] += count
+        now = time.monotonic()
+        if sys.stderr is None or now - state["shown"] < _EVERY:
+            return
+        moving = sys.stderr.isatty()
+        if not moving and state["wide"]:
+            return
+        state["shown"] = now
+        line = _line(what, size, state["done"], now - started) if moving else f"{what}{_of(size)}{where}"
+        end = "" if moving else "\n"
+        print(("\r" if moving else "") + line.ljust(state["wide"]), end=end, file=sys.stderr, flush=True)
+        state["wide"] = len(line)
+
+    try:
+        yield tell
+    finally:
+        if state["wide"] and sys.stderr is not None and sys.stderr.isatty():
+            print("\r" + " " * state["wide"] + "\r", end="", file=sys.stderr, flush=True)
+
+
+def _of(size: int) -> str:
+    return f" ({size / 1e6:,.1f} MB)" if size else ""
+
+
+def _line(what: str, size: int, done: int, seconds: float) -> str:
+    rate = done / seconds
+    line = f"{what}  {done / 1e6:,.1f} {f'of {size / 1e6:,.1f} ' if size else ''}MB  {rate / 1e6:,.1f} MB/s"
+    return f"{line}  {max(0, size - done) / rate:,.0f} s left" if size and rate else line
