@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zoo._create import create as create
+    from zoo._export import export as export
     from zoo._predictor import Predictor as Predictor
     from zoo._predictor import predictor as predictor
     from zoo._reproduce import evaluate as evaluate
@@ -37,6 +38,7 @@ _HOME = {
     "ZooError": "zoo.errors",
     "create": "zoo._create",
     "evaluate": "zoo._reproduce",
+    "export": "zoo._export",
     "info": "zoo.catalog",
     "list_models": "zoo.catalog",
     "list_recipes": "zoo.recipes",

@@ -1,0 +1,88 @@
+"""A weight as one graph: what a person has, as arrays -> input transform -> model -> answers, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.errors import ZooError
+
+INPUTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "image": {"pixels": ("N",)},
+    "text": {"tokens": ("N", "T"), "lengths": ("N",)},
+    "table": {"numbers": ("N",), "categories": ("N",)},
+    "series": {"values": ("N",)},
+    "characters": {"tokens": ("N", "T")},
+    "tagged": {"words": ("N", "T"), "characters": ("N", "T", "C"), "lengths": ("N",)},
+}
+"""Kind of data -> the graph's inputs, each with its first dimensions that are free; the rest are the weight's."""
+
+OUTPUTS: dict[str, tuple[str, ...]] = {
+    "image-classification": ("logits", "probabilities"),
+    "text-classification": ("logits", "probabilities"),
+    "tabular-classification": ("logits", "probabilities"),
+    "token-classification": ("logits", "probabilities"),
+    "language-modelling": ("logits", "probabilities"),
+    "multi-task": ("logits",),
+    "forecasting": ("forecast",),
+    "regression": ("value",),
+    "metric-learning": ("embedding",),
+}
+"""Task -> the graph's outputs. The first is the model's own, in the units of the answer."""
+
+
+class Graph(nn.Module):
+    """The model with its input transform before it and its answer's arithmetic after it.
+
+    `config` is the bundle's config.json. Inputs and outputs are those of `INPUTS` and `OUTPUTS`, in their order:
+    images uint8 (N, C, H, W) of the weight's size; tokens int64 (N, T) and lengths int64 (N,); numbers float32 (N, F)
+    with NaN for blanks and categories int64 (N, C) with 0 for blanks; values float32 (N, context, S) in their own
+    units. Raises `ZooError` for a task or a kind of data that has no such form.
+    """
+
+    def __init__(self, model: nn.Module, config: dict[str, Any]) -> None:
+        super().__init__()
+        task, kind = config["task"], config["input"]["kind"]
+        if task not in OUTPUTS or kind not in INPUTS:
+            raise ZooError(f"a model for {task} on {kind} data has no ONNX form; export one for {', '.join(OUTPUTS)}.")
+        self.model, self.input_names, self.output_names = model, tuple(INPUTS[kind]), OUTPUTS[task]
+        self.before, self.after = _TRANSFORMS.get(kind, _as_they_are)(config["input"])
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        outputs = self.after(self.model(*self.before(*inputs)))
+        return (outputs, outputs.softmax(-1)) if "probabilities" in self.output_names else (outputs,)
+
+
+Transform = tuple[Callable[..., tuple[Tensor, ...]], Callable[[Tensor], Tensor]]
+
+
+def _as_they_are(input: dict[str, Any]) -> Transform:
+    return lambda *inputs: inputs, lambda outputs: outputs
+
+
+def _image(input: dict[str, Any]) -> Transform:
+    mean, std = (torch.tensor(input[key]).view(1, -1, 1, 1) for key in ("mean", "std"))
+    scale, shift = 1 / (std * input["maximum"]), -mean / std
+    return lambda pixels: (pixels.to(torch.float32) * scale + shift,), lambda outputs: outputs
+
+
+def _table(input: dict[str, Any]) -> Transform:
+    about = list(input["numbers"].values())
+    log, mean, std = (torch.tensor([float(one[key]) for one in about]) for key in ("log", "mean", "std"))
+
+    def before(numbers: Tensor, categories: Tensor) -> tuple[Tensor, ...]:
+        logarithms = numbers.sign() * numbers.abs().log1p()
+        return (torch.where(log > 0, logarithms, numbers) - mean) / std, categories
+
+    return before, lambda outputs: outputs
+
+
+def _series(input: dict[str, Any]) -> Transform:
+    mean, std = torch.tensor(input["mean"]), torch.tensor(input["std"])
+    return lambda values: ((values - mean) / std,), lambda outputs: outputs * std + mean
+
+
+_TRANSFORMS = {"image": _image, "table": _table, "series": _series}

@@ -1,0 +1,43 @@
+"""A weight for other programs: `zoo export`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from zoo.cli.options import DONE, FAILED, Json, Name
+from zoo.cli.output import document
+
+app = typer.Typer()
+
+
+@app.command()
+def export(
+    name: Name,
+    out: Annotated[str, typer.Option("-o", "--out", metavar="FILE.onnx", help="The file to write.")],
+    format: Annotated[str, typer.Option(metavar="FORMAT", help="onnx.")] = "onnx",
+    int8: Annotated[bool, typer.Option("--int8", help="Eight-bit weights, calibrated on training samples.")] = False,
+    as_json: Json = False,
+):
+    """Write a weight as an ONNX file and prove that it answers as the weight does."""
+    import zoo
+
+    report = zoo.export(name, out, format=format, quantize="int8" if int8 else None)
+    document(report.to_dict()) if as_json else _print(report)
+    return DONE if report.ok else FAILED
+
+
+def _print(report: Any) -> None:
+    print(report.message)
+    for file, facts in report.files.items():
+        print(f"  {file}  {facts['size'] / 1e6:.2f} MB")
+    agreement = report.agreement
+    print(
+        f"  outputs: {agreement['largest']:.1e} of their scale at most, over {len(agreement['grid'])} sizes "
+        f"(made by {report.exporter})"
+    )
+    if report.measured is None:
+        print(f"  {report.metric} was not measured: the data set is not at hand (`zoo data get` fetches it)")
+    else:
+        print(f"  {report.metric}: {report.measured:.4f} by onnxruntime, {report.published:.4f} published")
