@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zoo._create import create as create
+    from zoo._export import Export as Export
     from zoo._export import export as export
     from zoo._predictor import Predictor as Predictor
     from zoo._predictor import predictor as predictor
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOME = {
+    "Export": "zoo._export",
     "ModelInfo": "zoo.catalog",
     "Predictor": "zoo._predictor",
     "Record": "zoo.bundles.record",

@@ -67,7 +67,7 @@ def exported(bundle: Bundle, weight: str) -> Made:
         what = f"its operator {named} has no ONNX form" if named else why
         raise ZooError(f"{weight} cannot be exported ({what}); replace that part of the model.")
     best = min(found, key=lambda made: (not made.agreement.ok, made.agreement.largest))
-    onnx.checker.check_model(onnx.load_from_string(best.content))
+    onnx.checker.check_model(best.content)
     return best
 
 

@@ -1,0 +1,102 @@
+"""Raw input as a person has it -> the arrays that an ONNX file takes. Needs numpy, and Pillow for pictures, alone.
+
+What is accepted, and what an error says, is as with the weight itself (`zoo.predictor`).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo._export.feeds import LUMA
+from zoo.errors import ZooError
+
+
+def pixels(raw: Any, input: dict[str, Any]) -> Any:
+    """Any raw image -> uint8 (C, H, W) in 0..maximum, in the weight's channels and size.
+
+    A raw image is a path (any format that Pillow reads, or `.npy`), a Pillow image, or an array HxW, HxWxC or CxHxW:
+    integers in 0..maximum, floats in 0..1, or in 0..maximum if any is above 1.
+    """
+    maximum = input["maximum"]
+    if isinstance(raw, (str, os.PathLike)):
+        image = _read(Path(raw), maximum)
+    elif hasattr(raw, "getbands"):  # a Pillow image
+        image = _from_pillow(raw, maximum)
+    elif hasattr(raw, "shape"):
+        image = _from_array(raw, maximum, f"the array of shape {tuple(raw.shape)}")
+    else:
+        raise ZooError(f"{type(raw).__name__} is not an image; give a path, a Pillow image or an array.")
+    if 0 in image.shape:
+        raise ZooError("the image holds no pixels; give one of at least 1 x 1.")
+    if len(image) != input["channels"]:
+        grey = (image * np.array(LUMA, np.float32).reshape(3, 1, 1)).sum(0, keepdims=True) if len(image) == 3 else image
+        image = grey.repeat(input["channels"], 0)
+    height, width = input["size"]
+    if image.shape[1:] != (height, width):
+        from PIL import Image
+
+        bands = [Image.fromarray(band).resize((width, height), Image.Resampling.BILINEAR) for band in image]
+        image = np.stack([np.asarray(band) for band in bands])
+    return image.clip(0, maximum).round().astype(np.uint8)
+
+
+def _read(path: Path, maximum: float) -> Any:
+    if not path.is_file():
+        raise ZooError(f"there is no file {path}; give the path of an image.")
+    if path.suffix == ".npy":
+        return _from_array(read_npy(path), maximum, str(path))
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return _from_pillow(image, maximum)
+    except ZooError:
+        raise
+    except Exception as error:  # Pillow's decoders raise whatever a broken file makes them stumble over
+        why = " ".join(str(error).split()).rstrip(".")
+        raise ZooError(f"{path} cannot be read as an image ({why}); give a PNG or JPEG file.") from error
+
+
+def read_npy(path: Path) -> Any:
+    """The array in a file; nothing is unpickled."""
+    try:
+        return np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError, MemoryError) as error:
+        raise ZooError(f"{path} is not a readable .npy array of numbers: {' '.join(str(error).split())}") from error
+
+
+def _from_pillow(image: Any, maximum: float) -> Any:
+    from PIL import ImageOps
+
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):  # 16 bits a pixel; Pillow's own conversion would clip it at 255
+        values = np.asarray(image).astype(np.int64)
+        depth = 65535 if (values > 255).any() else 255
+        return _from_array(values, depth, "the 16-bit image") * np.float32(maximum / depth)
+    if image.mode == "F":
+        return _from_array(np.asarray(image), maximum, "the float image")
+    grey = image.mode in ("1", "L", "LA", "La")
+    array = np.asarray(image.convert("L" if grey else "RGB"), np.float32)
+    return (array[None] if grey else array.transpose(2, 0, 1)) * np.float32(maximum / 255)
+
+
+def _from_array(array: Any, maximum: float, name: str) -> Any:
+    """HxW, HxWxC or CxHxW in its own range -> (C, H, W) float32 in 0..maximum."""
+    image = np.asarray(array)
+    if image.dtype.kind not in "biuf":
+        raise ZooError(f"{name} holds no numbers; give an array of them.")
+    if image.ndim == 2:
+        image = image[None]
+    elif image.ndim == 3 and image.shape[0] not in (1, 3) and image.shape[2] in (1, 3):
+        image = image.transpose(2, 0, 1)
+    if image.ndim != 3 or image.shape[0] not in (1, 3):
+        raise ZooError(f"{name} is not an image; give HxW, HxWxC or CxHxW with 1 or 3 channels.")
+    scale = maximum if image.dtype.kind in "fb" and not (image > 1).any() else 1.0
+    image = image.astype(np.float32) * np.float32(scale)
+    if not ((image >= 0) & (image <= maximum)).all():  # written so that NaN fails as well
+        raise ZooError(f"{name} has values outside 0..{maximum:g} or not finite; scale it to 0..1 or 0..{maximum:g}.")
+    return image
