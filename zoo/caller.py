@@ -104,19 +104,21 @@ class _Held:
     """Settings as we need them, for as long as any call is inside."""
 
     def __init__(self, table: Sequence[Global]) -> None:
-        self.table, self.lock, self.inside = table, threading.Lock(), 0
+        self.table: Sequence[Global] = table
+        self._lock = threading.Lock()
+        self.inside: int = 0
         self.before: list[tuple[Global, Any]] = []
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
-        with self.lock:
+        with self._lock:
             self.inside += 1
             if self.inside == 1:
                 self._set()
         try:
             yield
         finally:
-            with self.lock:
+            with self._lock:
                 self.inside -= 1
                 if not self.inside:
                     while self.before:
@@ -133,7 +135,8 @@ class _Held:
                     self.before.append((each, value))
 
 
-_held, deterministic = _Held(TABLE), _Held(DETERMINISTIC)
+_held = _Held(TABLE)
+deterministic: _Held = _Held(DETERMINISTIC)
 
 
 def _threads() -> int:

@@ -8,15 +8,15 @@ import typer
 
 from zoo.cli.output import table
 
-app = typer.Typer()
-data = typer.Typer(help="The data sets that recipes train on.", rich_markup_mode=None)
-cache = typer.Typer(help="Show what the zoo keeps on this machine, or clear it.", rich_markup_mode=None)
+app: typer.Typer = typer.Typer()
+data: typer.Typer = typer.Typer(help="The data sets that recipes train on.", rich_markup_mode=None)
+cache: typer.Typer = typer.Typer(help="Show what the zoo keeps on this machine, or clear it.", rich_markup_mode=None)
 app.add_typer(data, name="data")
 app.add_typer(cache, name="cache")
 
 
 @data.command("list")
-def data_list():
+def data_list() -> None:
     """List the data sets and where they lie on this machine."""
     from zoo.data import ENTRIES, files
 
@@ -31,7 +31,7 @@ def data_list():
 
 
 @data.command("get")
-def data_get(name: Annotated[str, typer.Argument(metavar="NAME")]):
+def data_get(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
     """Fetch a data set, check it, and keep it decoded."""
     from zoo.data import load
 
@@ -40,7 +40,7 @@ def data_get(name: Annotated[str, typer.Argument(metavar="NAME")]):
 
 
 @cache.callback(invoke_without_command=True)
-def cache_show(context: typer.Context):
+def cache_show(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         from zoo.home import home
         from zoo.sources.kept import PARTS, usage
@@ -53,7 +53,7 @@ def cache_show(context: typer.Context):
 
 
 @cache.command("clear")
-def cache_clear():
+def cache_clear() -> None:
     """Delete what can be fetched or computed again."""
     from zoo.sources.kept import clear
 

@@ -9,14 +9,14 @@ import typer
 from zoo.cli.options import Device, Json, Name
 from zoo.cli.output import document, facts, table
 
-app = typer.Typer()
+app: typer.Typer = typer.Typer()
 
 
 @app.command("list")
 def list_(
     pattern: Annotated[str, typer.Argument(metavar="[PATTERN]", help="A glob, such as 'resnet*'.")] = "*",
     as_json: Json = False,
-):
+) -> None:
     """List models and their weights."""
     import zoo
     from zoo.registry import get
@@ -36,7 +36,7 @@ def list_(
 
 
 @app.command()
-def info(name: Name, as_json: Json = False):
+def info(name: Name, as_json: Json = False) -> None:
     """Show all that is known of a model or a weight."""
     import zoo
 
@@ -50,7 +50,7 @@ def predict(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Files, texts or JSON, as the task asks.")],
     device: Device = None,
     as_json: Json = False,
-):
+) -> None:
     """Answer for each input: labels with their probabilities, or a number."""
     import zoo
 
@@ -82,7 +82,7 @@ def show(
         ),
     ] = None,
     layer: Annotated[str | None, typer.Option(metavar="NAME", help="Whose features, such as stages.0.1.conv2.")] = None,
-):
+) -> None:
     """Draw what a model sees in an input, how it was trained, or where it is wrong."""
     from zoo import viz
 

@@ -9,7 +9,7 @@ import typer
 from zoo.cli.options import DONE, FAILED, UNDECIDED, Device, Json, Name
 from zoo.cli.output import document, facts, table
 
-app = typer.Typer()
+app: typer.Typer = typer.Typer()
 
 
 @app.command()
@@ -17,7 +17,7 @@ def evaluate(
     name: Annotated[str, typer.Argument(metavar="NAME|RUN", help="A weight, a model, or the folder of a run.")],
     device: Device = None,
     as_json: Json = False,
-):
+) -> None:
     """Measure a weight or a run on its recipe's test split."""
     import zoo
 
@@ -31,7 +31,7 @@ def verify(
         list[str] | None, typer.Argument(metavar="[NAME]...", help="Weights; all of them if none.")
     ] = None,
     as_json: Json = False,
-):
+) -> int:
     """Check hashes, schema and parameter counts, and with the data at hand the published metric."""
     import zoo
 
@@ -66,7 +66,7 @@ def reproduce(
     ] = None,
     device: Device = None,
     as_json: Json = False,
-):
+) -> int:
     """Train a weight again by its own recipe and compare with what was published."""
     import zoo
 
@@ -104,7 +104,7 @@ def _verdict(report: dict[str, Any]) -> None:
 def report(
     places: Annotated[list[str], typer.Argument(metavar="DIR...", help="Folders that `zoo reproduce --out` wrote.")],
     as_json: Json = False,
-):
+) -> None:
     """Add up the reports of one weight from several machines."""
     from zoo.reports import read_reports, short
 

@@ -8,7 +8,7 @@ import typer
 
 from zoo.cli.options import Name
 
-app = typer.Typer()
+app: typer.Typer = typer.Typer()
 
 
 @app.command()
@@ -26,7 +26,7 @@ def publish(
         list[str] | None,
         typer.Option(metavar="DIR", help="What `zoo reproduce --out DIR` wrote, for the card; repeatable."),
     ] = None,
-):
+) -> None:
     """Publish a run as a weight, with mean and spread where runs of several seeds are given."""
     import zoo
 
@@ -37,7 +37,7 @@ def publish(
 def pull(
     name: Name,
     to: Annotated[str | None, typer.Option(metavar="DIR", help="Where to put it; the cache by default.")] = None,
-):
+) -> None:
     """Fetch a weight, checked."""
     import zoo
 

@@ -10,8 +10,8 @@ import typer
 from zoo.cli.options import Device, Json
 from zoo.cli.output import document, facts, table
 
-app = typer.Typer()
-runs = typer.Typer(help="Show the runs in a folder, or compare two.", rich_markup_mode=None)
+app: typer.Typer = typer.Typer()
+runs: typer.Typer = typer.Typer(help="Show the runs in a folder, or compare two.", rich_markup_mode=None)
 app.add_typer(runs, name="runs")
 
 
@@ -25,7 +25,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in DIR stopped.")] = False,
     track: Annotated[str | None, typer.Option(metavar="NAME", help="Write curves for it too: tensorboard.")] = None,
     device: Device = None,
-):
+) -> None:
     """Train a model by its recipe; the run's folder can be used and published as a weight."""
     import zoo
     from zoo.training.machine import processes
@@ -53,7 +53,7 @@ def runs_show(
     context: typer.Context,
     root: Annotated[str, typer.Option("--in", metavar="DIR", help="The folder that holds them.")] = "runs",
     as_json: Json = False,
-):
+) -> None:
     if context.invoked_subcommand is None:
         from textwrap import shorten
 
@@ -79,7 +79,7 @@ def runs_compare(
         str | None, typer.Option("--output", "-o", metavar="PNG", help="Draw the curves of both there.")
     ] = None,
     as_json: Json = False,
-):
+) -> None:
     """Show what differs between two runs: recipe, environment, curves."""
     from zoo import runs
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,7 +105,7 @@ def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
     return split.take([i for i in range(len(targets)) if i not in taken]), split.take(sorted(taken))
 
 
-def shuffled(items, seed: int) -> list[int]:
+def shuffled(items: Iterable[int], seed: int) -> list[int]:
     """The integers `items` in an order drawn by SHA-256 from the seed: no random generator can change it."""
     return sorted(items, key=lambda item: hashlib.sha256(f"{seed}:{item}".encode()).digest())
 

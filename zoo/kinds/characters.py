@@ -73,7 +73,8 @@ class Text:
     """A split on a device, to be read in windows."""
 
     def __init__(self, split: Split, length: int, device: torch.device) -> None:
-        self.ids, self.targets = split.inputs.to(device), split.targets.to(device)  # type: ignore[union-attr]
+        self.ids: Tensor = split.inputs.to(device)  # type: ignore[union-attr]
+        self.targets: Tensor = split.targets.to(device)
         self.length = length
 
     def at(self, begins: Tensor, steps: int) -> tuple[Inputs, Tensor]:

@@ -60,10 +60,10 @@ class Windows:
     """The windows of a split, in the order of time: every one whose context and horizon lie within its rows."""
 
     def __init__(self, split: Split, input: dict[str, Any], device: torch.device) -> None:
-        self.rows = standardise(split.inputs, input).to(device)  # type: ignore[arg-type]
-        self.starts = starts(split, input["context"], input["horizon"]).to(device)
-        self.before = torch.arange(-input["context"], 0, device=device)
-        self.after = torch.arange(input["horizon"], device=device)
+        self.rows: Tensor = standardise(split.inputs, input).to(device)  # type: ignore[arg-type]
+        self.starts: Tensor = starts(split, input["context"], input["horizon"]).to(device)
+        self.before: Tensor = torch.arange(-input["context"], 0, device=device)
+        self.after: Tensor = torch.arange(input["horizon"], device=device)
 
     def at(self, indices: Tensor) -> tuple[Inputs, Tensor]:
         """((contexts (N, context, C),), what followed (N, horizon, C)) of the windows at `indices` (N,)."""

@@ -68,12 +68,13 @@ class charlstm(WithHead):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.symbols, self.dropout = symbols, rate("dropout", dropout)
-        self.embedding = nn.Embedding(len(symbols), embedding_dim)
+        self.symbols: str = symbols
+        self.dropout: float = rate("dropout", dropout)
+        self.embedding: nn.Embedding = nn.Embedding(len(symbols), embedding_dim)
         widths = [embedding_dim] + [hidden] * (layers - 1)
-        self.layers = nn.ModuleList(nn.LSTM(width, hidden, batch_first=True) for width in widths)
+        self.layers: nn.ModuleList = nn.ModuleList(nn.LSTM(width, hidden, batch_first=True) for width in widths)
         self.num_features = hidden
-        self.head = linear_head(hidden, len(symbols))
+        self.head: nn.Linear | nn.Identity = linear_head(hidden, len(symbols))
 
     def forward(self, ids: Tensor) -> Tensor:
         return self.forward_head(self.forward_features(ids))

@@ -49,10 +49,10 @@ class CNN(WithHead):
 
     def __init__(self, in_chans: int, num_classes: int, dropout: float = 0.5) -> None:
         super().__init__()
-        self.body = stages(in_chans, (32, 64, 128), depth=2)
-        self.hidden = nn.Sequential(nn.Linear(128, 256), nn.ReLU(inplace=True), nn.Dropout(dropout))
+        self.body: nn.Sequential = stages(in_chans, (32, 64, 128), depth=2)
+        self.hidden: nn.Sequential = nn.Sequential(nn.Linear(128, 256), nn.ReLU(inplace=True), nn.Dropout(dropout))
         self.num_features = 256
-        self.head = linear_head(256, num_classes)
+        self.head: nn.Linear | nn.Identity = linear_head(256, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.forward_head(self.forward_features(x))

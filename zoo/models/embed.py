@@ -34,8 +34,8 @@ class mnist_embed(WithHead):
 
     def __init__(self, dimensions: int = 64, in_chans: int = 1) -> None:
         super().__init__()
-        self.body = stages(in_chans, (32, 64, 128), depth=1)
-        self.head = nn.Linear(128, dimensions)
+        self.body: nn.Sequential = stages(in_chans, (32, 64, 128), depth=1)
+        self.head: nn.Linear = nn.Linear(128, dimensions)
         self.num_features = dimensions
         self.classifier = nn.Identity()
 
@@ -53,5 +53,5 @@ class mnist_embed(WithHead):
 
     def reset_classifier(self, num_classes: int) -> None:
         """Put a fresh classifier of the embeddings on top; 0 removes it."""
-        self.classifier = self._like_us(linear_head(self.num_features, num_classes))
+        self.classifier: nn.Linear | nn.Identity = self._like_us(linear_head(self.num_features, num_classes))
         self._forget_labels(num_classes)

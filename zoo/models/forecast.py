@@ -23,7 +23,7 @@ class Autoregression(nn.Module):
 
     def __init__(self, context: int, horizon: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(horizon, context))
+        self.weight: nn.Parameter = nn.Parameter(torch.empty(horizon, context))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -75,12 +75,13 @@ class gru_forecast(WithHead):
         super().__init__()
         if context % segment:
             raise ValueError(f"segment {segment} does not divide context {context}; choose one that does.")
-        self.segment, self.dropout = segment, rate("dropout", dropout)
+        self.segment: int = segment
+        self.dropout: float = rate("dropout", dropout)
         self.autoregression = Autoregression(context, horizon)
-        self.embed = nn.Sequential(nn.Linear(segment, hidden), nn.ReLU())
-        self.encoder = nn.GRU(hidden, hidden, batch_first=True)
+        self.embed: nn.Sequential = nn.Sequential(nn.Linear(segment, hidden), nn.ReLU())
+        self.encoder: nn.GRU = nn.GRU(hidden, hidden, batch_first=True)
         self.num_features = hidden
-        self.head = linear_head(hidden, horizon)
+        self.head: nn.Linear | nn.Identity = linear_head(hidden, horizon)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.predict(*self.look(x))
@@ -100,7 +101,7 @@ class gru_forecast(WithHead):
         """Forecast `num_classes` rows from now on, with a fresh head and autoregression; 0 leaves both out."""
         if num_classes:
             context = self.autoregression.weight.shape[1]
-            self.autoregression = self._like_us(Autoregression(context, num_classes))
+            self.autoregression: Autoregression = self._like_us(Autoregression(context, num_classes))
         super().reset_classifier(num_classes)
 
     def look(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -46,9 +46,9 @@ class MLP(WithHead):
             if rate:
                 layers.append(nn.Dropout(rate))
             in_features = width
-        self.body = nn.Sequential(*layers)
+        self.body: nn.Sequential = nn.Sequential(*layers)
         self.num_features = in_features
-        self.head = linear_head(in_features, num_classes)
+        self.head: nn.Linear | nn.Identity = linear_head(in_features, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.forward_head(self.forward_features(x))
@@ -66,7 +66,7 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
-        self.branch = nn.Sequential(
+        self.branch: nn.Sequential = nn.Sequential(
             nn.Linear(width, width, bias=False), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(dropout)
         )
 
@@ -89,10 +89,12 @@ class ResMLP(WithHead):
 
     def __init__(self, in_features: int, width: int, blocks: int, dropout: float, num_classes: int) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Linear(in_features, width, bias=False), nn.BatchNorm1d(width), nn.ReLU())
-        self.blocks = nn.Sequential(*(ResidualBlock(width, dropout) for _ in range(blocks)))
+        self.stem: nn.Sequential = nn.Sequential(
+            nn.Linear(in_features, width, bias=False), nn.BatchNorm1d(width), nn.ReLU()
+        )
+        self.blocks: nn.Sequential = nn.Sequential(*(ResidualBlock(width, dropout) for _ in range(blocks)))
         self.num_features = width
-        self.head = linear_head(width, num_classes)
+        self.head: nn.Linear | nn.Identity = linear_head(width, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.forward_head(self.forward_features(x))

@@ -38,8 +38,8 @@ class mnist_multitask(WithHead):
 
     def __init__(self, heads: Mapping[str, int] = MNIST_HEADS, in_chans: int = 1) -> None:
         super().__init__()
-        self.body = stages(in_chans, (32, 64, 128), depth=1)
-        self.hidden = nn.Sequential(nn.Linear(128, 128), nn.ReLU(inplace=True))
+        self.body: nn.Sequential = stages(in_chans, (32, 64, 128), depth=1)
+        self.hidden: nn.Sequential = nn.Sequential(nn.Linear(128, 128), nn.ReLU(inplace=True))
         self.num_features = 128
         self.heads = nn.ModuleDict({name: nn.Linear(128, outputs) for name, outputs in heads.items()})
 
@@ -63,5 +63,5 @@ class mnist_multitask(WithHead):
         if isinstance(num_classes, int):
             num_classes = {"head": num_classes} if num_classes else {}
         heads = nn.ModuleDict({name: nn.Linear(128, outputs) for name, outputs in num_classes.items()})
-        self.heads = self._like_us(heads)
+        self.heads: nn.ModuleDict = self._like_us(heads)
         self._forget_labels(sum(num_classes.values()))

@@ -20,11 +20,11 @@ class BasicBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(outputs)
-        self.shortcut = (
+        self.conv1: nn.Conv2d = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+        self.norm1: nn.BatchNorm2d = nn.BatchNorm2d(outputs)
+        self.conv2: nn.Conv2d = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.norm2: nn.BatchNorm2d = nn.BatchNorm2d(outputs)
+        self.shortcut: nn.Identity | nn.Sequential = (
             nn.Identity()
             if stride == 1 and inputs == outputs
             else nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
@@ -46,14 +46,14 @@ class ResNet(WithHead):
         super().__init__()
         self.stem = stem
         widths = (64, 64, 128, 256, 512)
-        self.stages = nn.Sequential(
+        self.stages: nn.Sequential = nn.Sequential(
             *(
                 nn.Sequential(BasicBlock(a, b, stride=1 if a == b else 2), BasicBlock(b, b, stride=1))
                 for a, b in pairwise(widths)
             )
         )
         self.num_features = 512
-        self.head = linear_head(512, num_classes)
+        self.head: nn.Linear | nn.Identity = linear_head(512, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.forward_head(self.forward_features(x))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Literal, overload
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo.nn import AttentionPooling, Recurrent, length_mask
 from zoo.nn.head import linear_head
-from zoo.nn.ngrams import WithNgrams, ngrams_beside
+from zoo.nn.ngrams import Ngrams, WithNgrams, ngrams_beside
 from zoo.nn.rates import rate
 from zoo.nn.recurrent import time_dropout
 from zoo.nn.words import PAD, WordVectors, embed
@@ -75,19 +75,19 @@ class bilstm_attn(WithNgrams):
         ngram_penalty: float = 0.005,
     ) -> None:
         super().__init__()
-        self.embedding = WordVectors(vocab_size, embedding_dim, padding_idx=PAD)
-        self.bigrams = WordVectors(bigrams, bigram_dim) if bigrams else None
+        self.embedding: WordVectors = WordVectors(vocab_size, embedding_dim, padding_idx=PAD)
+        self.bigrams: WordVectors | None = WordVectors(bigrams, bigram_dim) if bigrams else None
         features = embedding_dim + (bigram_dim if bigrams else 0)
-        self.encoder = Recurrent("lstm", features, hidden, layers, bidirectional=True, dropout=dropout)
+        self.encoder: Recurrent = Recurrent("lstm", features, hidden, layers, bidirectional=True, dropout=dropout)
         self.skip = skip
         width = 2 * hidden + (features if skip else 0)
-        self.pool = AttentionPooling(width, attention)
+        self.pool: AttentionPooling = AttentionPooling(width, attention)
         self.num_features = width
-        self.ngrams = ngrams_beside(ngrams, num_classes, ngram_order, ngram_penalty)
-        self.head = linear_head(width, num_classes)
-        self.word_dropout = rate("word_dropout", word_dropout)
-        self.embedding_dropout = rate("embedding_dropout", embedding_dropout)
-        self.dropout = rate("dropout", dropout)
+        self.ngrams: Ngrams | None = ngrams_beside(ngrams, num_classes, ngram_order, ngram_penalty)
+        self.head: nn.Linear | nn.Identity = linear_head(width, num_classes)
+        self.word_dropout: float = rate("word_dropout", word_dropout)
+        self.embedding_dropout: float = rate("embedding_dropout", embedding_dropout)
+        self.dropout: float = rate("dropout", dropout)
 
     @overload
     def forward(self, tokens: Tensor, lengths: Tensor, return_attention: Literal[False] = False) -> Tensor: ...

@@ -53,20 +53,23 @@ class TableMLP(WithHead):
         super().__init__()
         if members < 1:
             raise ValueError(f"members is {members}; give at least 1.")
-        self.blanks, self.count = blanks, members
-        self.embeddings = nn.ModuleList(nn.Embedding(1 + known, embedding_dim) for known in categories)
-        self.periodic = periodic() if periodic else None
-        self.piecewise = piecewise() if piecewise else None
+        self.blanks: float = blanks
+        self.count: int = members
+        self.embeddings: nn.ModuleList = nn.ModuleList(nn.Embedding(1 + known, embedding_dim) for known in categories)
+        self.periodic: Periodic | None = periodic() if periodic else None
+        self.piecewise: PiecewiseLinear | None = piecewise() if piecewise else None
         vectors = sum(layer.bias.numel() for layer in (self.periodic, self.piecewise) if layer is not None)
         read = [2 * numbers + len(categories) * embedding_dim + vectors, *widths]
         layers: list[nn.Module] = []
         for features, width in zip(read, widths, strict=False):
             layers += [nn.Linear(features, width, bias=False), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(dropout)]
-        self.body = nn.Sequential(*layers)
+        self.body: nn.Sequential = nn.Sequential(*layers)
         if members > 1:
-            self.members = nn.ModuleList(Members(members, size, signs=i == 0) for i, size in enumerate(read))
-        self.num_features = read[-1]
-        self.head = linear_head(self.num_features, outputs)
+            self.members: nn.ModuleList = nn.ModuleList(
+                Members(members, size, signs=i == 0) for i, size in enumerate(read)
+            )
+        self.num_features: int = read[-1]
+        self.head: nn.Linear | nn.Identity = linear_head(self.num_features, outputs)
 
     def forward(self, numbers: Tensor, codes: Tensor) -> Tensor:
         return self.forward_head(self.forward_features(numbers, codes))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo.nn import Recurrent
 from zoo.nn.head import WithHead, linear_head
@@ -60,14 +60,15 @@ class bilstm_tagger(WithHead):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.embedding = WordVectors(vocab_size, embedding_dim, padding_idx=PAD)
-        self.characters = WordVectors(characters, character_dim, padding_idx=PAD)
-        self.speller = Recurrent("lstm", character_dim, spelling, bidirectional=True)
+        self.embedding: WordVectors = WordVectors(vocab_size, embedding_dim, padding_idx=PAD)
+        self.characters: WordVectors = WordVectors(characters, character_dim, padding_idx=PAD)
+        self.speller: Recurrent = Recurrent("lstm", character_dim, spelling, bidirectional=True)
         width = embedding_dim + 2 * spelling
-        self.encoder = Recurrent("lstm", width, hidden, layers, bidirectional=True, dropout=dropout)
-        self.num_features = 2 * hidden
-        self.head = linear_head(2 * hidden, num_classes)
-        self.word_dropout, self.dropout = rate("word_dropout", word_dropout), rate("dropout", dropout)
+        self.encoder: Recurrent = Recurrent("lstm", width, hidden, layers, bidirectional=True, dropout=dropout)
+        self.num_features: int = 2 * hidden
+        self.head: nn.Linear | nn.Identity = linear_head(2 * hidden, num_classes)
+        self.word_dropout: float = rate("word_dropout", word_dropout)
+        self.dropout: float = rate("dropout", dropout)
 
     def forward(self, words: Tensor, characters: Tensor, lengths: Tensor) -> Tensor:
         return self.forward_head(self.forward_features(words, characters, lengths))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo.nn import Recurrent
 from zoo.nn.head import linear_head
-from zoo.nn.ngrams import WithNgrams, ngrams_beside
+from zoo.nn.ngrams import Ngrams, WithNgrams, ngrams_beside
 from zoo.nn.rates import rate
 from zoo.nn.words import PAD, WordVectors, embed
 from zoo.registry import register_model
@@ -63,16 +63,16 @@ class LastState(WithNgrams):
         ngram_penalty: float = 0.005,
     ) -> None:
         super().__init__()
-        self.embedding = WordVectors(vocab_size, embedding_dim, padding_idx=PAD)
-        self.bigrams = WordVectors(bigrams, bigram_dim) if bigrams else None
+        self.embedding: WordVectors = WordVectors(vocab_size, embedding_dim, padding_idx=PAD)
+        self.bigrams: WordVectors | None = WordVectors(bigrams, bigram_dim) if bigrams else None
         features = embedding_dim + (bigram_dim if bigrams else 0)
-        self.encoder = Recurrent(cell, features, hidden, layers, bidirectional, dropout)
-        self.num_features = self.encoder.width
-        self.ngrams = ngrams_beside(ngrams, num_classes, ngram_order, ngram_penalty)
-        self.head = linear_head(self.num_features, num_classes)
-        self.word_dropout = rate("word_dropout", word_dropout)
-        self.embedding_dropout = rate("embedding_dropout", embedding_dropout)
-        self.dropout = rate("dropout", dropout)
+        self.encoder: Recurrent = Recurrent(cell, features, hidden, layers, bidirectional, dropout)
+        self.num_features: int = self.encoder.width
+        self.ngrams: Ngrams | None = ngrams_beside(ngrams, num_classes, ngram_order, ngram_penalty)
+        self.head: nn.Linear | nn.Identity = linear_head(self.num_features, num_classes)
+        self.word_dropout: float = rate("word_dropout", word_dropout)
+        self.embedding_dropout: float = rate("embedding_dropout", embedding_dropout)
+        self.dropout: float = rate("dropout", dropout)
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         return self.forward_head(self.forward_features(tokens, lengths))

@@ -28,8 +28,8 @@ class AttentionPooling(nn.Module):
 
     def __init__(self, features: int, units: int = 64) -> None:
         super().__init__()
-        self.project = nn.Linear(features, units)
-        self.score = nn.Linear(units, 1, bias=False)
+        self.project: nn.Linear = nn.Linear(features, units)
+        self.score: nn.Linear = nn.Linear(units, 1, bias=False)
 
     def forward(self, states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         # The softmax runs over hundreds of terms: in float32 also where the states are bfloat16.

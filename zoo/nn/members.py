@@ -25,7 +25,7 @@ class Members(nn.Module):
     def __init__(self, members: int, features: int, signs: bool) -> None:
         super().__init__()
         self.signs = signs
-        self.weight = nn.Parameter(torch.empty(members, features))
+        self.weight: nn.Parameter = nn.Parameter(torch.empty(members, features))
         self.reset_parameters()
 
     @torch.no_grad()

@@ -62,11 +62,13 @@ class MultiTaskLoss(nn.Module):
                     f"multi-task loss: {name} is a {task['kind']} with {task['outputs']} outputs; "
                     "give a classification 2 or more, the others 1."
                 )
-        self.kinds = {name: task["kind"] for name, task in tasks.items()}
-        self.outputs = [task["outputs"] for task in tasks.values()]
+        self.kinds: dict[str, Any] = {name: task["kind"] for name, task in tasks.items()}
+        self.outputs: list[Any] = [task["outputs"] for task in tasks.values()]
         factors = torch.tensor([0.5 if kind == "regression" else 1.0 for kind in self.kinds.values()])
         self.register_buffer("factors", factors, persistent=False)
-        self.log_variances = nn.Parameter(torch.zeros(len(tasks))) if weighting == "learned" else None
+        self.log_variances: nn.Parameter | None = (
+            nn.Parameter(torch.zeros(len(tasks))) if weighting == "learned" else None
+        )
 
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         losses = torch.stack(list(self.losses(outputs, targets).values()))

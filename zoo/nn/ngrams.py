@@ -39,10 +39,13 @@ class Ngrams(nn.Module):
         super().__init__()
         if order < 1:
             raise ValueError(f"the order of n-grams is {order}; give at least 1")
-        self.rows, self.classes, self.order, self.penalty = rows, classes, order, penalty
+        self.rows: int = rows
+        self.classes = classes
+        self.order = order
+        self.penalty: float = penalty
         columns = 1 if classes == 2 else classes
-        self.weight = nn.Parameter(torch.zeros(rows, columns), requires_grad=False)
-        self.bias = nn.Parameter(torch.zeros(columns), requires_grad=False)
+        self.weight: nn.Parameter = nn.Parameter(torch.zeros(rows, columns), requires_grad=False)
+        self.bias: nn.Parameter = nn.Parameter(torch.zeros(columns), requires_grad=False)
 
     @torch.no_grad()
     def reset_parameters(self) -> None:

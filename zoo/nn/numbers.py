@@ -27,12 +27,14 @@ class Periodic(nn.Module):
 
     def __init__(self, numbers: int, frequencies: int, dim: int, sigma: float | Sequence[float]) -> None:
         super().__init__()
-        self.sigmas = [sigma] * numbers if isinstance(sigma, (int, float)) else list(sigma)
+        self.sigmas: list[float | int] | list[float] = (
+            [sigma] * numbers if isinstance(sigma, (int, float)) else list(sigma)
+        )
         if len(self.sigmas) != numbers:
             raise ValueError(f"sigma has {len(self.sigmas)} values for {numbers} numbers; give one or one each.")
-        self.frequencies = nn.Parameter(torch.empty(numbers, frequencies))
-        self.weight = nn.Parameter(torch.empty(numbers, 2 * frequencies, dim))
-        self.bias = nn.Parameter(torch.empty(numbers, dim))
+        self.frequencies: nn.Parameter = nn.Parameter(torch.empty(numbers, frequencies))
+        self.weight: nn.Parameter = nn.Parameter(torch.empty(numbers, 2 * frequencies, dim))
+        self.bias: nn.Parameter = nn.Parameter(torch.empty(numbers, dim))
         self.reset_parameters()
 
     @torch.no_grad()
@@ -75,8 +77,8 @@ class PiecewiseLinear(nn.Module):
         super().__init__()
         self.bins = bins
         self.register_buffer("edges", torch.empty(numbers, bins + 1))
-        self.weight = nn.Parameter(torch.empty(numbers, bins, dim))
-        self.bias = nn.Parameter(torch.empty(numbers, dim))
+        self.weight: nn.Parameter = nn.Parameter(torch.empty(numbers, bins, dim))
+        self.bias: nn.Parameter = nn.Parameter(torch.empty(numbers, dim))
         self.reset_parameters()
 
     @torch.no_grad()

@@ -68,13 +68,13 @@ class Recurrent(nn.Module):
             raise unknown("cell", cell, CELLS)
         if layers < 1:
             raise ValueError(f"layers is {layers}, expected at least 1")
-        self.width = 2 * hidden if bidirectional else hidden
+        self.width: int = 2 * hidden if bidirectional else hidden
         widths = [features] + [self.width] * (layers - 1)
-        self.ahead = nn.ModuleList(CELLS[cell](width, hidden, batch_first=True) for width in widths)
+        self.ahead: nn.ModuleList = nn.ModuleList(CELLS[cell](width, hidden, batch_first=True) for width in widths)
         back = widths if bidirectional else []
-        self.back = nn.ModuleList(CELLS[cell](width, hidden, batch_first=True) for width in back)
+        self.back: nn.ModuleList = nn.ModuleList(CELLS[cell](width, hidden, batch_first=True) for width in back)
         self.hidden = hidden
-        self.dropout = rate("dropout", dropout)
+        self.dropout: float = rate("dropout", dropout)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         if x.shape[1] == 0:  # nothing but empty rows, and nn.LSTM takes no sequence without steps

@@ -47,7 +47,8 @@ class Answer(Unavailable):
 
     def __init__(self, message: str, status: int, headers: Any) -> None:
         super().__init__(message)
-        self.status, self.headers = status, headers
+        self.status: int = status
+        self.headers: Any = headers
 
 
 class _Cut(Exception):
