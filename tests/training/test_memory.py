@@ -131,6 +131,35 @@ def test_blocks_are_kept_for_the_next_and_given_back_in_the_end():
     assert returned > 60 * 2**20 and after > usual / 5
 
 
+GROWING = """
+import resource, torch
+from zoo.training.machine import memory
+
+def held():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() // 2**20
+
+with memory.kept() as trim:
+    trim()
+    torch.ones(64, 2**18)
+    trim()
+    some = held()
+    for _ in range(3):
+        torch.ones(1024, 2**18)
+        grown = held()
+        trim()
+        trim()
+    print(some, grown, held())
+"""
+
+
+@pytest.mark.skipif(memory._glibc() is None, reason="memory is not kept on this machine")
+def test_what_is_kept_is_given_back_if_it_grows_too_much():
+    """64 MiB are kept; 1 GiB, which no batch asked for before, is not."""
+    done = subprocess.run([sys.executable, "-c", GROWING], capture_output=True, text=True, check=True)
+    some, grown, left = map(int, done.stdout.split())
+    assert grown > some + 700 and left < some + 200
+
+
 @pytest.mark.parametrize("variable", ["GLIBC_TUNABLES=glibc.malloc.mmap_max=0", "MALLOC_TRIM_THRESHOLD_=1000000000"])
 def test_what_the_environment_says_of_the_allocator_stays(variable: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(*variable.split("=", 1))

@@ -177,7 +177,7 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
         _write(folder / "checkpoints", place.step, parts, {**vars(place), "data": setup.fingerprint})
 
     with (
-        memory.kept(),
+        memory.kept() as trim,
         bar(recipe.name, total, place.step) as (move, tell),
         tracker(track, folder, place.step) as note,
         signals.noted() as received,
@@ -217,6 +217,7 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
                 place.step += 1
                 if place.step % LOOK_EVERY == 0:
                     look()
+                    trim()
                     if recipe.data.augment.mixup is None:
                         value = metric(*task.rows(outputs, targets))
                         if math.isfinite(value):  # a small batch may hold one class alone

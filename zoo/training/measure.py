@@ -26,10 +26,11 @@ def measure(
     model.eval()
     outputs, targets = [], []
     told = f"out of memory on {device} with evaluate.batch_size {batch_size}; lower it."
-    with memory.kept(), memory.enough(lambda: told), torch.inference_mode():
+    with memory.kept() as trim, memory.enough(lambda: told), torch.inference_mode():
         for inputs, truth in kind.evaluation(split, config, tokenizer, batch_size, device):
             rows, of_rows = task.rows(model(*inputs), truth)
             outputs.append(rows.float().cpu())
             targets.append(of_rows.cpu())
+            trim()
     everything, truth = torch.cat(outputs), torch.cat(targets)
     return {name: metric(everything, truth) for name, metric in task.metrics.items()}
