@@ -8,6 +8,7 @@ import os
 import statistics
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ from zoo.recipes import Recipe, load_recipe
 from zoo.sources.finding import fetched, locate
 from zoo.training import Run, train
 from zoo.training.jobs import train_all
-from zoo.training.measure import measure
+from zoo.training.measure import computed, measure
 
 SAME_PLATFORM = 1e-4
 """How far a metric of the same bytes may lie from the published one, here and with the kernels of another platform."""
@@ -69,7 +70,11 @@ def _evaluate(bundle: Bundle, device: torch.device | str | None = None) -> dict[
     check_config(bundle)
     recipe, model = load_recipe(bundle.path("recipe.yaml")), load_model(bundle, device=device)
     test = data.load(recipe.data.name).test
-    return measure(model, test, bundle.config, tokenizer=bundle.tokenizer, batch_size=recipe.evaluate.batch_size)
+    found = measure(model, test, bundle.config, tokenizer=bundle.tokenizer, batch_size=recipe.evaluate.batch_size)
+    values, notes = computed(found, recipe.evaluate.metric, f"the test split of {recipe.data.name}")
+    for note in notes:
+        warnings.warn(note, stacklevel=4)
+    return values
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import shutil
 import tempfile
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from zoo.errors import ZooError
 
@@ -86,6 +88,17 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file in UTF-8, with the line ends as given, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def json_text(content: Any, where: str, indent: int | None = 2) -> str:
+    """`content` as JSON, with a line's end. Raises `ZooError` that begins with `where` for what JSON cannot hold.
+
+    Python by itself would write NaN and Infinity, which no other reader of JSON takes.
+    """
+    try:
+        return json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
+    except (TypeError, ValueError) as error:
+        raise ZooError(f"{where} cannot be written as JSON ({error}); give finite numbers and text.") from error
 
 
 def _mode(folder: Path) -> int:

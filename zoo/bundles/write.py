@@ -17,7 +17,7 @@ from zoo.bundles.card import card
 from zoo.bundles.format import Bundle, open_bundle
 from zoo.bundles.index import TENSORS
 from zoo.errors import ZooError
-from zoo.home import replacing
+from zoo.home import json_text, replacing
 from zoo.integrity import sha256
 
 
@@ -116,4 +116,4 @@ def _text(value: Any) -> str:
 
 
 def _json(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+    return json_text(value, "the bundle", indent=1)

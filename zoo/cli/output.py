@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
@@ -44,7 +45,16 @@ def drop(stream: TextIO | None) -> None:
 
 def document(content: Any) -> None:
     """The one JSON document of a command that was asked for it."""
-    print(json.dumps(content, indent=2), file=sys.__stdout__, flush=True)
+    print(json.dumps(_finite(content), indent=2, allow_nan=False), file=sys.__stdout__, flush=True)
+
+
+def _finite(content: Any) -> Any:
+    """The same with null for NaN and infinities, which JSON does not have."""
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    return [_finite(value) for value in content] if isinstance(content, list | tuple) else content
 
 
 def facts(content: dict[str, Any], indent: str = "") -> None:

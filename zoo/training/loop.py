@@ -44,6 +44,9 @@ LOOK_EVERY = 16
 SAVE_EVERY = 20.0
 """Seconds between checkpoints at the least, so that short epochs do not spend their time on the disk."""
 
+SAVE_WITHIN = 60.0
+"""Seconds after which a checkpoint is written within an epoch too, so that no more than these are lost to a kill."""
+
 
 BEST = Path("checkpoints", "best")
 """Where the weights of the best epoch are kept, as a checkpoint of the model alone."""
@@ -118,6 +121,7 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
     rows = _logged(folder, place.epoch)
     pending: list[Tensor] = []
     saved_at = time.monotonic() if place.step else -math.inf
+    began = time.monotonic()
 
     def add_gradient(inputs: Inputs, targets: Tensor) -> tuple[Tensor, Tensor]:
         return backward(model, criterion, descend, inputs, targets, recipe.train.accumulate)
@@ -127,7 +131,7 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
         number = received[0] if received else 0
         return number if processes.count() == 1 else processes.largest(number, device) if agree else 0
 
-    def validated() -> dict[str, float]:
+    def validated() -> dict[str, Any]:
         """The metrics on the validation split, measured by one process."""
         values = dict.fromkeys(task.metrics, 0.0)
         if processes.is_main():
@@ -135,7 +139,11 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
                 current, setup.held, setup.config, tokenizer=setup.tokenizer, batch_size=recipe.evaluate.batch_size
             )
         told = processes.told_by_main(list(values.values()), device)
-        return {f"validation_{name}": value for name, value in zip(values, told, strict=True)}
+        # What cannot be computed in this epoch is an empty cell of the log.
+        return {
+            f"validation_{name}": value if math.isfinite(value) else ""
+            for name, value in zip(values, told, strict=True)
+        }
 
     def stopped() -> bool:
         stop = recipe.train.early_stopping
@@ -228,6 +236,9 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
                     place.seconds += now - clock
                     clock = now
                     move(place.step, {"epoch": place.epoch + 1, **_figures(recipe, place, rate)})
+                    late = time.monotonic() - max(saved_at, began) > SAVE_WITHIN
+                    if late and place.position < len(batches) and place.step < total:
+                        save()
             now = time.perf_counter()
             place.epoch_seconds += now - clock
             place.seconds += now - clock
@@ -279,6 +290,11 @@ def _figures(recipe: Recipe, place: Place, rate: float) -> dict[str, Any]:
 
 def _best(folder: Path, values: list[float], steps: list[int]) -> dict[str, Tensor]:
     """The weights of the first epoch that no other is better than. Raises `ZooError` where they are damaged or gone."""
+    if max(values) == -math.inf:
+        raise ZooError(
+            f"train.keep_best has no epoch to keep: the metric on the held-out part was not a number in any of "
+            f"{len(values)}; choose another evaluate.metric, or hold out a larger data.validation."
+        )
     step = steps[values.index(max(values))]
     found = checkpoint.read(folder / BEST, step)
     if found is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import nn
 
 from zoo import kinds, tasks
 from zoo.data import Split
+from zoo.errors import ZooError
 from zoo.training.machine import memory
 
 
@@ -34,3 +36,18 @@ def measure(
             trim()
     everything, truth = torch.cat(outputs), torch.cat(targets)
     return {name: metric(everything, truth) for name, metric in task.metrics.items()}
+
+
+def computed(values: dict[str, float], asked: str, where: str) -> tuple[dict[str, float], list[str]]:
+    """The metrics that are numbers, and a sentence for each that could not be computed.
+
+    Raises `ZooError` if that is the metric `asked` for. `where` is what was measured, for the messages.
+    """
+    wrong = {name: value for name, value in values.items() if not math.isfinite(value)}
+    if asked in wrong:
+        raise ZooError(
+            f"{asked} of {where} cannot be computed (it is {wrong[asked]}): such as an area under a curve where one "
+            "class has no row; give data that it can be computed on, or choose another evaluate.metric."
+        )
+    notes = [f"{name} of {where} could not be computed (it was {value})." for name, value in wrong.items()]
+    return {name: value for name, value in values.items() if name not in wrong}, notes

@@ -19,6 +19,7 @@ from zoo import home
 from zoo.bundles.record import values
 from zoo.errors import ZooError
 from zoo.recipes import Recipe, load_recipe
+from zoo.training.longer import check_resumable
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ def claimed(folder: Path, recipe: Recipe, resume: bool) -> Iterator[None]:
     """Hold a run's folder alone: a new one, or with `resume` one of the same recipe.
 
     A run that was begun here and fails before it has anything to show gives the folder back, as it was.
+    With more epochs a run goes on if its schedule allows it (`zoo.training.longer`).
     Raises `ZooError` where another process holds it, where it holds a run already, and where its recipe differs.
     """
     from filelock import FileLock, Timeout
@@ -100,12 +102,14 @@ def claimed(folder: Path, recipe: Recipe, resume: bool) -> Iterator[None]:
                 raise ZooError(
                     f"{folder} holds a run already; continue it with --resume, or choose another folder with --out."
                 )
-            differing = differences(load_recipe(folder), recipe)
-            if differing:
-                raise ZooError(
-                    f"{folder} was started with another recipe ({'; '.join(differing[:4])}); "
-                    "resume it with its own, or choose another folder."
-                )
+            old = load_recipe(folder)
+            told = differences(old, recipe)
+            if check_resumable(
+                folder, old, recipe, dict(zip((text.split(":")[0] for text in told), told, strict=True))
+            ):
+                (folder / "model.safetensors").unlink(missing_ok=True)  # no longer what the recipe gives
+            if told:
+                write_text(folder / "recipe.yaml", recipe.to_yaml())
         elif any(p.name not in (".lock", ".recipe.yaml.tmp") for p in folder.iterdir()):
             raise ZooError(f"{folder} is not empty and holds no run; choose another folder with --out.")
         else:

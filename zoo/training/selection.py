@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from zoo.bundles.card import SHARES
 
 
 def measured(rows: list[dict[str, Any]], metric: str) -> list[float]:
-    """The validation metric of every epoch so far, turned so that more is better."""
+    """The validation metric of every epoch so far, turned so that more is better; -inf where it was not a number."""
     sign = 1.0 if metric in SHARES else -1.0
-    return [sign * float(row[f"validation_{metric}"]) for row in rows]
+    return [_or_worst(sign, row[f"validation_{metric}"]) for row in rows]
+
+
+def _or_worst(sign: float, told: Any) -> float:
+    value = sign * float(told) if told != "" else math.nan
+    return value if math.isfinite(value) else -math.inf
 
 
 def is_best(values: list[float]) -> bool:
-    """Whether the last epoch is better than all before it."""
-    return all(value < values[-1] for value in values[:-1])
+    """Whether the last epoch is better than all before it; never if its metric was not a number."""
+    return values[-1] > max([-math.inf, *values[:-1]])
 
 
 def is_exhausted(values: list[float], patience: int, min_delta: float) -> bool:

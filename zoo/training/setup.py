@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from zoo.construct import check_units, construct
 from zoo.data import DataSet, Split
 from zoo.draws import Drawn
 from zoo.errors import ZooError
+from zoo.home import json_text
 from zoo.recipes import Recipe
 from zoo.training.begin import begin, check_unchanged
 from zoo.training.run import write_text
@@ -77,7 +77,7 @@ def prepare(recipe: Recipe, folder: Path) -> Setup:
     config["num_parameters"] = _parameters(config, kind)
     if recipe.data.augment.progressive:
         _try_smaller(config, kind, recipe.data.augment.progressive.size)
-    write_text(folder / "config.json", json.dumps(config, indent=2) + "\n")
+    write_text(folder / "config.json", json_text(config, "config.json"))
     notes = [dataset.note] if dataset.note else []
     if recipe.init_from is not None and described.tokenizer is not None:
         notes.append(f"The tokenizer is that of {recipe.init_from}; the recipe's vocab_size was not used.")

@@ -19,7 +19,7 @@ from zoo.bundles.write import write_tensors
 from zoo.construct import in_full
 from zoo.environment import environment
 from zoo.errors import ZooError
-from zoo.home import expanded, replacing
+from zoo.home import expanded, json_text, replacing
 from zoo.integrity import sha256
 from zoo.recipes import Recipe, load_recipe, parse
 from zoo.tensors import read_tensors
@@ -27,7 +27,7 @@ from zoo.training.begin import origin
 from zoo.training.loop import Trained, fit
 from zoo.training.machine import processes
 from zoo.training.machine.determinism import deterministic
-from zoo.training.measure import measure
+from zoo.training.measure import computed, measure
 from zoo.training.run import Run, claimed, named, write_text
 from zoo.training.setup import Setup, prepare
 from zoo.training.track import check as check_tracker
@@ -49,6 +49,8 @@ def train(
         recipe: a recipe's name or path, a run or bundle folder, a `Recipe`, or a dict of the same keys.
         out: the run's folder; by default `runs/<recipe's name>`, and with `resume` the run that `recipe` names.
         resume: continue the run in `out` from its newest checkpoint, to the same weights as if it had never stopped.
+            With more `train.epochs` than before it goes on to those, if no rate so far depended on their number;
+            another number of `data.workers` is not another recipe.
         device: by default CUDA or MPS where there is one, else the CPU.
         track: "tensorboard" to write the curves for it too, into the run's folder.
         overrides: key paths of the recipe to values, as in `**{"train.epochs": 1}`. A value takes the place of all that
@@ -84,7 +86,7 @@ def train(
             begun = _unmeasured(recipe, setup, where)
             if processes.is_main():
                 begun = _continued(folder, begun)
-            write_text(own / "metrics.json", _json(begun))
+            write_text(own / "metrics.json", json_text(begun, "metrics.json"))
             with deterministic(recipe.train.deterministic):
                 trained = fit(recipe, setup, folder, where, track)
             if processes.is_main():
@@ -137,10 +139,6 @@ def _unmeasured(recipe: Recipe, setup: Setup, device: torch.device) -> dict[str,
     }
 
 
-def _json(content: dict[str, Any]) -> str:
-    return json.dumps(content, indent=2) + "\n"
-
-
 def _continued(folder: Path, now: dict[str, Any]) -> dict[str, Any]:
     """metrics.json of a run that may have been begun before: `now`, with a note where it goes on elsewhere."""
     path = folder / "metrics.json"
@@ -178,10 +176,12 @@ def _finish(
             write_tensors(temporary, state, metadata)
             model = in_full(recipe.model, setup.config["model_args"])
             model.load_state_dict(_float32(read_tensors(temporary)))
-            values = measure(model.to(device), setup.held, setup.config, tokenizer=setup.tokenizer, batch_size=size)
+            found = measure(model.to(device), setup.held, setup.config, tokenizer=setup.tokenizer, batch_size=size)
+            values, notes = computed(found, recipe.evaluate.metric, f"the {setup.held_name} split")
             seed = recipe.train.seed
             metrics = {
                 **begun,
+                "notes": [*begun["notes"], *notes],
                 "metrics": {
                     k: {"value": v, "mean": v, "std": 0.0, "n": 1, "seeds": [seed], "values": [v]}
                     for k, v in values.items()
@@ -189,7 +189,7 @@ def _finish(
                 "sha256": sha256(temporary),
                 "seconds": round(trained.seconds + time.monotonic() - started, 1),
             }
-            write_text(folder / "metrics.json", _json(metrics))
+            write_text(folder / "metrics.json", json_text(metrics, "metrics.json"))
     except OSError as error:
         raise ZooError(
             f"the weights cannot be written to {folder} ({error.strerror}); make room and run again with --resume."

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM while a run trains: noted, so that a checkpoint can be written first."""
+"""Signals that end a process, while a run trains: noted, so that a checkpoint can be written first."""
 
 from __future__ import annotations
 
@@ -8,21 +8,38 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+ALWAYS = (signal.SIGINT, signal.SIGTERM)
+"""Ctrl-C, and what systems and clusters send to end a process."""
+
+BY_DEFAULT = tuple(getattr(signal, name) for name in ("SIGUSR1", "SIGHUP") if hasattr(signal, name))
+"""What clusters send some time before the end, and what a terminal sends that goes: only if nobody else handles it."""
+
 
 @contextmanager
 def noted() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of dying of them; a second one is acted on at once."""
+    """Collect these signals instead of dying of them; the same one again, or Ctrl-C, is acted on at once.
+
+    One that is ignored, as `nohup` lets a process ignore SIGHUP, stays so.
+    """
     received: list[int] = []
 
     def note(number: int, frame: Any) -> None:
-        if received:
+        if received and number in (signal.SIGINT, received[0]):
             leave(number)
         received.append(number)
 
     if threading.current_thread() is not threading.main_thread():
         yield received
         return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (*ALWAYS, *BY_DEFAULT)}
+    before = {
+        number: handler
+        for number, handler in handlers.items()
+        # None is a handler that is not Python's, and could not be put back.
+        if handler not in (signal.SIG_IGN, None) and (number in ALWAYS or handler == signal.SIG_DFL)
+    }
+    for number in before:
+        signal.signal(number, note)
     try:
         yield received
     finally:

@@ -1,0 +1,49 @@
+"""Resuming with another recipe: what may differ without changing what was trained so far."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zoo.errors import ZooError
+from zoo.recipes import Recipe
+
+WITHOUT_A_BIT = ("data.workers",)
+"""Settings that change how fast a run is and none of its numbers."""
+
+
+def check_resumable(folder: Path, old: Recipe, new: Recipe, differing: dict[str, str]) -> bool:
+    """Whether the run in `folder` goes on for more epochs than its recipe had; False if nothing that counts differs.
+
+    `differing` maps the keys that differ to a text of both values. Raises `ZooError` if anything but the epochs does,
+    and if what was trained so far would have been another with more of them.
+    """
+    counted = {key: text for key, text in differing.items() if key not in WITHOUT_A_BIT}
+    if not counted:
+        return False
+    before, after = old.train.epochs, new.train.epochs
+    if set(counted) != {"train.epochs"} or before is None or after is None or after < before:
+        raise ZooError(
+            f"{folder} was started with another recipe ({'; '.join(list(counted.values())[:4])}); "
+            "resume it with its own, or choose another folder."
+        )
+    if why := _depends_on_the_end(new):
+        raise ZooError(
+            f"{folder} was started with {before} epochs, and {why}: with {after} the run would have been another from "
+            f"its first step on. Train {after} epochs from the start with --out, or begin from this run's weights with "
+            f"init_from={folder}."
+        )
+    return True
+
+
+def _depends_on_the_end(recipe: Recipe) -> str:
+    """What in a recipe is drawn over the length of the run; empty if nothing is, and more epochs only add to it."""
+    schedule = recipe.schedule
+    if schedule.name in ("linear", "cosine", "one_cycle"):
+        return f"schedule.name {schedule.name} falls over all of them"
+    if schedule.warmup:
+        return f"schedule.warmup {schedule.warmup:g} is a part of all of them"
+    if getattr(schedule, "restart", None):
+        return "schedule.restart comes at a part of all of them"
+    if recipe.data.augment.progressive:
+        return "data.augment.progressive grows the images over a part of all of them"
+    return ""
