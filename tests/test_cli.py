@@ -138,7 +138,7 @@ def test_predict_gives_an_answer_to_each_row_of_a_file(table_bundle, rows, here)
         {"input": row, "answer": 17.0, "unit": "years"},
     ]
     assert f"{rows}:2\n  answer: 11\n  unit: years\n" in here("predict", table_bundle, rows).stdout
-    refused(here("predict", table_bundle, "no.csv"), "no.csv cannot be read")
+    refused(here("predict", table_bundle, "no.csv"), "there is no file no.csv")
 
 
 def test_predict_texts_in_order(text_bundle, here):
@@ -240,9 +240,9 @@ def test_bad_inputs_of_predict(image_bundle, text_bundle, series_bundle, charact
     for arguments, words in (
         ((image_bundle, tmp_path / "fake.png"), ["fake.png cannot be read as an image"]),
         ((image_bundle, "nowhere.png"), ["there is no file nowhere.png"]),
-        ((image_bundle, image, "nowhere.png", "--json"), ["nowhere.png"]),
+        ((image_bundle, image, "nowhere.png", "--strict", "--json"), ["nowhere.png"]),
         ((text_bundle, ""), ["no words to classify"]),
-        ((text_bundle, "a good film", "   "), ["no words to classify"]),
+        ((text_bundle, "   "), ["no words to classify"]),
         ((series_bundle, "nowhere.csv"), ["there is no file nowhere.csv"]),
         ((characters_bundle, "abc"), ["holds 'c'", "never seen"]),
         ((image_bundle, image, "--device", "cuda:99"), ["cuda:99"]),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,9 @@ from zoo.bundles.record import Record, record
 from zoo.check import check_config
 from zoo.construct import device_of
 from zoo.data.text import read_tokenizer
+from zoo.errors import ZooError
 from zoo.tasks import Task
+from zoo.tasks.classification import TOP
 
 BATCH = 64  # inputs in one forward: enough to fill a CPU's cores, little enough for any device's memory
 
@@ -36,6 +39,7 @@ class Predictor:
     task: Task
     config: dict[str, Any]
     tokenizer: Any = None
+    batch_size: int = BATCH
 
     def __repr__(self) -> str:
         return display.screen(self._title(), self._rows())
@@ -75,10 +79,20 @@ class Predictor:
 
         Raises `ZooError` for an input that the task cannot read; nothing is answered then.
         """
-        if isinstance(raw, (list, tuple)) or getattr(raw, "ndim", None) == (self.task.batch_ndim or -1):
-            return self._answers(self.unpack(raw))
+        if (rows := self._several(raw)) is not None:
+            return self._answers(self.unpack(rows))
         held = self.task.unpack(raw)
         return self._answers([raw])[0] if held is None else self._answers(held)
+
+    def _several(self, raw: Any) -> Iterable[Any] | None:
+        """The raw inputs that a list, any other iterable, a batch or a frame holds; None for one raw input."""
+        if getattr(raw, "ndim", None) == (self.task.batch_ndim or -1):
+            return raw
+        if hasattr(raw, "columns") and hasattr(raw, "shape"):  # a frame of pandas' or polars'
+            return None if self.task.kind == "series" else _rows(raw)
+        if hasattr(raw, "shape") or isinstance(raw, (str, bytes, Mapping, os.PathLike, io.IOBase)):
+            return None
+        return raw if isinstance(raw, Iterable) else None
 
     def unpack(self, several: Iterable[Any]) -> list[Any]:
         """Each raw input by itself, where some of `several` are files that hold more than one."""
@@ -91,8 +105,8 @@ class Predictor:
     def _answers(self, raw: list[Any]) -> list[Any]:
         answers: list[Any] = [None] * len(raw)
         order = sorted(range(len(raw)), key=lambda index: self.task.cost(raw[index]))
-        for start in range(0, len(order), BATCH):
-            chosen = order[start : start + BATCH]
+        for start in range(0, len(order), self.batch_size):
+            chosen = order[start : start + self.batch_size]
             for index, answer in zip(chosen, self._batch([raw[index] for index in chosen]), strict=True):
                 answers[index] = answer
         return answers
@@ -110,16 +124,45 @@ class Predictor:
         return [dataclasses.replace(a, attention=words) for a, words in zip(answers, explained, strict=True)]
 
 
-def predictor(name: str | os.PathLike[str], *, device: str | torch.device | None = None) -> Predictor:
-    """The predictor of a weight.
+def predictor(
+    name: str | os.PathLike[str],
+    *,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+    top: int | None = TOP,
+    batch_size: int = BATCH,
+) -> Predictor:
+    """The predictor of a weight: raw input in, answer out.
 
-    `name` is a weight (`bilstm_attn.imdb_v1`), a model (its default weight), a bundle or run folder, or a source URL;
-    `device` is where to compute, the CPU unless given. Raises `ZooError` where there is no such weight or device, or
-    the bundle is not intact.
+    Args:
+        name: a weight (`bilstm_attn.imdb_v1`), a model (its default weight), a bundle or run folder, or a source URL.
+        device: where to compute, the CPU unless given.
+        dtype: of the model's parameters, float32 unless given.
+        top: how many labels a classifier's answer lists, best first; None for all, the whole distribution.
+        batch_size: inputs in one pass through the model; 64 fill a CPU's cores and fit any device's memory.
+
+    Raises `ZooError` if there is no such weight or device, and if the bundle is not intact.
+
+    Example:
+        >>> import zoo
+        >>> read = zoo.predictor("bilstm_attn.imdb_v1")
+        >>> read("A wonderful film.").label
+        'positive'
     """
+    for what, value in (("top", 1 if top is None else top), ("batch_size", batch_size)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ZooError(f"{what} is {value!r}; give a whole number of 1 or more.")
     where = device_of("cpu" if device is None else device)
     bundle = sources.find(name)
     check_config(bundle)
     tokenizer = None if bundle.tokenizer is None else read_tokenizer(bundle.tokenizer)
-    model = load_model(bundle, device=where)
-    return Predictor(model, tasks.get(bundle.config["task"]), bundle.config, tokenizer)
+    model = load_model(bundle, device=where, dtype=dtype)
+    config = {**bundle.config, "top": top}
+    return Predictor(model, tasks.get(bundle.config["task"]), config, tokenizer, batch_size)
+
+
+def _rows(frame: Any) -> list[Any]:
+    """The rows of a frame as dicts; of one with a single column its cells, as a list of texts has them."""
+    if len(frame.columns) == 1:
+        return list(frame[frame.columns[0]])
+    return frame.to_dicts() if hasattr(frame, "to_dicts") else frame.to_dict("records")

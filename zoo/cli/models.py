@@ -1,4 +1,4 @@
-"""What there is, and what it says to an input: `zoo list`, `info`, `predict`, `show`."""
+"""What there is, and what it sees: `zoo list`, `info`, `show`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli.options import Device, Json, Name
+from zoo.cli.options import Json, Name
 from zoo.cli.output import document, facts, table
 
 app: typer.Typer = typer.Typer()
@@ -42,30 +42,6 @@ def info(name: Name, as_json: Json = False) -> None:
 
     found = zoo.info(name).to_dict()
     document(found) if as_json else facts(found)
-
-
-@app.command()
-def predict(
-    name: Name,
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Files, texts or JSON, as the task asks.")],
-    device: Device = None,
-    as_json: Json = False,
-) -> None:
-    """Answer for each input: labels with their probabilities, or a number."""
-    import zoo
-
-    predictor = zoo.predictor(name, device=device)
-    raws = predictor.unpack(inputs)
-    answers = predictor(raws)
-    if as_json:
-        return document([{"input": str(raw), **answer.to_dict()} for raw, answer in zip(raws, answers, strict=True)])
-    for raw, answer in zip(raws, answers, strict=True):
-        print(raw)
-        if not hasattr(answer, "top"):
-            facts(answer.to_dict(), "  ")
-            continue
-        for top in answer.top:
-            print(f"  {top.probability:7.2%}  {top.label}")
 
 
 @app.command()

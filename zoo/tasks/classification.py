@@ -23,7 +23,7 @@ class Top:
 class Answer:
     """A classifier's answer.
 
-    `top` holds the best five labels (all, where there are fewer), best first; `label` and `probability` repeat the
+    `top` holds the best labels (five, or as many as were asked for), best first; `label` and `probability` repeat the
     first. `attention` is there for models that attend: each word of the input as it was written, with its share of
     the attention; the shares of the words that the model read sum to 1.
     """
@@ -45,13 +45,14 @@ class Answer:
         return answer
 
 
-def answer(logits: Tensor, labels: list[str]) -> list[Answer]:
-    """Logits (N, K) of any float dtype and the K labels -> N answers."""
-    probabilities, indices = logits.float().softmax(dim=1).topk(min(TOP, len(labels)))
+def answer(logits: Tensor, labels: list[str], top: int | None = TOP) -> list[Answer]:
+    """Logits (N, K) of any float dtype and the K labels -> N answers with the best `top` labels, None for all."""
+    count = len(labels) if top is None else min(top, len(labels))
+    probabilities, indices = logits.float().softmax(dim=1).topk(count)
     answers = []
     for row, row_indices in zip(probabilities.tolist(), indices.tolist(), strict=True):
-        top = [Top(labels[index], probability) for index, probability in zip(row_indices, row, strict=True)]
-        answers.append(Answer(top[0].label, top[0].probability, top))
+        best = [Top(labels[index], probability) for index, probability in zip(row_indices, row, strict=True)]
+        answers.append(Answer(best[0].label, best[0].probability, best))
     return answers
 
 

@@ -14,7 +14,7 @@ from zoo.errors import ZooError
 from zoo.kinds.transforms import normalize
 from zoo.tasks import Task
 from zoo.tasks.arrays import line, read_npy, to_tensor
-from zoo.tasks.classification import LOSSES, accuracy, answer
+from zoo.tasks.classification import LOSSES, TOP, accuracy, answer
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -127,6 +127,6 @@ TASK = Task(
     losses=LOSSES,
     metrics={"accuracy": accuracy},
     prepare=prepare,
-    answer=lambda outputs, raw, config: answer(outputs, config["labels"]),
+    answer=lambda outputs, raw, config: answer(outputs, config["labels"], config.get("top", TOP)),
     batch_ndim=4,
 )

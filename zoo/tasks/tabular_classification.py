@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zoo.tasks import Task
-from zoo.tasks.classification import LOSSES, accuracy, answer
+from zoo.tasks.classification import LOSSES, TOP, accuracy, answer
 from zoo.tasks.tables import prepare, unpack
 
 
@@ -50,6 +50,6 @@ TASK = Task(
     losses=LOSSES,
     metrics={"roc_auc": roc_auc, "average_precision": average_precision, "accuracy": accuracy},
     prepare=prepare,
-    answer=lambda outputs, raw, config: answer(outputs, config["labels"]),
+    answer=lambda outputs, raw, config: answer(outputs, config["labels"], config.get("top", TOP)),
     unpack=unpack,
 )

@@ -9,7 +9,7 @@ from torch import Tensor
 from zoo.data.text import check, encode, pad, shorten, spans
 from zoo.errors import ZooError
 from zoo.tasks import Task
-from zoo.tasks.classification import LOSSES, accuracy, answer
+from zoo.tasks.classification import LOSSES, TOP, accuracy, answer
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -54,7 +54,7 @@ TASK = Task(
     losses=LOSSES,
     metrics={"accuracy": accuracy},
     prepare=prepare,
-    answer=lambda outputs, raw, config: answer(outputs, config["labels"]),
+    answer=lambda outputs, raw, config: answer(outputs, config["labels"], config.get("top", TOP)),
     cost=lambda raw: len(raw) if isinstance(raw, str) else 0,
     explain=explain,
 )

@@ -1,0 +1,38 @@
+"""Answers to many inputs, in order, a chunk at a time; a bad one is answered by its error and costs no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from zoo.answering.inputs import Input
+from zoo.errors import ZooError
+
+CHUNK = 1024
+"""Inputs that are answered together: sorted by length among so many, batches are nearly without padding."""
+
+
+def answered(
+    predict: Callable[[list[Any]], list[Any]], given: Iterable[Input], chunk: int = CHUNK
+) -> Iterator[tuple[Input, Any]]:
+    """(input, its answer or the `ZooError` that it gave) for each input, in order; memory is that of one chunk."""
+    rest = iter(given)
+    while part := list(islice(rest, chunk)):
+        good = [one for one in part if one.fault is None]
+        found = iter(each([one.raw for one in good], predict))
+        for one in part:
+            yield one, one.fault if one.fault is not None else next(found)
+
+
+def each(raw: list[Any], predict: Callable[[list[Any]], list[Any]]) -> list[Any]:
+    """The answer to each, or the `ZooError` that it gave: halves are tried until the bad ones are found."""
+    if not raw:
+        return []
+    try:
+        return list(predict(raw))
+    except ZooError as error:
+        if len(raw) == 1:
+            return [error]
+    middle = len(raw) // 2
+    return [*each(raw[:middle], predict), *each(raw[middle:], predict)]

@@ -1,0 +1,39 @@
+"""How many inputs are answered, on a terminal, from two seconds on."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+PATIENCE = 2.0
+"""Seconds in which nobody asks how far it is."""
+
+
+@contextmanager
+def counted() -> Iterator[Callable[[int], None]]:
+    """A function to call with the number of inputs answered so far; silent if standard error is not a terminal."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield lambda count: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    began = time.monotonic()
+    progress = Progress(
+        SpinnerColumn(), TextColumn("{task.completed:,.0f} answered, {task.fields[rate]:,.0f} a second"),
+        TimeElapsedColumn(), console=Console(stderr=True),
+    )  # fmt: skip
+    task = progress.add_task("", total=None, rate=0.0)
+    with ExitStack() as shown:
+
+        def tell(count: int) -> None:
+            passed = time.monotonic() - began
+            if passed < PATIENCE:
+                return
+            if not progress.live.is_started:
+                shown.enter_context(progress)
+            progress.update(task, completed=count, rate=count / passed)
+
+        yield tell

@@ -1,0 +1,107 @@
+"""The rows of a CSV, TSV, JSONL or Parquet file, one at a time, so that a file of any length fits the memory."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.data.own import plain
+from zoo.data.own.reading import format_of, header
+from zoo.errors import ZooError
+
+ROWS = 4096  # of a Parquet file at a time
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row as the file has it: cells of CSV are text. `where` is its place, `reviews.csv:12`."""
+
+    where: str
+    cells: dict[str, Any]
+
+
+def columns(path: Path) -> list[str]:
+    """The names of a file's columns; of JSONL those of its first object."""
+    kind = format_of(path)
+    if kind == "csv":
+        return header(path)[0]
+    return list(next(rows(path), Row("", {})).cells)
+
+
+def rows(path: Path) -> Iterator[Row]:
+    """Every row, in order.
+
+    Raises `ZooError` with file and line where the file is not what its name says, is not UTF-8, is empty, or has a
+    header alone; at the place where the fault is, after the rows before it.
+    """
+    read = {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}[format_of(path) or "csv"]
+    any_row = False
+    for row in read(path):
+        any_row = True
+        yield row
+    if not any_row:
+        raise ZooError(f"{path} has a header but no rows; give at least one row below it.")
+
+
+def _csv(path: Path) -> Iterator[Row]:
+    names, delimiter = header(path)
+    with plain.opened(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")  # type: ignore[arg-type]
+        reader = csv.reader(text, delimiter=delimiter, strict=True)
+        line = 1
+        try:
+            for cells in reader:
+                begins, line = line, reader.line_num + 1
+                if begins == 1 or not cells:
+                    continue
+                if len(cells) != len(names):
+                    raise ZooError(
+                        f"{path}:{begins} has {len(cells)} cells, and the header names {len(names)} columns; put cells "
+                        "that hold the delimiter or a line break in quotes."
+                    )
+                yield Row(f"{path}:{begins}", dict(zip(names, cells, strict=True)))
+        except csv.Error as error:
+            raise ZooError(
+                f"{path}:{line} is not CSV ({error}); close its quotes, or double those in a cell."
+            ) from error
+        except UnicodeDecodeError:
+            plain.refuse_bytes(path)
+            raise
+
+
+def _jsonl(path: Path) -> Iterator[Row]:
+    with plain.opened(path) as file:
+        for number, line in enumerate(file, 1):
+            line = line.removeprefix(plain.BOM) if number == 1 else line
+            if not line.strip():
+                continue
+            try:
+                cells = json.loads(line)
+            except (ValueError, RecursionError):
+                cells = None
+            if not isinstance(cells, dict):
+                raise ZooError(f"{path}:{number} is not a JSON object; give one object a line.")
+            yield Row(f"{path}:{number}", cells)
+
+
+def _parquet(path: Path) -> Iterator[Row]:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        with plain.opened(path) as file:
+            source = pa.BufferReader(file.read()) if path.suffix == ".gz" else file
+            with parquet.ParquetFile(source) as packed:
+                number = 0
+                for batch in packed.iter_batches(batch_size=ROWS):
+                    for cells in batch.to_pylist():
+                        number += 1
+                        yield Row(f"{path}, row {number}", cells)
+    except (pa.ArrowException, OSError) as error:
+        why = " ".join(str(error).split()).rstrip(".")
+        raise ZooError(f"{path} is not a whole Parquet file ({why}); write or fetch it again.") from error
