@@ -6,6 +6,8 @@ import hashlib
 import os
 import subprocess
 import sys
+import threading
+from io import FileIO
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from zoo import integrity
 from zoo.errors import ZooError
 from zoo.home import home
-from zoo.integrity import check_file, sha256
+from zoo.integrity import check_file, checked, sha256
 
 CONTENT = bytes(range(256)) * 5000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -35,11 +37,13 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Every file that was read whole."""
     seen: list[Path] = []
 
-    def spy(path: Path) -> str:
-        seen.append(path)
-        return sha256(path)
+    hash_of = integrity._hash_of
 
-    monkeypatch.setattr(integrity, "sha256", spy)
+    def spy(opened: FileIO) -> str:
+        seen.append(Path(str(opened.name)))
+        return hash_of(opened)
+
+    monkeypatch.setattr(integrity, "_hash_of", spy)
     return seen
 
 
@@ -68,7 +72,7 @@ def test_another_process_remembers(file: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from zoo import integrity\n"
         "integrity._SETTLED_NS = -1; path, digest = Path(sys.argv[1]), sys.argv[2]\n"
-        "if sys.argv[3] == 'again': integrity.sha256 = None\n"
+        "if sys.argv[3] == 'again': integrity._hash_of = None\n"
         "integrity.check_file(path, digest)"
     )
     for turn in ("first", "again"):
@@ -129,3 +133,67 @@ def test_a_home_that_cannot_be_written_costs_time_alone(
     (tmp_path / "not_a_folder").touch()
     monkeypatch.setenv("ZOO_HOME", str(tmp_path / "not_a_folder"))
     check_file(file, DIGEST)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="files have no owner here")
+@pytest.mark.parametrize("doctored", ["another user's", "writable by all"])
+def test_a_note_of_another_user_is_not_believed(
+    file: Path, hashed: list[Path], doctored: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_file(file, DIGEST)
+    note = integrity._note(os.path.abspath(file))
+    state, _ = note.read_text().splitlines()
+    note.write_text(f"{state}\n{'0' * 64}\n")  # vouches for other bytes
+    monkeypatch.setattr(integrity, "_memo", {})
+    if doctored == "writable by all":
+        note.chmod(0o666)
+    elif os.geteuid() == 0:
+        os.chown(note, 65534, 65534)
+    else:
+        pytest.skip("needs root to give a file away")
+    with pytest.raises(ZooError, match="SHA-256 is not the published one"):
+        check_file(file, "0" * 64)
+    check_file(file, DIGEST)
+    assert hashed == [file] * 2
+
+
+def test_a_clock_of_whole_seconds_is_given_two_of_them(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(integrity, "_SETTLED_NS", 100_000_000)
+
+    def status(seconds_ago: float, part: int) -> os.stat_result:
+        at = (10**18 - int(seconds_ago * 10**9)) // 10**9 * 10**9 + part
+        return os.stat_result(tuple(file.stat())[:10], {"st_mtime_ns": at, "st_ctime_ns": at})
+
+    assert integrity._is_settled(status(1, 7), 10**18)
+    assert not integrity._is_settled(status(1, 0), 10**18)
+    assert integrity._is_settled(status(3, 0), 10**18)
+
+
+def test_what_was_checked_is_what_is_used(file: Path, tmp_path: Path) -> None:
+    """Files are swapped by rename as fast as it goes, and nobody reads one that was not checked."""
+    other, spare, done = tmp_path / "other", tmp_path / "spare", threading.Event()
+    other.write_bytes(CONTENT[::-1])
+    good = file.read_bytes()
+
+    def swap() -> None:
+        while not done.is_set():
+            for content in (CONTENT[::-1], good):
+                spare.write_bytes(content)
+                os.replace(spare, file)
+
+    swapping = threading.Thread(target=swap)
+    swapping.start()
+    try:
+        used = 0
+        for _ in range(300):
+            try:
+                with checked(file, DIGEST) as path:
+                    content = path.read_bytes()
+            except ZooError:
+                continue
+            used += 1
+            assert content == CONTENT
+    finally:
+        done.set()
+        swapping.join()
+    assert used

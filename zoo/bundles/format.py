@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from zoo.bundles.index import REQUIRED, SCHEMA, TENSORS, Entry, parse_json, read_text
+from zoo.bundles.index import REQUIRED, SCHEMA, TENSORS, Entry, parse_json
 from zoo.errors import ZooError
-from zoo.integrity import check_file
+from zoo.integrity import check_file, checked, read_checked
 from zoo.names import check_file_name, model_of
 
 _CONFIG = {"model": str, "model_args": dict, "task": str, "labels": list, "input": dict}
@@ -24,32 +26,53 @@ class Bundle:
     entry: Entry | None = None
 
     def path(self, file: str) -> Path:
-        """The path of one of the bundle's files, after its bytes were checked.
+        """The path of one of the bundle's files, after its bytes were checked; what is at it later may be another file.
 
         They are checked against the index, or without one, as for a run's folder, the tensors against the `sha256` in
         metrics.json. Raises `ZooError` where the file is absent, leaves the folder, or has other bytes.
         """
+        path, digest, size = self._expected(file)
+        if digest is not None:
+            check_file(path, digest, size)
+        return path
+
+    def content(self, file: str) -> bytes:
+        """The bytes of one of the bundle's small files, the very ones that were checked."""
+        return read_checked(*self._expected(file))
+
+    @contextmanager
+    def opened(self, file: str) -> Iterator[Path]:
+        """The path of the very file that was checked, for libraries that read by path, while the body runs."""
+        path, digest, size = self._expected(file)
+        if digest is None:
+            yield path
+            return
+        with checked(path, digest, size) as same:
+            yield same
+
+    def _expected(self, file: str) -> tuple[Path, str | None, int | None]:
+        """Where a file is, with the hash and size that it must have, if anything vouches for it."""
         path = _inside(self.folder, file)
         if self.entry is not None:
             if file not in self.entry.files:
                 raise ZooError(
-                    f"{file} of {self.name} is not in the index, so nothing vouches for it; publish it anew."
+                    f"{file} of {self.name} is not in the index, so nothing vouches for it; publish it again."
                 )
-            check_file(path, self.entry.files[file].sha256, self.entry.files[file].size)
-        elif file == TENSORS:
-            digest = self.metrics.get("sha256")
-            if not isinstance(digest, str):
-                raise ZooError(
-                    f"{self.folder / 'metrics.json'} lacks the sha256 of {TENSORS}; finish the run or publish it anew."
-                )
-            check_file(path, digest)
-        return path
+            return path, self.entry.files[file].sha256, self.entry.files[file].size
+        if file != TENSORS:
+            return path, None, None
+        digest = self.metrics.get("sha256")
+        if not isinstance(digest, str):
+            raise ZooError(
+                f"{self.folder / 'metrics.json'} lacks the sha256 of {TENSORS}; finish the run or publish it again."
+            )
+        return path, digest, None
 
     @cached_property
     def config(self) -> dict[str, Any]:
         """config.json, of the right schema and types, and of the model that the weight's name begins with."""
-        path = self.path("config.json")
-        config = _versioned(path)
+        path = self.folder / "config.json"
+        config = _versioned(self.content("config.json"), path)
         for key, kind in _CONFIG.items():
             if not isinstance(config.get(key), kind):
                 raise ZooError(
@@ -62,12 +85,12 @@ class Bundle:
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """metrics.json."""
-        return _versioned(self.path("metrics.json"))
+        return _versioned(self.content("metrics.json"), self.folder / "metrics.json")
 
     @cached_property
     def recipe(self) -> str:
         """The text of recipe.yaml."""
-        return read_text(self.path("recipe.yaml"))
+        return _text(self.content("recipe.yaml"), self.folder / "recipe.yaml")
 
     @property
     def tensors(self) -> Path:
@@ -103,8 +126,15 @@ def _inside(folder: Path, file: str) -> Path:
     return path
 
 
-def _versioned(path: Path) -> dict[str, Any]:
-    content = parse_json(read_text(path), str(path))
+def _text(raw: bytes, path: Path) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ZooError(f"{path} is not text; fetch or publish the bundle again.") from error
+
+
+def _versioned(raw: bytes, path: Path) -> dict[str, Any]:
+    content = parse_json(_text(raw, path), str(path))
     if type(content.get("schema")) is not int or content["schema"] != SCHEMA:  # for Python, True is 1
         raise ZooError(f"{path} has schema {content.get('schema')!r} where this zoo reads {SCHEMA}; upgrade the zoo.")
     return content

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from zoo import caller, init, registry
 from zoo.bundles.format import Bundle
+from zoo.bundles.index import TENSORS
 from zoo.bundles.record import Model, Record, attach, values
 from zoo.construct import check_arguments, check_options, device_of, in_full, skeleton
 from zoo.errors import ZooError, some
@@ -70,7 +71,8 @@ def _load(
         raise ZooError(f"{name} holds a {entry.name}, which has no num_classes; leave it out.")
     arguments = {**config["model_args"], **(model_args or {})}
     check_arguments(entry, arguments)
-    tensors = _read(bundle.tensors, device, dtype)
+    with bundle.opened(TENSORS) as path:
+        tensors = _read(path, bundle.folder / TENSORS, device, dtype)
     model = skeleton(entry.name, arguments)
     about = _in_channels(model, tensors, config["input"], arguments.get("in_chans"))
     _assign(model, tensors, name)
@@ -88,12 +90,13 @@ def _load(
     return attach(model.eval(), told)
 
 
-def _read(path: Path, device: torch.device, dtype: torch.dtype | None) -> dict[str, Tensor]:
+def _read(path: Path, named: Path, device: torch.device, dtype: torch.dtype | None) -> dict[str, Tensor]:
+    """The tensors in `path`, which is called `named` to whoever reads of it."""
     try:
         tensors = read_tensors(path, str(device))
     except (SafetensorError, OSError) as error:
         raise ZooError(
-            f"{path} is not a whole safetensors file ({error}); fetch or publish the bundle anew."
+            f"{named} is not a whole safetensors file ({error}); fetch or publish the bundle again."
         ) from error
     wanted = dtype or torch.float32
     for key, tensor in tensors.items():
