@@ -139,12 +139,13 @@ def endpoint() -> str:
 def _headers() -> dict[str, str]:
     """What the Hub's client would send: the token of HF_TOKEN or of a saved login, if there is one."""
     try:
-        from huggingface_hub.utils import build_hf_headers
+        from huggingface_hub import constants, get_token
     except ImportError:
         token = os.environ.get("HF_TOKEN")
-        return {"Authorization": f"Bearer {token}"} if token else {}
-    sent = build_hf_headers()
-    return {"Authorization": sent["authorization"]} if "authorization" in sent else {}
+    else:
+        # Not its build_hf_headers, which asks the Hub for a list of programs that it then names itself after.
+        token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def ask(api: HfApi, repo: str, file: str, revision: str | None = None) -> None:

@@ -38,6 +38,7 @@ WINDOW, RATE = 10.0, 1000  # seconds, and bytes a second: what is slower over a 
 TRIES = 4
 PATIENCE = 30.0  # seconds that a Retry-After may ask for
 CHUNK = 1 << 20
+_sleep = time.sleep
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _AGAIN = (408, 429, 500, 502, 503, 504)
 
@@ -132,7 +133,7 @@ def _again(url: str, once: Callable[[], Any], reached: Callable[[], int] = lambd
             if tries >= TRIES:
                 raise Unavailable(f"{shown(url)} broke off ({error}); try again.") from error
             pause = _pause(None, tries)
-        time.sleep(pause or 0)
+        _sleep(pause or 0)
 
 
 def _pause(asked: str | None, tries: int) -> float | None:
