@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from zoo._create import create as create
     from zoo._export import Export as Export
     from zoo._export import export as export
+    from zoo._features import embed as embed
+    from zoo._features import transform as transform
     from zoo._predictor import Predictor as Predictor
     from zoo._predictor import predictor as predictor
     from zoo._reproduce import evaluate as evaluate
@@ -39,6 +41,7 @@ _HOME = {
     "Record": "zoo.bundles.record",
     "ZooError": "zoo.errors",
     "create": "zoo._create",
+    "embed": "zoo._features",
     "evaluate": "zoo._reproduce",
     "export": "zoo._export",
     "info": "zoo.catalog",
@@ -52,6 +55,7 @@ _HOME = {
     "register_model": "zoo.registry",
     "reproduce": "zoo._reproduce",
     "train": "zoo.training",
+    "transform": "zoo._features",
     "verify": "zoo._reproduce",
 }
 

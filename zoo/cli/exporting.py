@@ -1,4 +1,4 @@
-"""A weight for other programs: `zoo export`."""
+"""A weight for other programs: `zoo export`, `zoo embed`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zoo.cli.options import DONE, FAILED, Json, Name
+from zoo.cli.options import DONE, FAILED, Device, Json, Name
 from zoo.cli.output import document
 
 app = typer.Typer()
@@ -26,6 +26,19 @@ def export(
     report = zoo.export(name, out, format=format, quantize="int8" if int8 else None)
     document(report.to_dict()) if as_json else _print(report)
     return DONE if report.ok else FAILED
+
+
+@app.command()
+def embed(
+    name: Name,
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Files, texts or JSON, as the task asks.")],
+    out: Annotated[str, typer.Option("-o", "--out", metavar="FILE.npy", help="The file to write.")],
+    device: Device = None,
+):
+    """Write what a model finds in each input before its head, as an array (N, D) of float32."""
+    from zoo._features import save
+
+    print(save(name, inputs, out, device=device))
 
 
 def _print(report: Any) -> None:

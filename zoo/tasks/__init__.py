@@ -39,6 +39,7 @@ class Task:
         cost: how long a raw input is. A batch takes as long as its longest member, so inputs of like cost share one.
         explain: (raw inputs, config["input"], tokenizer, attention weights) -> for each input [(part, weight), …];
             None where nothing of the input can be named.
+        embed: (features that the head reads, what `prepare` gave, raw inputs) -> one row for each raw input, (N, D).
     """
 
     name: str
@@ -53,6 +54,7 @@ class Task:
     unpack: Callable[[Any], list[Any] | None] = lambda raw: None
     cost: Callable[[Any], int] = lambda raw: 0
     explain: Callable[[list[Any], dict[str, Any], Any, Tensor], list[list[tuple[str, float]]]] | None = None
+    embed: Callable[[Tensor, Sequence[Tensor], list[Any]], Tensor] = lambda features, inputs, raw: features.flatten(1)
 
 
 def names() -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
@@ -42,6 +43,11 @@ def run(model: nn.Module, inputs: Sequence[Tensor], raw: list[str]) -> list[str]
     return ["".join(model.generate(text, LENGTH, temperature=TEMPERATURE)) for text in raw]  # type: ignore[operator]
 
 
+def embed(features: Tensor, inputs: Sequence[Tensor], raw: list[str]) -> Tensor:
+    """States (N, T, D) -> those after each prompt's last character (N, D)."""
+    return torch.stack([states[len(text) - 1] for states, text in zip(features, raw, strict=True)])
+
+
 def rows(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Logits (N, T, K) and targets (N, T) -> a row for each character that counts, (M, K) and (M,)."""
     counts = targets != IGNORED
@@ -62,4 +68,5 @@ TASK = Task(
     run=run,
     answer=lambda texts, raw, config: [Continuation(text) for text in texts],
     rows=rows,
+    embed=embed,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,12 @@ def answer(outputs: Tensor, raw: list[str], config: dict[str, Any]) -> list[Answ
     ]
 
 
+def embed(features: Tensor, inputs: Sequence[Tensor], raw: list[str]) -> Tensor:
+    """The words' states (N, T, D), zeros after a sentence's end -> their mean (N, D); zeros for no words."""
+    lengths = inputs[-1]
+    return features.sum(1) / lengths.clamp(min=1).unsqueeze(1)
+
+
 def rows(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """The words that count: logits (N, T, K) and targets (N, T) -> (words, K) and (words,)."""
     counts = targets != IGNORED
@@ -71,5 +78,6 @@ TASK = Task(
     prepare=prepare,
     answer=answer,
     rows=rows,
+    embed=embed,
     cost=lambda raw: len(raw) if isinstance(raw, str) else 0,
 )

@@ -1,0 +1,140 @@
+"""`zoo.transform` and `zoo.embed`: what a model reads, and what it finds before its head."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo import caller, sources, tasks
+from zoo._predictor import BATCH, Predictor, predictor
+from zoo.check import check_config
+from zoo.data.text import read_tokenizer
+from zoo.errors import ZooError
+from zoo.names import GUESTS, text_of
+
+
+@dataclass(frozen=True)
+class Transform:
+    """Raw input -> what a model's `forward` takes, made by `zoo.transform`. It can be pickled.
+
+    Attributes:
+        task: the model's task, which says what a raw input may be.
+        input: the input transform as data.
+        tokenizer: the weight's, None if its input is not text.
+    """
+
+    task: str
+    input: dict[str, Any]
+    tokenizer: Any = field(default=None, repr=False)
+
+    def __call__(self, raw: Any) -> Tensor | tuple[Tensor, ...]:
+        """One sample without its batch dimension: a tensor, or a tuple of them for a model with several inputs.
+
+        Raises `ZooError` for an input that the task cannot read.
+        """
+        inputs = tasks.get(self.task).prepare([raw], self.input, self.tokenizer)
+        sample = tuple(one[0] for one in inputs)
+        return sample[0] if len(sample) == 1 else sample
+
+    def batch(self, raw: Sequence[Any]) -> tuple[Tensor, ...]:
+        """What `forward` takes for several raw inputs at once, texts padded to the longest: for `collate_fn`."""
+        return tasks.get(self.task).prepare(list(raw), self.input, self.tokenizer)
+
+
+def transform(name: str | os.PathLike[str]) -> Transform:
+    """The input transform of a weight, for a `Dataset` of one's own: the very one that its predictor uses.
+
+    `name` is a weight, a model (its default weight, or one of timm's, `timm/resnet18`), or a bundle's folder. The
+    transform reads one raw input (an image's path, a text, a row of a table) and gives the tensors that the model's
+    `forward` takes, without the batch dimension. It works in the workers of a `DataLoader`:
+
+        >>> to_tensor = zoo.transform("cnn_cifar")
+        >>> to_tensor("cat.png").shape
+        torch.Size([3, 32, 32])
+        >>> DataLoader(paths, batch_size=64, num_workers=4, collate_fn=to_tensor.batch)
+
+    Raises `ZooError` for an unknown name.
+    """
+    name = text_of(name)
+    if name.startswith(GUESTS):
+        from zoo.models import timm
+
+        return Transform("image-classification", timm.transform(name, {}))
+    bundle = sources.find(name)
+    check_config(bundle)
+    tokenizer = None if bundle.tokenizer is None else read_tokenizer(bundle.tokenizer)
+    return Transform(bundle.config["task"], bundle.config["input"], tokenizer)
+
+
+def embed(name: str | os.PathLike[str], raw: Any, *, device: str | torch.device | None = None) -> Tensor:
+    """What a model finds in raw inputs before its head decides: float32 (N, D) on the CPU, a row for each input.
+
+    Args:
+        name: a weight, a model (its default weight), or a bundle's folder.
+        raw: one raw input or a list of them, of what `zoo.predictor(name)` reads; one gives N = 1.
+        device: where to compute, the CPU unless given.
+
+    For most models a row is what the head reads. A tagger's is the mean over the words; a language model's the state
+    after the last character; a forecast's the states of all channels, end to end; of a model for metric learning it is
+    the embedding itself. Raises `ZooError` for an unknown name, and for an input that the model cannot read.
+
+        >>> zoo.embed("cnn_cifar", ["cat.png", "dog.png"]).shape
+        torch.Size([2, 256])
+    """
+    return features(predictor(name, device=device), raw)
+
+
+@caller.own(gradients=False)
+@torch.inference_mode()
+def features(predictor: Predictor, raw: Any) -> Tensor:
+    """As `embed`, with a predictor that is there already."""
+    task, model = predictor.task, predictor.model
+    if not hasattr(model, "forward_features"):
+        raise ZooError(f"{type(model).__name__} has no forward_features, so it gives no embedding; add that method.")
+    several = isinstance(raw, (list, tuple)) or getattr(raw, "ndim", None) == (task.batch_ndim or -1)
+    raws = predictor.unpack(raw if several else [raw])
+    if not raws:
+        raise ZooError("there is nothing to embed; give one input or more.")
+    device = next(model.parameters()).device
+    order = sorted(range(len(raws)), key=lambda index: task.cost(raws[index]))
+    rows: list[Tensor] = [torch.empty(0)] * len(raws)
+    for start in range(0, len(order), BATCH):
+        chosen = order[start : start + BATCH]
+        batch = [raws[index] for index in chosen]
+        inputs = [tensor.to(device) for tensor in task.prepare(batch, predictor.input, predictor.tokenizer)]
+        found = model.forward_head(model.forward_features(*inputs), pre_logits=True)  # type: ignore[operator]
+        for index, row in zip(chosen, task.embed(found, inputs, batch).float().cpu(), strict=True):
+            rows[index] = row
+    # Made outside of inference mode, so that the caller may train on it.
+    with torch.inference_mode(False):
+        return torch.stack([row.clone() for row in rows])
+
+
+def save(
+    name: str | os.PathLike[str],
+    raw: Sequence[Any],
+    to: str | os.PathLike[str],
+    *,
+    device: str | torch.device | None = None,
+) -> str:
+    """Write `embed` of several inputs into an .npy file, and say what it holds; `ZooError` if it cannot be written."""
+    import numpy as np
+
+    from zoo.home import replacing
+
+    path = Path(os.path.expanduser(to))
+    if path.suffix != ".npy" or path.is_dir():
+        raise ZooError(f"{path} is not the name of an array; give one that ends in .npy.")
+    rows = embed(name, list(raw), device=device).numpy()
+    try:
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.save(file, rows)
+    except OSError as error:
+        raise ZooError(f"{path} cannot be written ({error.strerror}); choose another place.") from error
+    return f"{path}: {len(rows)} x {rows.shape[1]}, float32"
