@@ -105,6 +105,32 @@ def test_alternating_flips_mirror_each_image_in_every_other_epoch(train: dict[st
     assert 20 < sum(round(pixels[1] * 255) == i for i, pixels in enumerate(epochs[0])) < 60
 
 
+def test_an_epoch_takes_at_most_so_many_texts_of_a_group():
+    groups = torch.tensor([7, 7, 7, 7, 7, 7, 3, 3, 9, 5])
+    epochs = [text.few_of_each(groups, 2, seed).tolist() for seed in range(200)]
+    for chosen in epochs:
+        assert chosen == sorted(set(chosen)) and Counter(groups[chosen].tolist()) == {7: 2, 3: 2, 9: 1, 5: 1}
+    counts = Counter(i for chosen in epochs for i in chosen)
+    assert all(40 < counts[i] < 95 for i in range(6)), "each of the six in a third of the epochs"
+
+
+@pytest.mark.usefixtures("tiny_reviews")
+def test_a_run_with_few_texts_of_a_group_and_data_without_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    content = {**recipe().model_dump(), "model": "rnn_text", "data": {"name": "tiny_reviews", "batch_size": 4}}
+    content["data"]["text"] = {"per_group": 1}
+    with pytest.raises(ZooError, match=r"^data\.text\.per_group: the texts of tiny_reviews are in no groups"):
+        prepare(parse(content), tmp_path)
+    plain, few = parse({**content, "data": {"name": "tiny_reviews", "batch_size": 4}}), parse(content)
+    setup = prepare(plain, tmp_path)
+    grouped = Split(setup.train.inputs, setup.train.targets, torch.arange(len(setup.train)) // 3)
+    feed = text.training(few, grouped, setup.config, setup.tokenizer, CPU)
+    seen = torch.cat(feed.plan(0))
+    assert feed.size == len(feed.plan(1)) and sorted(grouped.groups[seen].tolist()) == sorted(
+        set(grouped.groups.tolist())
+    )
+    assert not torch.equal(seen, torch.cat(feed.plan(1)))
+
+
 def test_mix_parts_all_places():
     places = {mix(seed, kind, step) for seed in range(8) for kind in range(3) for step in range(200)}
     assert len(places) == 8 * 3 * 200 and all(0 <= place < 2**63 for place in places)

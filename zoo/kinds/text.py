@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from zoo.data import DataSet, Split, text
+from zoo.errors import ZooError
 from zoo.kinds import Described, Kind
 from zoo.kinds.feed import Feed, Inputs, check_batch, mix, refuse_augment
 from zoo.recipes import Recipe
@@ -45,16 +46,36 @@ def training(
     recipe: Recipe, split: Split, config: dict[str, Any], tokenizer: Path | None, device: torch.device
 ) -> Feed:
     sequences = encode(split, config, tokenizer)
-    lengths, size = [len(s) for s in sequences], check_batch(recipe, len(sequences))
+    lengths, size = torch.tensor([len(s) for s in sequences]), check_batch(recipe, len(sequences))
+    most = recipe.data.text.per_group
 
     def plan(epoch: int) -> list[Tensor]:
-        return text.buckets(lengths, size, mix(recipe.train.seed, 0, epoch))
+        seed = mix(recipe.train.seed, 0, epoch)
+        if most is None or split.groups is None:
+            return text.buckets(lengths, size, seed)
+        drawn = few_of_each(split.groups, most, mix(recipe.train.seed, 3, epoch))
+        return [drawn[batch] for batch in text.buckets(lengths[drawn], size, seed)]
 
     def load(indices: Tensor, generator: Generator, progress: float) -> tuple[Inputs, Tensor]:
         tokens, length = text.pad([sequences[i] for i in indices.tolist()])
         return (tokens.to(device), length.to(device)), split.targets[indices].to(device)
 
     return Feed(len(plan(0)), plan, load)
+
+
+def few_of_each(groups: Tensor, most: int, seed: int) -> Tensor:
+    """Indices in order of at most `most` members of each group (N,), drawn at random by the seed alone."""
+    order = torch.randperm(len(groups), generator=Generator().manual_seed(seed))
+    order = order[groups[order].argsort(stable=True)]  # group after group, each in a random order
+    _, sizes = groups[order].unique_consecutive(return_counts=True)
+    place = torch.arange(len(order)) - (sizes.cumsum(0) - sizes).repeat_interleave(sizes)
+    return order[place < most].sort().values
+
+
+def check(recipe: Recipe, data: DataSet) -> None:
+    refuse_augment(recipe, data)
+    if recipe.data.text.per_group is not None and data.train.groups is None:
+        raise ZooError(f"data.text.per_group: the texts of {data.name} are in no groups; leave it out.")
 
 
 def evaluation(
@@ -82,5 +103,5 @@ KIND = Kind(
     evaluation=evaluation,
     shape=lambda config: (config["input"]["max_length"],),
     samples=lambda config: "token ids",
-    check=refuse_augment,
+    check=check,
 )

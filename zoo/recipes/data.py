@@ -96,11 +96,16 @@ class Augment(Strict):
 
 
 class Text(Strict):
-    """Texts as token ids: a tokenizer of vocab_size words trained on the training split, cut to max_length tokens."""
+    """Texts as token ids: a tokenizer of vocab_size words trained on the training split, cut to max_length tokens.
+
+    With per_group an epoch takes at most so many texts of a group, such as the phrases of one sentence, drawn again for
+    each epoch: a group with many texts then counts no more than one with few.
+    """
 
     vocab_size: Annotated[int, Field(ge=3)] = 20000
     max_length: Count = 400
     truncate: Literal["head", "tail", "head_tail"] = "head_tail"
+    per_group: Count | None = None
 
 
 class Tagged(Strict):
