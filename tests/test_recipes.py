@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from zoo import ZooError
-from zoo.recipes import Recipe, list_recipes, load_recipe, parse, read_yaml, recipe_folder
+from zoo.recipes import Recipe, list_recipes, load_recipe, parse, read_yaml, recipe_folder, write_yaml
 
 SMALL = """\
 model: mlp
@@ -272,6 +272,41 @@ def test_overrides_are_read_as_yaml_and_make_what_is_above_them(file: Path):
 def test_numbers_are_those_of_yaml_1_2(text: str, value: float):
     assert read_yaml(f"x: {text}") == {"x": value} and type(read_yaml(text)) is type(value)
     assert read_yaml(f"'{text}'") == text and read_yaml("e1") == "e1"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *(("010", 10), ("0o17", 15), ("0x1F", 31), ("+1", 1), ("~", None), ("TRUE", True), ("5.", 5.0)),
+        *((text, text) for text in ("1:30", "no", "on", "Yes", "y", "off", "2024-01-01", "1_000", "0b1", "0o8", "=")),
+    ],
+)
+def test_values_are_those_of_yaml_1_2(text: str, value: Any):
+    assert read_yaml(text) == value and type(read_yaml(text)) is type(value)
+    assert read_yaml(f"a: [{text}]") == {"a": [value]}
+    for reader in (read_yaml, yaml.safe_load):  # a text that either version would take for something else is quoted
+        assert reader(write_yaml({"a": text})) == {"a": text}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("train.epochs", "1:30", "train.epochs"),
+        ("train.deterministic", "no", "train.deterministic"),
+        ("train.epochs", "1_000", "train.epochs"),
+    ],
+)
+def test_what_yaml_1_1_would_have_read_as_another_number_is_refused(file: Path, key: str, value: str, said: str):
+    with pytest.raises(ZooError, match=said):
+        load_recipe(file, {key: value})
+    assert load_recipe(file, {"train.seed": "010"}).train.seed == 10
+
+
+def test_numbers_of_numpy_are_numbers(file: Path):
+    changes = {"train.epochs": np.int64(3), "optimizer.lr": np.float32(0.5), "train.deterministic": np.bool_(True)}
+    recipe = load_recipe(file, changes)
+    assert (recipe.train.epochs, recipe.optimizer.lr, recipe.train.deterministic) == (3, 0.5, True)
+    assert read_yaml(recipe.to_yaml())["train"]["epochs"] == 3
 
 
 @pytest.mark.parametrize(

@@ -16,29 +16,58 @@ if TYPE_CHECKING:
     from zoo._features import transform as transform
     from zoo._predictor import Predictor as Predictor
     from zoo._predictor import predictor as predictor
+    from zoo._reproduce import Reproduction as Reproduction
+    from zoo._reproduce import Verification as Verification
     from zoo._reproduce import evaluate as evaluate
     from zoo._reproduce import reproduce as reproduce
     from zoo._reproduce import verify as verify
+    from zoo.bundles.record import Model as Model
     from zoo.bundles.record import Record as Record
+    from zoo.bundles.record import record as record
     from zoo.catalog import ModelInfo as ModelInfo
     from zoo.catalog import info as info
     from zoo.catalog import list_models as list_models
     from zoo.catalog import list_weights as list_weights
     from zoo.errors import ZooError as ZooError
     from zoo.publishing import publish as publish
+    from zoo.recipes import Recipe as Recipe
     from zoo.recipes import list_recipes as list_recipes
     from zoo.recipes import load_recipe as load_recipe
     from zoo.registry import register_model as register_model
     from zoo.sources import pull as pull
+    from zoo.tasks.classification import Classification as Classification
+    from zoo.tasks.classification import Top as Top
+    from zoo.tasks.forecasting import Forecast as Forecast
+    from zoo.tasks.language_modelling import Continuation as Continuation
+    from zoo.tasks.metric_learning import Embedding as Embedding
+    from zoo.tasks.multi_task import Several as Several
+    from zoo.tasks.regression import Value as Value
+    from zoo.tasks.token_classification import Tag as Tag
+    from zoo.tasks.token_classification import Tagging as Tagging
+    from zoo.training import Run as Run
     from zoo.training import train as train
 
     __version__: str
 
 _HOME = {
+    "Classification": "zoo.tasks.classification",
+    "Continuation": "zoo.tasks.language_modelling",
+    "Embedding": "zoo.tasks.metric_learning",
     "Export": "zoo._export",
+    "Forecast": "zoo.tasks.forecasting",
+    "Model": "zoo.bundles.record",
     "ModelInfo": "zoo.catalog",
     "Predictor": "zoo._predictor",
+    "Recipe": "zoo.recipes",
     "Record": "zoo.bundles.record",
+    "Reproduction": "zoo._reproduce",
+    "Run": "zoo.training",
+    "Several": "zoo.tasks.multi_task",
+    "Tag": "zoo.tasks.token_classification",
+    "Tagging": "zoo.tasks.token_classification",
+    "Top": "zoo.tasks.classification",
+    "Value": "zoo.tasks.regression",
+    "Verification": "zoo._reproduce",
     "ZooError": "zoo.errors",
     "create": "zoo._create",
     "embed": "zoo._features",
@@ -52,6 +81,7 @@ _HOME = {
     "predictor": "zoo._predictor",
     "publish": "zoo.publishing",
     "pull": "zoo.sources",
+    "record": "zoo.bundles.record",
     "register_model": "zoo.registry",
     "reproduce": "zoo._reproduce",
     "train": "zoo.training",

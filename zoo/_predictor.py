@@ -8,7 +8,7 @@ import io
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar, overload
 
 import torch
 from torch import nn
@@ -26,13 +26,20 @@ from zoo.tasks.classification import TOP
 BATCH = 64  # inputs in one forward: enough to fill a CPU's cores, little enough for any device's memory
 
 
-@dataclass(frozen=True)
-class Predictor:
+A = TypeVar("A")
+
+
+@dataclass(frozen=True, repr=False)
+class Predictor(Generic[A]):
     """Model, input transform and labels of one weight, made by `zoo.predictor`.
 
     `predictor(raw)` gives one answer, `predictor([raw, ...])` a list in the order given. What a raw input is, the task
     says: a text; a path, Pillow image, array or tensor for an image; a dict, or a JSON object as text, for the row of a
     table. An array or tensor with a batch dimension is a list, and so is the path of a CSV file with rows.
+
+    For a type checker an answer may be anything, unless the predictor is declared with that of its task:
+
+        read: zoo.Predictor[zoo.Classification] = zoo.predictor("bilstm_attn.imdb_v1")
     """
 
     model: nn.Module
@@ -73,6 +80,13 @@ class Predictor:
     def input(self) -> dict[str, Any]:
         """The input transform as data."""
         return self.config["input"]
+
+    @overload
+    def __call__(self, raw: list[Any] | tuple[Any, ...]) -> list[A]: ...
+    @overload
+    def __call__(self, raw: str | Mapping[str, Any]) -> A: ...  # one, unless it is the path of a file with rows
+    @overload
+    def __call__(self, raw: Any) -> Any: ...
 
     def __call__(self, raw: Any) -> Any:
         """The answer to one raw input, or the list of answers to a list, a tuple or a batch of them.
@@ -131,7 +145,7 @@ def predictor(
     dtype: torch.dtype | None = None,
     top: int | None = TOP,
     batch_size: int = BATCH,
-) -> Predictor:
+) -> Predictor[Any]:
     """The predictor of a weight: raw input in, answer out.
 
     Args:

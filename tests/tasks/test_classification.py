@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from zoo.tasks.classification import Answer, accuracy, answer
+from zoo.tasks.classification import Classification, accuracy, answer
 
 
 def test_answer_is_the_softmax_best_first():
@@ -30,7 +30,7 @@ def test_half_precision_logits_give_whole_probabilities():
 def test_to_dict_is_json_and_names_attention_only_where_there_is_some():
     (plain,) = answer(torch.tensor([[1.0, 0.0]]), ["a", "b"])
     assert set(json.loads(json.dumps(plain.to_dict()))) == {"label", "probability", "top"}
-    attentive = Answer(plain.label, plain.probability, plain.top, [("good", 0.75), ("film", 0.25)])
+    attentive = Classification(plain.label, plain.probability, plain.top, [("good", 0.75), ("film", 0.25)])
     assert attentive.to_dict()["attention"] == [{"word": "good", "weight": 0.75}, {"word": "film", "weight": 0.25}]
 
 

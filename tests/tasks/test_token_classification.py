@@ -8,7 +8,7 @@ import torch
 
 from zoo.data.words import train_tokenizer
 from zoo.errors import ZooError
-from zoo.tasks.token_classification import TASK, Answer, Tag, prepare
+from zoo.tasks.token_classification import TASK, Tag, Tagging, prepare
 
 INPUT = {"kind": "tagged", "tokenizer": "tokenizer.json", "alphabet": "acdgost", "max_characters": 20}
 CONFIG = {"labels": ["NOUN", "VERB", "PUNCT"], "input": INPUT}
@@ -54,7 +54,7 @@ def test_every_word_as_it_was_written_has_a_tag_and_its_probability():
 
 
 def test_to_dict_is_json():
-    answer = Answer([Tag("Cats", "NOUN", 0.75)])
+    answer = Tagging([Tag("Cats", "NOUN", 0.75)])
     assert json.loads(json.dumps(answer.to_dict())) == {
         "answer": [{"word": "Cats", "tag": "NOUN", "probability": 0.75}]
     }

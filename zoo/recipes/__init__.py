@@ -40,7 +40,7 @@ from zoo.recipes.data import (  # noqa: F401
 from zoo.recipes.explain import explain
 from zoo.recipes.losses import CrossEntropy, Deviation, Focal, Loss, MultiTask, Pairs  # noqa: F401
 from zoo.recipes.optimizers import SGD, Adam, Group, Optimizer, Timm  # noqa: F401
-from zoo.recipes.reading import read_yaml
+from zoo.recipes.reading import read_yaml, write_yaml
 from zoo.recipes.schedules import Curve, MultiStep, Plateau, Schedule, Step  # noqa: F401
 
 
@@ -156,7 +156,7 @@ class Recipe(Strict):
 
     def to_yaml(self) -> str:
         """The resolved recipe: every default written out, keys in the schema's order."""
-        return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True, width=120)
+        return write_yaml(self.model_dump())
 
     def sha256(self) -> str:
         """SHA-256 of the resolved recipe's text."""
@@ -200,7 +200,7 @@ def load_recipe(name_or_path: str | Path, overrides: dict[str, Any] | None = Non
 def parse(content: dict[str, Any], *, name: str = "", where: str = "recipe") -> Recipe:
     """Check a recipe given as a dict; `where` stands in front of every error."""
     try:
-        recipe = Recipe.model_validate(_with_defaults(content))
+        recipe = Recipe.model_validate(_with_defaults(_plain(content)))
     except ValidationError as error:
         raise ZooError(explain(error, where, Recipe.model_json_schema())) from error
     except ZooError as error:  # of an optimizer that timm does not have
@@ -208,6 +208,15 @@ def parse(content: dict[str, Any], *, name: str = "", where: str = "recipe") -> 
     recipe._name = name
     _check_names(recipe, where)
     return recipe
+
+
+def _plain(value: Any) -> Any:
+    """The same with Python's own numbers for numpy's and torch's, which a search over settings hands in."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
 
 
 def _find(name_or_path: str | Path) -> tuple[Path, str]:

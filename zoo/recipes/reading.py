@@ -11,12 +11,14 @@ DEEPEST = 50
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as in version 1.2 where it concerns numbers: 1e-3 is a float, which YAML 1.1 reads as a string.
+    """YAML 1.2's core schema, where 010 is ten, 1e-3 is a number, and 1:30, no, on, 1_000 and dates are text.
 
-    And as every version demands, but PyYAML does not: a key stands in its mapping but once. Nesting has a limit, as all
-    that reads or writes a recipe is recursive.
+    PyYAML reads version 1.1, where they are 8, text, 90, false, true, 1000 and dates. And as every version demands, but
+    PyYAML does not: a key stands in its mapping but once. Nesting has a limit, as all that reads or writes a recipe is
+    recursive.
     """
 
+    yaml_implicit_resolvers = {"<": yaml.SafeLoader.yaml_implicit_resolvers["<"]}  # a merge, which people use
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
@@ -40,11 +42,48 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
+class _Dumper(yaml.SafeDumper):
+    """Quotes whatever text either version would read as something else."""
+
+
+_CORE = (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        list("-+.0123456789"),
+    ),
 )
+"""Tag, what is read as it, and how that may begin: YAML 1.2.2, section 10.3.2."""
+
+for _tag, _pattern, _first in _CORE:
+    for _class in (_Loader, _Dumper):
+        _class.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^({_pattern})$"), _first)
+
+
+def _whole(loader: _Loader, node: yaml.ScalarNode) -> int:
+    text = node.value
+    try:
+        return int(text[2:], {"0o": 8, "0x": 16}[text[:2]]) if text[:2] in ("0o", "0x") else int(text)
+    except ValueError as error:  # of more digits than Python reads
+        raise yaml.MarkedYAMLError(problem=f"a number has {len(text)} digits", problem_mark=node.start_mark) from error
+
+
+def _real(loader: _Loader, node: yaml.ScalarNode) -> float:
+    return float(node.value.lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _whole)
+_Loader.add_constructor("tag:yaml.org,2002:float", _real)
 
 
 def read_yaml(text: str) -> Any:
     """The value that YAML text holds. Raises `yaml.YAMLError` where it holds none."""
     return yaml.load(text, Loader=_Loader)
+
+
+def write_yaml(content: Any) -> str:
+    """YAML text that every reader, of version 1.1 or 1.2, reads as `content`; keys in their order."""
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)

@@ -20,7 +20,7 @@ class Top:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Classification:
     """A classifier's answer.
 
     `top` holds the best labels (five, or as many as were asked for), best first; `label` and `probability` repeat the
@@ -45,14 +45,14 @@ class Answer:
         return answer
 
 
-def answer(logits: Tensor, labels: list[str], top: int | None = TOP) -> list[Answer]:
+def answer(logits: Tensor, labels: list[str], top: int | None = TOP) -> list[Classification]:
     """Logits (N, K) of any float dtype and the K labels -> N answers with the best `top` labels, None for all."""
     count = len(labels) if top is None else min(top, len(labels))
     probabilities, indices = logits.float().softmax(dim=1).topk(count)
     answers = []
     for row, row_indices in zip(probabilities.tolist(), indices.tolist(), strict=True):
         best = [Top(labels[index], probability) for index, probability in zip(row_indices, row, strict=True)]
-        answers.append(Answer(best[0].label, best[0].probability, best))
+        answers.append(Classification(best[0].label, best[0].probability, best))
     return answers
 
 

@@ -15,7 +15,7 @@ CHUNK = 1000  # rows of distances at a time, so that 10,000 images do not need 4
 
 
 @dataclass(frozen=True)
-class Answer:
+class Embedding:
     """The embedding of one image. How near two of them are says how alike the model finds the images."""
 
     answer: list[float]
@@ -46,6 +46,6 @@ TASK = Task(
     losses=("triplet", "contrastive"),
     metrics={"recall_at_1": recall_at_1},
     prepare=prepare,
-    answer=lambda outputs, raw, config: [Answer(row) for row in outputs.float().tolist()],
+    answer=lambda outputs, raw, config: [Embedding(row) for row in outputs.float().tolist()],
     batch_ndim=4,
 )

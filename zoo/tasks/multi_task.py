@@ -17,7 +17,7 @@ from zoo.tasks.regression import rmse
 
 
 @dataclass(frozen=True)
-class Answer:
+class Several:
     """What each task answers, by its name.
 
     `answer`: the class's number of a classification, true or false of a binary task, the number of a regression in its
@@ -32,7 +32,7 @@ class Answer:
         return {"answer": self.answer, "probability": self.probability}
 
 
-def answer(outputs: Tensor, tasks: Mapping[str, Mapping[str, Any]]) -> list[Answer]:
+def answer(outputs: Tensor, tasks: Mapping[str, Mapping[str, Any]]) -> list[Several]:
     """Outputs (N, sum of the tasks' outputs) of any float dtype -> N answers."""
     parts = columns(outputs.float(), tasks)
     answers = []
@@ -48,7 +48,7 @@ def answer(outputs: Tensor, tasks: Mapping[str, Mapping[str, Any]]) -> list[Answ
                 values[name], probabilities[name] = bool(part > 0), float(part.abs().sigmoid())
             else:
                 values[name] = float(part)
-        answers.append(Answer(values, probabilities))
+        answers.append(Several(values, probabilities))
     return answers
 
 

@@ -27,7 +27,7 @@ class Tag:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Tagging:
     """A tagger's answer: one `Tag` a word, in the order of the text; none for a text without words."""
 
     answer: list[Tag]
@@ -48,12 +48,12 @@ def prepare(raw: list[Any], input: dict[str, Any], tokenizer: Tokenizer) -> tupl
     return encoded.batch(range(len(raw)))
 
 
-def answer(outputs: Tensor, raw: list[str], config: dict[str, Any]) -> list[Answer]:
+def answer(outputs: Tensor, raw: list[str], config: dict[str, Any]) -> list[Tagging]:
     """Logits (N, T, K) of any float dtype, the N sentences and config.json -> N answers."""
     probabilities, indices = outputs.float().softmax(-1).max(-1)
     return [
         # zip ends with the words: what the model says of padding is left out.
-        Answer([Tag(word, config["labels"][i], p) for word, i, p in zip(words.split(sentence), row, shares)])  # noqa: B905
+        Tagging([Tag(word, config["labels"][i], p) for word, i, p in zip(words.split(sentence), row, shares)])  # noqa: B905
         for sentence, row, shares in zip(raw, indices.tolist(), probabilities.tolist(), strict=True)
     ]
 
