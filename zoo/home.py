@@ -96,7 +96,11 @@ def json_text(content: Any, where: str, indent: int | None = 2) -> str:
     Python by itself would write NaN and Infinity, which no other reader of JSON takes.
     """
     try:
-        return json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
+        text = json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
+        text.encode()
+        return text
+    except UnicodeEncodeError:  # of a file's name that is not UTF-8
+        return json.dumps(content, indent=indent, allow_nan=False) + "\n"
     except (TypeError, ValueError) as error:
         raise ZooError(f"{where} cannot be written as JSON ({error}); give finite numbers and text.") from error
 

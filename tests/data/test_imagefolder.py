@@ -39,11 +39,11 @@ def picture(path: Path, shade: int, side: int = 12) -> None:
 def folder(tmp_path: Path, home: Path) -> Path:
     """Dark and bright pictures, JPEG and PNG, in a train and a test part."""
     root = tmp_path / "pictures"
-    for part, count in (("train", 20), ("test", 6)):
+    for part, count, more in (("train", 20, 0), ("test", 6, 21)):
         for n in range(count):
             kind = ("png", "jpg")[n % 2]
-            picture(root / part / "dark" / f"{n}.{kind}", 20 + n)
-            picture(root / part / "bright" / f"{n}.{kind}", 180 + n)
+            picture(root / part / "dark" / f"{n}.{kind}", 20 + more + n)
+            picture(root / part / "bright" / f"{n}.{kind}", 180 + more + n)
     return root
 
 
@@ -304,3 +304,106 @@ def test_grey_images_are_shown_in_three_channels_where_the_recipe_says_so(tmp_pa
     assert config["input"]["channels"] == 3 and zoo.create(run.folder).zoo.input["channels"] == 3  # type: ignore
     grey = torch.randint(256, (2, 1, 4, 4), dtype=torch.uint8)
     assert torch.equal(image.in_channels(grey, 3), grey.expand(-1, 3, -1, -1))
+
+
+def linked(link: Path, to: Path) -> None:
+    link.symlink_to(to, target_is_directory=True)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets few people make links")
+@pytest.mark.parametrize(
+    ("link", "to"),
+    [
+        ("train/dark/more", "train/bright"),
+        ("train/dark/more", "train/dark"),
+        ("train/dark/more", "."),
+        ("train/dark/more", "test"),
+        ("train/dark/more", ".."),
+        ("train/grey", "train/dark"),
+    ],
+)
+def test_a_link_to_a_folder_of_the_tree_is_not_followed(link: str, to: str, folder: Path):
+    linked(folder / link, folder / to)
+    with pytest.warns(UserWarning, match=r"left out 1 links to folders whose pictures are read where they lie") as told:
+        found = data.load(f"imagefolder:{folder}")
+    assert (found.labels, len(found.train), len(found.test)) == (["bright", "dark"], 40, 12) and len(told) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets few people make links")
+def test_a_link_that_leads_out_of_the_tree_is_followed_once(folder: Path, tmp_path: Path):
+    for n in range(3):
+        picture(tmp_path / "elsewhere" / f"{n}.png", 90 + n)
+    linked(folder / "train" / "dark" / "more", tmp_path / "elsewhere")
+    assert len(data.load(f"imagefolder:{folder}").train) == 43
+    linked(tmp_path / "elsewhere" / "again", tmp_path / "elsewhere")
+    with pytest.warns(UserWarning, match="left out 1 links"):
+        assert len(data.load(f"imagefolder:{folder}").train) == 43
+
+
+def test_the_same_bytes_in_two_splits_are_an_error_with_the_pair(folder: Path):
+    (folder / "test" / "dark" / "copy.png").write_bytes((folder / "train" / "dark" / "0.png").read_bytes())
+    said = r"1 pictures have the same bytes in two of train, test: train/dark/0\.png and test/dark/copy\.png; remove"
+    for _ in range(2):  # also if all were looked at before
+        with pytest.raises(ZooError, match=said):
+            data.load(f"imagefolder:{folder}")
+
+
+def test_the_same_bytes_twice_in_a_split_are_a_warning(folder: Path):
+    (folder / "train" / "dark" / "copy.png").write_bytes((folder / "train" / "dark" / "0.png").read_bytes())
+    for _ in range(2):
+        with pytest.warns(UserWarning, match=r"1 pictures are there more than once: train/dark/0\.png and train"):
+            data.load(f"imagefolder:{folder}")
+
+
+def test_a_file_that_only_training_refuses_is_told_before_the_first_step(folder: Path, tmp_path: Path):
+    wide = np.linspace(-3, 700, 144, dtype="float32").reshape(12, 12)
+    Image.fromarray(wide).save(folder / "test" / "dark" / "depth.tif")
+    with pytest.raises(ZooError, match=r"1 of 53 pictures cannot be used: test/dark/depth\.tif \(.*outside 0\.\.255"):
+        zoo.train(recipe(folder), out=tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("end", ["jfif", "jpe", "gif", "avif", "JPG"])
+def test_what_answers_can_be_given_for_can_be_trained_on(end: str, folder: Path):
+    path = folder / "train" / "dark" / f"more.{end}"
+    kind = {"jfif": "jpeg", "jpe": "jpeg", "jpg": "jpeg"}.get(end.lower(), end)
+    try:
+        Image.new("RGB", (12, 12), (9, 8, 7)).save(path, kind)
+    except (KeyError, OSError):
+        pytest.skip(f"this Pillow writes no {end}")
+    assert str(path) in data.load(f"imagefolder:{folder}").train.inputs
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_names_that_are_not_utf8_are_trained_on_and_answered(folder: Path, tmp_path: Path):
+    odd = os.fsdecode(os.fsencode(folder / "train" / "dark") + b"/caf\xe9.png")
+    (folder / "train" / "dark" / "0.png").rename(odd)
+    place = Path(os.fsdecode(os.fsencode(tmp_path) + b"/h\xe9r\xe9"))
+    folder.rename(place)
+    run = zoo.train(recipe(place), out=tmp_path / "run", device="cpu")
+    inside = os.path.join(place, os.path.relpath(odd, folder))
+    assert run.finished and zoo.predictor(run.folder)(inside).label in ("dark", "bright")
+    assert zoo.evaluate(run, device="cpu") == pytest.approx(run.metrics)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_a_class_whose_name_is_not_utf8_is_refused_before_training(folder: Path):
+    for part in ("train", "test"):
+        (folder / part / "dark").rename(os.fsdecode(os.fsencode(folder / part) + b"/d\xe9rk"))
+    with pytest.raises(ZooError, match=r"the name of the class folder .* is not text in UTF-8; rename it"):
+        data.load(f"imagefolder:{folder}")
+
+
+def test_val_beside_test_is_the_validation_split(folder: Path, tmp_path: Path):
+    for n in range(4):
+        for shade, label in ((70, "dark"), (215, "bright")):
+            picture(folder / "val" / label / f"{n}.png", shade + n)
+    found = data.load(f"imagefolder:{folder}")
+    assert found.validation is not None and (len(found.test), len(found.validation)) == (12, 8)
+    whole = recipe(folder)
+    with pytest.warns(UserWarning, match="the 8 pictures of the validation split of .* are not used; set data.valid"):
+        zoo.train(whole, out=tmp_path / "one", device="cpu")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run = zoo.train({**whole, "data": {**whole["data"], "validation": 0.1}}, out=tmp_path / "two", device="cpu")
+    assert "validation_accuracy" in run.log[0]

@@ -39,9 +39,10 @@ def picture(shade: int) -> bytes:
     return content.getvalue()
 
 
-def pack(path: Path, labels: Sequence[Any], features: Any = FEATURES, image: Any = picture) -> None:
+def pack(path: Path, labels: Sequence[Any], features: Any = FEATURES, image: Any = picture, first: int = 0) -> None:
     """A file as `datasets` writes it: the first class is dark, the second bright."""
-    pictures = [{"bytes": image(20 + i if label == 0 else 180 + i), "path": None} for i, label in enumerate(labels)]
+    shades = [(20 if label == 0 else 180) + first + i for i, label in enumerate(labels)]
+    pictures = [{"bytes": image(shade), "path": None} for shade in shades]
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     columns = {"id": list(range(len(labels))), "image": pa.array(pictures, kind), "label": list(labels)}
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
@@ -54,7 +55,7 @@ def packed(tmp_path: Path) -> Path:
     folder = tmp_path / "packed"
     pack(folder / "data" / "train-00000-of-00002.parquet", [0, 1] * 10)
     pack(folder / "data" / "train-00001-of-00002.parquet", [1, 0] * 5)
-    pack(folder / "data" / "test-00000-of-00001.parquet", [0, 1] * 4)
+    pack(folder / "data" / "test-00000-of-00001.parquet", [0, 1] * 4, first=20)
     (folder / "README.md").write_text("a card")
     return folder
 
@@ -65,7 +66,7 @@ def test_every_picture_has_its_class(packed: Path) -> None:
     assert (len(found.train), len(found.test)) == (30, 8)
     for split in (found.train, found.test):
         for path, target in zip(split.inputs, split.targets.tolist(), strict=True):
-            assert Path(str(path)).read_bytes() in {picture((20, 180)[target] + i) for i in range(20)}
+            assert Path(str(path)).read_bytes() in {picture((20, 180)[target] + i) for i in range(40)}
 
 
 def test_a_run_streams_them_and_its_weight_names_their_classes(packed: Path, tmp_path: Path) -> None:
@@ -89,7 +90,7 @@ def test_they_are_unpacked_once_and_anew_where_a_file_changes(packed: Path, home
     before = (kept / "labels.json").stat().st_mtime_ns
     assert data.load(name).fingerprint == first.fingerprint
     assert (kept / "labels.json").stat().st_mtime_ns == before
-    pack(packed / "data" / "test-00000-of-00001.parquet", [1, 1, 0])
+    pack(packed / "data" / "test-00000-of-00001.parquet", [1, 1, 0], first=20)
     assert len(data.load(name).test) == 3
 
 
@@ -97,7 +98,7 @@ def test_splits_are_told_by_folders_too_and_one_alone_is_parted(tmp_path: Path) 
     pack(tmp_path / "a" / "train" / "0000.parquet", [0, 1] * 10)
     alone = data.load(f"imagefolder:{tmp_path / 'a'}")
     assert (len(alone.train), len(alone.test)) == (16, 4) and alone.labels == NAMES
-    pack(tmp_path / "a" / "validation" / "0000.parquet", [0, 1])
+    pack(tmp_path / "a" / "validation" / "0000.parquet", [0, 1], first=20)
     assert len(data.load(f"imagefolder:{tmp_path / 'a'}").test) == 2
 
 
@@ -124,14 +125,14 @@ def test_splits_of_hidden_or_missing_classes(tmp_path: Path) -> None:
     features = {**FEATURES, "label": {"_type": "ClassLabel", "names": names}}
     pack(tmp_path / "data" / "train-0.parquet", [0, 1, 2] * 3, features)
     pack(tmp_path / "data" / "test-0.parquet", [-1] * 4, features)
-    pack(tmp_path / "data" / "validation-0.parquet", [0, 2, 2], features)
+    pack(tmp_path / "data" / "validation-0.parquet", [0, 2, 2], features, first=20)
     pack(tmp_path / "data" / "extra-0.parquet", [0] * 9, features)
     found = data.load(f"imagefolder:{tmp_path / 'data'}")
     assert (found.labels, len(found.train), sorted(found.test.targets.tolist())) == (names, 9, [0, 2, 2])
     named = {**features, "label": {"_type": "ClassLabel", "names": names[::-1]}}
     for name in ("train", "test", "validation", "extra"):
         labels = {"train": [0, 1, 2] * 3, "test": [-1] * 4, "validation": [0, 2, 2], "extra": [0] * 9}[name]
-        pack(tmp_path / "other" / f"{name}-0.parquet", labels, named)
+        pack(tmp_path / "other" / f"{name}-0.parquet", labels, named, first=20 * (name != "train"))
     assert data.load(f"imagefolder:{tmp_path / 'other'}").fingerprint != found.fingerprint
 
 
@@ -159,7 +160,7 @@ def test_what_cannot_be_unpacked_is_told_in_one_sentence_and_leaves_nothing(
     content = (tmp_path / "cut" / "train-0.parquet").read_bytes()
     (tmp_path / "cut" / "train-0.parquet").write_bytes(content[:-10])
     refused("cut", r"train-0\.parquet cannot be unpacked \(.*\); fetch it again")
-    pack(tmp_path / "other" / "test-0.parquet", [0, 1])
+    pack(tmp_path / "other" / "test-0.parquet", [0, 1], first=20)
     other = {**FEATURES, "label": {"_type": "ClassLabel", "names": ["x", "y"]}}
     pack(tmp_path / "other" / "train-0.parquet", [0, 1], features=other)
     refused("other", r"train-0\.parquet has other classes than the files before it")

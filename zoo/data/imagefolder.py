@@ -1,7 +1,8 @@
 """Folders of pictures as data sets, larger than memory if need be: `imagefolder:PATH`; `hf:OWNER/NAME` from the Hub.
 
 A folder holds `train/` and `test/` (or `val/`, `valid/`, `validation/`) with a folder of pictures for each class, or
-those class folders alone; then a stratified fifth is the test split, as the digits have it. Pictures in Parquet files
+those class folders alone; then a stratified fifth is the test split, as the digits have it. Where there are `test/` and
+`val/`, the latter is the validation split. Pictures in Parquet files
 (`zoo.data.parquet`) are unpacked into such folders first. Pictures stay files until a batch needs them.
 """
 
@@ -18,8 +19,10 @@ from typing import Any
 
 import torch
 
+from zoo import caller
 from zoo.data import files, parquet
 from zoo.data.split import DataSet, Split, hold_out
+from zoo.data.walk import EXTENSIONS, leads_inside, walk
 from zoo.errors import ZooError, some
 from zoo.home import expanded, write_text
 
@@ -27,6 +30,9 @@ PREFIXES = ("imagefolder:", "hf:")
 TEST = ("test", "val", "valid", "validation")
 PARTS = (*TEST, "train", "training", "testing")
 """What nobody calls a class: a folder of such a name, in any case, is a part that stands alone or is misspelt."""
+MAXIMUM = 255.0
+LOOKED_AT = 2
+"""Raised if pictures are looked at in another way, so that none counts as looked at by the old one."""
 MOST = 89_478_485
 """Pixels of a picture at the most, Pillow's own measure of a decompression bomb: a quarter of a gigabyte, decoded."""
 
@@ -65,7 +71,8 @@ def load_at(
     names: list[str] = []
     if (packed := parquet.found(root)) and not _is_of_pictures(root):
         root, names = parquet.unpacked(root, packed)
-    test = next((root / part for part in TEST if (root / part).is_dir()), None)
+    there = [root / part for part in TEST if (root / part).is_dir()]
+    test, validation = there[0] if there else None, there[1] if len(there) > 1 else None
     if asked is not None:
         return _measured(test or root, root, name, list(asked), names)
     if (root / "train").is_dir() and test is not None:
@@ -73,116 +80,169 @@ def load_at(
             raise ZooError(
                 "data.split is for one folder of classes, and there are train and test folders; leave it out."
             )
-        labels, train = _pictures(root / "train", names)
-        found, held = _pictures(test, names)
+        if len(there) > 2:
+            raise ZooError(f"{root}: {some([each.name for each in there])} are more than test and val; leave two.")
+        labels, train = _pictures(root / "train", root, names)
+        found, held = _pictures(test, root, names)
+        parts = {"train": train, test.name: held}
         if found != labels:
             raise ZooError(f"{root / 'train'} and {test} have other classes ({labels} and {found}); make them equal.")
+        if validation is not None:
+            found, parts[validation.name] = _pictures(validation, root, names)
+            if found != labels:
+                raise ZooError(f"{test} and {validation} have other classes ({labels} and {found}); make them equal.")
     else:
-        parts = [label for label in _classes(root) if label.lower() in PARTS]
-        if parts:
+        alone = [label for label in _classes(root, root) if label.lower() in PARTS]
+        if alone:
             raise ZooError(
-                f"{root}: {some(parts)} would be a class; name the parts train and test, both with the class folders "
+                f"{root}: {some(alone)} would be a class; name the parts train and test, both with the class folders "
                 "in them, or give the folder that holds the classes."
             )
-        labels, everything = _pictures(root, names)
+        labels, everything = _pictures(root, root, names)
         if split.get("by") not in (None, "stratify"):
             raise ZooError(
                 f"data.split.by is {split['by']}, and a folder of classes is parted by stratify; leave it out."
             )
         train, held = hold_out(everything, 0.2 if split.get("test") is None else split["test"], seed=0)
-    fingerprint = checked(root, [*train.inputs, *held.inputs])  # type: ignore
+        parts = {"train": train, "test": held}
+    fingerprint = checked(root, {part: list(map(str, one.inputs)) for part, one in parts.items()})
     if names:  # which the paths do not tell
         fingerprint = hashlib.sha256(f"{fingerprint} {names}".encode()).hexdigest()
-    return DataSet(name, "image", labels, train, held, 255.0, fingerprint)
+    between = None if validation is None else parts.get(validation.name)
+    return DataSet(name, "image", labels, train, held, MAXIMUM, fingerprint, validation=between)
 
 
 def _measured(folder: Path, root: Path, name: str, labels: list[str], names: list[str]) -> DataSet:
     """The pictures of a folder as the test split of a weight with these labels."""
-    found, every = _pictures(folder, names)
+    found, every = _pictures(folder, root, names)
     if lost := [label for label in found if label not in labels]:
         raise ZooError(f"{folder}: the weight does not know the class {some(lost)}; it has {some(labels, 20)}.")
     places = torch.tensor([labels.index(label) for label in found])
     held = Split(every.inputs, places[every.targets])
-    return DataSet(name, "image", labels, held.take([]), held, 255.0, checked(root, list(map(str, every.inputs))))
+    return DataSet(
+        name, "image", labels, held.take([]), held, MAXIMUM, checked(root, {"test": [*map(str, every.inputs)]})
+    )
 
 
 def _place(name: str) -> Path:
     return expanded(name.removeprefix("imagefolder:"))
 
 
-def _classes(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+def _classes(folder: Path, root: Path) -> list[str]:
+    """The class folders; links that lead to another place of the tree are none."""
+    return sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.is_dir() and not path.name.startswith(".") and not leads_inside(path, root)
+    )
 
 
 def _is_of_pictures(folder: Path) -> bool:
     """Whether two of its folders hold pictures, as two classes do; a picture for a README is none of a data set."""
-    from torchvision.datasets.folder import IMG_EXTENSIONS
-
-    places = set()
-    for path in folder.rglob("*"):
-        inside = path.relative_to(folder)
-        if path.suffix.lower() in IMG_EXTENSIONS and not any(part.startswith(".") for part in inside.parts):
-            places.add(inside.parent)
-            if len(places - {Path()}) > 1:
-                return True
-    return False
+    places = {os.path.dirname(path) for path in walk(folder, folder).pictures}
+    return len(places - {str(folder)}) > 1
 
 
-def _pictures(folder: Path, names: list[str]) -> tuple[list[str], Split]:
+def _pictures(folder: Path, root: Path, names: list[str]) -> tuple[list[str], Split]:
     """The classes in a folder, sorted, and the paths of their pictures; the folders may be numbers of `names`."""
-    from torchvision.datasets.folder import IMG_EXTENSIONS, has_file_allowed_extension, make_dataset
-
-    def shown(path: str | Path) -> bool:
-        return not any(part.startswith(".") for part in Path(path).relative_to(folder).parts)
-
-    labels = _classes(folder)
+    labels = _classes(folder, root)
     if len(labels) < 2:
         raise ZooError(
             f"{folder} holds {len(labels)} class folders ({some(labels) or 'none'}); "
             "give each of two classes or more a folder with its pictures."
         )
-    try:
-        samples = make_dataset(
-            str(folder),
-            {label: number for number, label in enumerate(labels)},
-            is_valid_file=lambda path: has_file_allowed_extension(path, IMG_EXTENSIONS) and shown(path),
+    for label in labels:
+        if not _is_text(label):
+            raise ZooError(f"{folder}: the name of the class folder {label!r} is not text in UTF-8; rename it.")
+    found = {label: walk(folder / label, root) for label in labels}
+    if empty := [label for label, inside in found.items() if not inside.pictures]:
+        raise ZooError(
+            f"{folder}: Found no valid file for the classes {', '.join(empty)}. Supported extensions are: "
+            f"{', '.join(sorted(EXTENSIONS))}; give each class a folder with its pictures."
         )
-    except FileNotFoundError as error:
-        why = " ".join(str(error).split()).rstrip(".")
-        raise ZooError(f"{folder}: {why}; give each class a folder with its pictures.") from error
-    known = {Path(path) for path, _ in samples}
-    others = [path.name for path in sorted(folder.rglob("*")) if path.is_file() and shown(path) and path not in known]
+    beside = [path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+    others = sorted([*beside, *(os.path.basename(path) for each in found.values() for path in each.others)])
     if others:
-        warnings.warn(f"{folder}: left out {len(others)} files that are no pictures: {some(others)}.", stacklevel=4)
+        warnings.warn(f"{folder}: left out {len(others)} files that are no pictures: {some(others)}.", stacklevel=6)
+    links = [path.name for path in folder.iterdir() if path.is_dir() and leads_inside(path, root)]
+    links += [os.path.relpath(path, folder) for each in found.values() for path in each.links]
+    if links:
+        warnings.warn(
+            f"{folder}: left out {len(links)} links to folders whose pictures are read where they lie: "
+            f"{some(sorted(links))}.",
+            stacklevel=6,
+        )
     numbers = [int(label) for label in labels] if names else range(len(labels))
-    return names or labels, Split(
-        [path for path, _ in samples], torch.tensor([numbers[target] for _, target in samples])
-    )
+    paths = [(path, number) for label, number in zip(labels, numbers, strict=True) for path in found[label].pictures]
+    return names or labels, Split([path for path, _ in paths], torch.tensor([number for _, number in paths]))
 
 
-def checked(root: Path, paths: Sequence[str], extra: str = "") -> str:
+def _is_text(name: str) -> bool:
+    """Whether a file's name is UTF-8, as what goes into a bundle has to be."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def checked(root: Path, parts: Mapping[str, Sequence[str]], extra: str = "") -> str:
     """The fingerprint of the pictures; each is decoded once, and not again as long as the files stay as they are.
 
-    `extra` is what else the data are made of, such as the classes that a file gives the pictures.
+    `parts` are the paths of each split, by its name; `extra` is what else the data are made of, such as the classes
+    that a file gives the pictures. Raises `ZooError`, naming them, for pictures that cannot be read by the very code
+    that training reads them with, and for two with the same bytes in two splits; warns of two in one.
     """
-    ordered = sorted({*paths})
-    facts = repr([_facts(path) for path in ordered]) + extra
+    ordered = sorted({path for paths in parts.values() for path in paths})
+    facts = f"{LOOKED_AT} {[_facts(path) for path in ordered]!r}{extra}"
     kept = files.home() / "folders" / hashlib.sha256(facts.encode()).hexdigest()
     if kept.is_file():
-        return kept.read_text(encoding="utf-8")
-    with ThreadPoolExecutor() as pool:
-        seen = list(pool.map(_look, ordered))
-    broken = {path: why for path, (_, why) in zip(ordered, seen, strict=True) if why}
+        hashes = kept.read_text(encoding="ascii").split()
+    else:
+        hashes = _look_at_all(root, ordered)
+        with suppress(OSError):  # costs the next load its time, and this one nothing
+            write_text(kept, "\n".join(hashes))
+    _check_copies(root, parts, dict(zip(ordered, hashes, strict=True)))
+    digest = hashlib.sha256()
+    for path, sha256 in zip(ordered, hashes, strict=True):
+        digest.update(os.fsencode(f"{Path(path).relative_to(root).as_posix()} {sha256}\n"))
+    digest.update(extra.encode())
+    return digest.hexdigest()
+
+
+def _look_at_all(root: Path, paths: list[str]) -> list[str]:
+    """Each picture's SHA-256."""
+    from PIL import Image
+
+    with (
+        caller.silent(category=Image.DecompressionBombWarning),
+        ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
+    ):
+        seen = list(pool.map(_look, paths))
+    broken = {path: why for path, (_, why) in zip(paths, seen, strict=True) if why}
     if broken:
         told = some([f"{os.path.relpath(path, root)} ({why})" for path, why in broken.items()])
         raise ZooError(f"{root}: {len(broken)} of {len(paths)} pictures cannot be used: {told}; mend or remove them.")
-    digest = hashlib.sha256()
-    for path, (sha256, _) in zip(ordered, seen, strict=True):
-        digest.update(f"{Path(path).relative_to(root).as_posix()} {sha256}\n".encode())
-    digest.update(extra.encode())
-    with suppress(OSError):  # costs the next load its time, and this one nothing
-        write_text(kept, digest.hexdigest())
-    return digest.hexdigest()
+    return [sha256 for sha256, _ in seen]
+
+
+def _check_copies(root: Path, parts: Mapping[str, Sequence[str]], hashes: Mapping[str, str]) -> None:
+    """The same bytes in two splits are an error: the one is trained on, and the other measured."""
+    first: dict[str, tuple[str, str]] = {}  # SHA-256 -> (split, path)
+    across, within = [], []
+    for part, paths in parts.items():
+        for path in paths:
+            place, other = first.setdefault(hashes[path], (part, path))
+            if other is not path:
+                pair = f"{os.path.relpath(other, root)} and {os.path.relpath(path, root)}"
+                (within if place == part else across).append(pair)
+    if across:
+        raise ZooError(
+            f"{root}: {len(across)} pictures have the same bytes in two of {', '.join(parts)}: {some(across)}; remove "
+            "one of each pair, for what was trained on measures nothing."
+        )
+    if within:
+        warnings.warn(f"{root}: {len(within)} pictures are there more than once: {some(within)}.", stacklevel=6)
 
 
 def _facts(path: str) -> tuple[str | int, ...]:
@@ -197,21 +257,27 @@ def _look(path: str) -> tuple[str, str]:
     """A picture's SHA-256, and what is wrong with it."""
     from PIL import Image
 
+    from zoo.kinds.pictures import Pictures
+
     try:
         with open(path, "rb") as file:
             sha256 = hashlib.sha256(file.read()).hexdigest()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                if image.width * image.height > MOST:
-                    return sha256, f"{image.width} x {image.height} pixels are too many"
-                image.draft("L", (1, 1))  # a JPEG is then read whole, but decoded coarsely
-                image.load()
+        with Image.open(path) as image:
+            if image.width * image.height > MOST:
+                return sha256, f"{image.width} x {image.height} pixels are too many"
+        Pictures([path], {"channels": 3, "size": [8, 8], "maximum": MAXIMUM})[0]
     except Image.DecompressionBombError:
         return "", "too many pixels"
+    except ZooError as error:
+        return "", _without(path, str(error))
     except Exception as error:  # Pillow's decoders raise whatever a broken file makes them stumble over
         return "", getattr(error, "strerror", None) or " ".join(str(error).split())[:100]
     return sha256, ""
+
+
+def _without(path: str, told: str) -> str:
+    """Why a picture cannot be read, without its path, which stands before it."""
+    return told.removeprefix(path).removeprefix(" ").split("; ")[0].rstrip(".")
 
 
 def from_hub(place: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,12 @@ def check(recipe: Recipe, data: DataSet) -> None:
             "is missing; give [height, width]" if recipe.data.size is None else "is for folders of pictures; remove it"
         )
         raise ZooError(f"data.size {said}.")
+    if isinstance(data.train.inputs, list) and data.validation is not None and not recipe.data.validation:
+        warnings.warn(
+            f"the {len(data.validation)} pictures of the validation split of {data.name} are not used; set "
+            "data.validation above 0 to measure on them, and on the test split no more.",
+            stacklevel=5,
+        )
     channels, height, width = _shape(recipe, data)
     check_augment(recipe.data.augment, height, width)
     for key in ("mean", "std"):

@@ -34,9 +34,10 @@ def load(files: Mapping[str, list[Path]], asked: rows.Asked) -> rows.Loaded:
         return [_path(one, row, cell) for row, cell in enumerate(texts_of(one.table.column(image)))]
 
     train, test, validation, labels, split, told = rows.splits(reads, asked, target, inputs)
-    every = [str(path) for part in (train, test, validation) if part is not None for path in part.inputs]
-    root = Path(os.path.commonpath([os.path.dirname(path) for path in every]))
-    fingerprint = imagefolder.checked(root, every, extra=repr([part.targets.tolist() for part in (train, test)]))
+    named = {"train": train, "test": test, "validation": validation}
+    parts = {name: [str(path) for path in part.inputs] for name, part in named.items() if part is not None}
+    root = Path(os.path.commonpath([os.path.dirname(path) for paths in parts.values() for path in paths]))
+    fingerprint = imagefolder.checked(root, parts, extra=repr([part.targets.tolist() for part in (train, test)]))
     columns = {**asked.columns, "image": image, "target": target}
     data = rows.data_set(asked, "image", train, test, validation, labels, maximum=255.0, fingerprint=fingerprint)
     return rows.Loaded(data, columns, split, [f"pictures: {image}; target: {target}.", *told])
