@@ -370,12 +370,26 @@ def test_a_resolved_recipe_writes_every_default_out(file: Path):
     written = yaml.safe_load(load_recipe(file).to_yaml())
     for part, kind in Recipe.model_fields.items():
         assert part in written
-        inner = getattr(kind.annotation, "model_fields", {})
-        assert set(inner) <= set(written[part] or inner)
+        inner = set(getattr(kind.annotation, "model_fields", {}))
+        if part == "data":  # of which only what is for pictures bears on a run on pictures
+            inner -= {"text", "tagged", "table", "characters", "series", "files", "columns", "split"}
+            assert inner == set(written[part])
+        assert inner <= set(written[part] or inner)
     assert written["data"]["augment"] == dict.fromkeys(
         ("crop", "flip", "affine", "elastic", "cutout", "erase", "mixup", "progressive")
     )
-    assert {".train.clip", ".evaluate.margin", ".optimizer.eps", ".data.text.truncate"} <= keys(written)
+    assert {".train.clip", ".evaluate.margin", ".optimizer.eps", ".data.workers"} <= keys(written)
+
+
+def test_only_the_section_of_its_own_kind_is_written_and_the_old_form_is_read():
+    text = load_recipe("bilstm_attn.imdb")
+    content = text.content()
+    assert set(content["data"]) == {"name", "batch_size", "validation", "text"}
+    content["data"] |= text.model_dump()["data"]  # as recipes were written until now, with all sections
+    assert parse(content, name=text.name) == text
+    content["data"]["table"] = {"log": ["price"]}
+    with pytest.raises(ZooError, match=r"data\.table is for table data, and bilstm_attn reads text data; remove it"):
+        parse(content)
 
 
 @pytest.mark.parametrize("name", list_recipes())

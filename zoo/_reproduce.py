@@ -9,7 +9,7 @@ import statistics
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from safetensors import deserialize
 
-from zoo import caller, data, sources, tasks
+from zoo import caller, sources, tasks
 from zoo.bundles.card import SHARES
 from zoo.bundles.format import Bundle
 from zoo.bundles.index import TENSORS
@@ -34,6 +34,7 @@ from zoo.compare import (
     margin_of,
     spent,
 )
+from zoo.data.own import places
 from zoo.data.split import IGNORED
 from zoo.environment import environment
 from zoo.errors import ZooError, whole
@@ -41,7 +42,7 @@ from zoo.home import expanded
 from zoo.publishing.provenance import recipe_of
 from zoo.recipes import Recipe, load_recipe
 from zoo.sources.finding import fetched, locate
-from zoo.training import Run, train
+from zoo.training import Run, own, train
 from zoo.training.jobs import train_all
 from zoo.training.measure import computed, measure
 
@@ -52,26 +53,41 @@ OTHER_PLATFORM = 1e-3
 
 @caller.own()
 def evaluate(
-    name_or_run: str | os.PathLike[str] | Run, *, device: torch.device | str | None = None
+    name_or_run: str | os.PathLike[str] | Run,
+    *,
+    data: Any = None,
+    columns: Mapping[str, Any] | None = None,
+    device: torch.device | str | None = None,
 ) -> dict[str, float]:
     """Metrics of a weight, a bundle folder or a finished run on its recipe's test split: metric -> value.
 
-    Downloads the data set where it is not at hand. Raises `ZooError` for an unknown name, an unfinished run, and data
-    that are nowhere to be had.
+    With `data` (a path, a frame, or (inputs, targets)) they are measured on all of its labelled rows instead; of a
+    folder with train and test files on the test files, and of the very data that the weight was trained on, on their
+    test part. `columns` says what stands where, as `data.columns` of a recipe, such as {"target": "label"}; what it
+    leaves out is as in the weight's recipe.
+
+    Downloads the data set if it is not at hand. Raises `ZooError` for an unknown name, an unfinished run, and data
+    that are nowhere to be had or that the weight cannot read.
     """
-    return _evaluate(_bundle(name_or_run), device)
+    return _evaluate(_bundle(name_or_run), device, data, columns)
 
 
 def _bundle(name_or_run: str | os.PathLike[str] | Run) -> Bundle:
     return sources.find(name_or_run.folder.absolute() if isinstance(name_or_run, Run) else name_or_run)
 
 
-def _evaluate(bundle: Bundle, device: torch.device | str | None = None) -> dict[str, float]:
+def _evaluate(
+    bundle: Bundle,
+    device: torch.device | str | None = None,
+    place: Any = None,
+    columns: Mapping[str, Any] | None = None,
+) -> dict[str, float]:
     check_config(bundle)
     recipe, model = load_recipe(bundle.path("recipe.yaml")), load_model(bundle, device=device)
-    test = data.load(recipe.data.name).test
+    test = own.load(recipe).test if place is None else own.whole(recipe, place, bundle.config, columns)
+    where = f"the test split of {recipe.data.name}" if place is None else "these data"
     found = measure(model, test, bundle.config, tokenizer=bundle.tokenizer, batch_size=recipe.evaluate.batch_size)
-    values, notes = computed(found, recipe.evaluate.metric, f"the test split of {recipe.data.name}")
+    values, notes = computed(found, recipe.evaluate.metric, where)
     for note in notes:
         warnings.warn(note, stacklevel=4)
     return values
@@ -91,14 +107,19 @@ class Verification:
 
 
 @caller.own()
-def verify(name: str | os.PathLike[str]) -> Verification:
+def verify(name: str | os.PathLike[str], *, data: Any = None) -> Verification:
     """Check a weight: hashes, schema of its JSON and recipe, parameter count, and with the data at hand its metrics.
 
     The published metrics must come out again to 1e-4 on the platform they were measured on, to 1e-3 on another. Nothing
     is downloaded for it but the weight. Raises `ZooError` only where there is no such weight; a failure is reported,
     a missing file too. Data that are absent or damaged say nothing of a weight: its metrics are then not measured, and
-    the message says so.
+    the message says so. `data` is where data of one's own lie, if the recipe is of such.
     """
+    with places.at(data):
+        return _verify(name)
+
+
+def _verify(name: str | os.PathLike[str]) -> Verification:
     found = locate(name)
     weight = found.resolve().name if isinstance(found, Path) else found[1].name
     checks: dict[str, bool] = {}
@@ -142,11 +163,13 @@ def _parameters(bundle: Bundle) -> None:
 
 def _metrics(bundle: Bundle) -> str | None:
     """None where the metrics came out again, a sentence where they could not be measured."""
-    name = load_recipe(bundle.path("recipe.yaml")).data.name
-    if not data.at_hand(name):
-        return f"metrics were not measured: {name} is not at hand (`zoo data get {name}` fetches it)."
+    recipe = load_recipe(bundle.path("recipe.yaml"))
+    name = recipe.data.name
+    if not own.at_hand(recipe):
+        how = f"`zoo data get {name}` fetches it" if recipe.data.files is None else "say where it lies with --data PATH"
+        return f"metrics were not measured: {name} is not at hand ({how})."
     try:
-        fingerprint = data.load(name).fingerprint
+        fingerprint = own.load(recipe).fingerprint
     except ZooError as error:  # it says nothing of the weight
         return f"metrics were not measured: {error}"
     if fingerprint != bundle.metrics["data"]["fingerprint"]:
@@ -238,6 +261,7 @@ def reproduce(
     seeds: int | None = None,
     until_decided: bool = False,
     minutes: float = 10.0,
+    data: Any = None,
     device: torch.device | str | None = None,
     out: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
@@ -252,6 +276,8 @@ def reproduce(
         until_decided: train seed after seed and stop as soon as the verdict is clear. Every look costs: the interval of
             each is wider than that of a single one, so that all together err no more often (`zoo.compare.spent`).
         minutes: with `until_decided`, begin no further seed after so many.
+        data: where the data lie, for a weight of one's own data: a path, or the object; by default where the zoo last
+            saw them, or under ZOO_DATA.
         device: as for `zoo.train`.
         out: a folder to keep the runs and the report, `reproduce.json`, in; without it the runs are dropped afterwards.
             Runs that are there already are resumed. `zoo report` adds reports up.
@@ -268,6 +294,20 @@ def reproduce(
     the figures were measured on, and for measured values that are not finite.
     """
     bundle = sources.find(name)
+    with places.at(data):
+        return _reproduce(bundle, seeds, until_decided, minutes, device, out, jobs, cluster)
+
+
+def _reproduce(
+    bundle: Bundle,
+    seeds: int | None,
+    until_decided: bool,
+    minutes: float,
+    device: torch.device | str | None,
+    out: str | os.PathLike[str] | None,
+    jobs: int | None,
+    cluster: str | None,
+) -> Reproduction:
     claim = _claim(bundle, device)
     recipe, shipped = recipe_of(bundle), bundle.tensors
     bound = len(claim.seeds) if seeds is None and until_decided else 1 if seeds is None else seeds
@@ -331,7 +371,7 @@ def _claim(bundle: Bundle, device: torch.device | str | None) -> _Claim:
             f"{bundle.folder / 'metrics.json'} has no {metric}, the recipe's metric; publish the weight anew."
         )
     figures = bundle.metrics["metrics"][metric]
-    if data.load(recipe.data.name).fingerprint != bundle.metrics["data"]["fingerprint"]:
+    if own.load(recipe).fingerprint != bundle.metrics["data"]["fingerprint"]:
         raise ZooError(
             f"{recipe.data.name} at hand has another fingerprint than the data that {bundle.folder} says it was "
             "measured on, so nothing can be compared; bring those data."
@@ -364,7 +404,7 @@ def directions() -> dict[str, bool]:
 
 def samples_of(recipe: Recipe, metric: str) -> int | None:
     """How many samples of the recipe's test split a share of right answers is over; of tagged text, words."""
-    targets = data.load(recipe.data.name).test.targets
+    targets = own.load(recipe).test.targets
     return int((targets != IGNORED).sum()) if targets.ndim == 2 and not targets.is_floating_point() else len(targets)
 
 
@@ -373,7 +413,7 @@ def _start(bundle: Bundle, recipe: Recipe, metric: str) -> float:
     from zoo.training.setup import fresh_model
 
     model = fresh_model(recipe, bundle.config, torch.device("cpu"))
-    test = data.load(recipe.data.name).test
+    test = own.load(recipe).test
     return measure(model, test, bundle.config, tokenizer=bundle.tokenizer, batch_size=recipe.evaluate.batch_size)[
         metric
     ]

@@ -78,9 +78,9 @@ def _described(value: Any) -> dict[str, Any]:
 
 def dataset(recipe: Recipe) -> DataSet | None:
     """The recipe's data set if it is at hand."""
-    from zoo import data
+    from zoo.training import own
 
-    return data.load(recipe.data.name) if data.at_hand(recipe.data.name) else None
+    return own.load(recipe) if own.at_hand(recipe) else None
 
 
 def arrays(split: Split) -> tuple[Any, Any]:

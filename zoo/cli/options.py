@@ -10,4 +10,5 @@ DONE, FAILED, BAD_INPUT, UNDECIDED, INTERRUPTED = 0, 1, 2, 3, 130
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A weight, a model, a bundle folder, or a source URL.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+Place = Annotated[str | None, typer.Option("--data", metavar="PATH", help="Where the data lie that its recipe names.")]
 Device = Annotated[str | None, typer.Option(metavar="DEVICE", help="Where to compute: cpu, cuda, cuda:1, mps.")]

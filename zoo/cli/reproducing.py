@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zoo.cli.options import DONE, FAILED, UNDECIDED, Device, Json, Name
+from zoo.cli.options import DONE, FAILED, UNDECIDED, Device, Json, Name, Place
 from zoo.cli.output import document, facts, table
 
 app: typer.Typer = typer.Typer()
@@ -15,13 +15,21 @@ app: typer.Typer = typer.Typer()
 @app.command()
 def evaluate(
     name: Annotated[str, typer.Argument(metavar="NAME|RUN", help="A weight, a model, or the folder of a run.")],
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="PATH", help="Labelled data of your own to measure it on.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="Their column with the truth.")] = None,
+    text: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Their column of texts; may repeat.")] = None,
+    image: Annotated[str | None, typer.Option(metavar="COLUMN", help="Their column of pictures' paths.")] = None,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Measure a weight or a run on its recipe's test split."""
+    """Measure a weight or a run on its recipe's test split, or on your own labelled data."""
     import zoo
 
-    found = {"name": name, "split": "test", "metrics": zoo.evaluate(name, device=device)}
+    columns = {key: value for key, value in {"target": target, "text": text, "image": image}.items() if value}
+    measured = zoo.evaluate(name, data=data, columns=columns, device=device)
+    found = {"name": name, "split": "test" if data is None else data, "metrics": measured}
     document(found) if as_json else facts(found)
 
 
@@ -30,6 +38,7 @@ def verify(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME]...", help="Weights; all of them if none.")
     ] = None,
+    data: Place = None,
     as_json: Json = False,
 ) -> int:
     """Check hashes, schema and parameter counts, and with the data at hand the published metric."""
@@ -37,7 +46,7 @@ def verify(
 
     reports = []
     for name in names or zoo.list_weights():
-        report = zoo.verify(name).to_dict()
+        report = zoo.verify(name, data=data).to_dict()
         reports.append(report)
         if not as_json:
             checks = ", ".join(f"{check} {'ok' if passed else 'FAILED'}" for check, passed in report["checks"].items())
@@ -57,6 +66,7 @@ def reproduce(
     minutes: Annotated[
         float, typer.Option(metavar="M", help="With --until-decided, begin no further seed after M minutes.")
     ] = 10.0,
+    data: Place = None,
     out: Annotated[
         str | None, typer.Option(metavar="DIR", help="Where to keep the runs and the report; dropped by default.")
     ] = None,
@@ -75,6 +85,7 @@ def reproduce(
         seeds=seeds,
         until_decided=until_decided,
         minutes=minutes,
+        data=data,
         device=device,
         out=out,
         jobs=jobs,

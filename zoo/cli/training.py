@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,6 +21,15 @@ def train(
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="[key.path=value]...", help="Changes, such as train.epochs=3.")
     ] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="PATH", help="Your own data: RECIPE may be a model's name then.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column to predict.")] = None,
+    text: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="The column of texts; may repeat.")] = None,
+    image: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of pictures' paths.")] = None,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="With --data, begin from no published weight.")
+    ] = False,
     out: Annotated[str | None, typer.Option(metavar="DIR", help="The run's folder.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in DIR stopped.")] = False,
     track: Annotated[str | None, typer.Option(metavar="NAME", help="Write curves for it too: tensorboard.")] = None,
@@ -31,16 +40,18 @@ def train(
     from zoo.training.machine import processes
     from zoo.training.run import named
 
-    changes = {}
-    for text in overrides or []:
-        key, equals, value = text.partition("=")
+    given = {"data.columns.target": target, "data.columns.text": text, "data.columns.image": image}
+    changes: dict[str, Any] = {key: value for key, value in given.items() if value}
+    if from_scratch:
+        changes["init_from"] = None
+    for change in overrides or []:
+        key, equals, value = change.partition("=")
         if not (key and equals):
-            raise zoo.ZooError(f"{text!r} is no override; write key.path=value, such as train.epochs=3.")
+            raise zoo.ZooError(f"{change!r} is no override; write key.path=value, such as train.epochs=3.")
         changes[key] = value
     try:
-        # Not as keywords of `train`: of `device=cpu` the schema says that it is no key.
-        loaded, folder = zoo.load_recipe(recipe, changes), out or (named(recipe) if resume else None)
-        run = zoo.train(loaded, out=folder, resume=resume, device=device, track=track)
+        folder = out or (named(recipe) if resume else None)
+        run = zoo.train(recipe, changes, data=data, out=folder, resume=resume, device=device, track=track)
     except KeyboardInterrupt:
         print("interrupted; the same command with --resume goes on from the checkpoint.", file=sys.stderr)
         raise

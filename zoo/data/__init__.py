@@ -19,6 +19,7 @@ from zoo.data.etth1 import ETTH1
 from zoo.data.idx import FASHION_MNIST, MNIST
 from zoo.data.imdb import IMDB
 from zoo.data.mnist_tasks import MNIST_TASKS
+from zoo.data.own import places
 from zoo.data.split import DataSet, Split, hold_out
 from zoo.data.sst2 import SST2
 from zoo.data.telco_churn import TELCO_CHURN
@@ -50,8 +51,8 @@ ENTRIES = {
 
 
 def names(asked: str = "") -> list[str]:
-    """The zoo's data sets, sorted; and the one asked for where that is a folder of pictures, which `load` takes too."""
-    return [*sorted(ENTRIES), *([asked] if imagefolder.is_one(asked) else [])]
+    """The zoo's data sets, sorted; and the one asked for if that is an address of one's own."""
+    return [*sorted(ENTRIES), *([asked] if places.is_one(asked) else [])]
 
 
 @caller.own()

@@ -49,12 +49,14 @@ class TableMLP(WithHead):
         outputs: int,
         piecewise: Callable[[], PiecewiseLinear] | None = None,
         members: int = 1,
+        unit: tuple[float, float] = (0.0, 1.0),
     ) -> None:
         super().__init__()
         if members < 1:
             raise ValueError(f"members is {members}; give at least 1.")
         self.blanks: float = blanks
         self.count: int = members
+        self.unit: tuple[float, float] = unit
         self.embeddings: nn.ModuleList = nn.ModuleList(nn.Embedding(1 + known, embedding_dim) for known in categories)
         self.periodic: Periodic | None = periodic() if periodic else None
         self.piecewise: PiecewiseLinear | None = piecewise() if piecewise else None
@@ -72,7 +74,9 @@ class TableMLP(WithHead):
         self.head: nn.Linear | nn.Identity = linear_head(self.num_features, outputs)
 
     def forward(self, numbers: Tensor, codes: Tensor) -> Tensor:
-        return self.forward_head(self.forward_features(numbers, codes))
+        outputs = self.forward_head(self.forward_features(numbers, codes))
+        shift, scale = self.unit
+        return outputs if self.unit == (0.0, 1.0) else outputs.float() * scale + shift
 
     def forward_features(self, numbers: Tensor, codes: Tensor) -> Tensor:
         if self.training and self.blanks:
@@ -122,17 +126,19 @@ def housing_mlp(
     blanks: float = 0.0,
     bins: int = 0,
     members: int = 1,
+    shift: float = 0.0,
+    scale: float = 1.0,
 ) -> TableMLP:
     """A `TableMLP` with `Periodic` numbers and one output; the defaults fit the columns of California's houses.
 
     With `bins` there are `PiecewiseLinear` vectors of the numbers beside the periodic ones; `frequencies` 0 leaves
-    those out. `members` is as in `TableMLP`.
+    those out. `members` is as in `TableMLP`. `shift` and `scale` are the mean and standard deviation of the
+    numbers to predict: the head gives standard deviations from the mean, and the model their own unit.
     """
     periodic = partial(Periodic, numbers, frequencies, dim, sigma) if frequencies else None
     piecewise = partial(PiecewiseLinear, numbers, bins, dim) if bins else None
-    return TableMLP(
-        numbers, categories, embedding_dim, periodic, widths, dropout, blanks, 1, piecewise=piecewise, members=members
-    )
+    more = {"piecewise": piecewise, "members": members, "unit": (shift, scale)}
+    return TableMLP(numbers, categories, embedding_dim, periodic, widths, dropout, blanks, 1, **more)
 
 
 @register_model(

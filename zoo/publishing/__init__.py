@@ -87,11 +87,13 @@ def _bundle(run: Any) -> Bundle:
 
 def check_measured(bundle: Bundle) -> None:
     """Raise `ZooError` unless the run's tensors give its metrics; warn if the data to measure them are not at hand."""
-    from zoo import _reproduce, data
+    from zoo import _reproduce
+    from zoo.training import own
 
-    name, other = recipe_of(bundle).data.name, False
+    recipe, other = recipe_of(bundle), False
+    name = recipe.data.name
     with suppress(ZooError):  # what cannot be read cannot be measured on, and the next step says so
-        other = data.at_hand(name) and data.load(name).fingerprint != bundle.metrics["data"]["fingerprint"]
+        other = own.at_hand(recipe) and own.load(recipe).fingerprint != bundle.metrics["data"]["fingerprint"]
     if other:
         said = f"metrics were not measured again: {name} at hand has another fingerprint than the run's data."
     else:

@@ -22,6 +22,7 @@ from zoo.errors import ZooError, unknown
 # The names of all sections are this module's, whichever file they fill.
 from zoo.recipes.base import Count, NotNegative, Positive, Strict
 from zoo.recipes.data import (  # noqa: F401
+    PICTURES,
     Affine,
     Augment,
     Characters,
@@ -155,12 +156,39 @@ class Recipe(Strict):
         return self._name or self.model
 
     def to_yaml(self) -> str:
-        """The resolved recipe: every default written out, keys in the schema's order."""
-        return write_yaml(self.model_dump())
+        """The resolved recipe: every default that bears on the run written out, keys in the schema's order."""
+        return write_yaml(self.content())
+
+    def content(self) -> dict[str, Any]:
+        """The resolved recipe as plain values: of `data` what is for the model's kind of data, and nothing else."""
+        content = self.model_dump()
+        data, kind = content["data"], _kind(self.model)
+        for key in KINDS:
+            if kind is not None and key != kind:
+                del data[key]
+        for key in PICTURES if kind not in (None, "image") else ():
+            del data[key]
+        for key in ("files", "columns", "split"):
+            if data[key] is None:
+                del data[key]
+            elif key != "files":
+                data[key] = {name: value for name, value in data[key].items() if value is not None}
+        return content
 
     def sha256(self) -> str:
         """SHA-256 of the resolved recipe's text."""
         return hashlib.sha256(self.to_yaml().encode()).hexdigest()
+
+
+KINDS = ("text", "tagged", "table", "characters", "series")
+"""The kinds of data that have a section of their own in `data`."""
+
+
+def _kind(model: str) -> str | None:
+    """The kind of data that a model reads; None if there is no such model here."""
+    from zoo import registry, tasks
+
+    return tasks.get(registry.get(model).task).kind if registry.is_known(model) else None
 
 
 def recipe_folder() -> Path:
@@ -311,6 +339,12 @@ def _check_names(recipe: Recipe, where: str) -> None:
     ):
         if name not in names:
             raise ZooError(f"{where}: {key} should be one of {', '.join(names)} for {task.name}, not {name!r}.")
+    for key in KINDS:
+        # A recipe of another kind may hold the defaults: until now all sections were written out.
+        if key != task.kind and getattr(recipe.data, key) != type(getattr(recipe.data, key))():
+            raise ZooError(
+                f"{where}: data.{key} is for {key} data, and {recipe.model} reads {task.kind} data; remove it."
+            )
     for key in ("early_stopping", "keep_best"):
         if getattr(recipe.train, key) and not recipe.data.validation:
             raise ZooError(

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from zoo.recipes.base import Count, Fraction, NotNegative, Positive, Strict
+from zoo.recipes.own import Columns, File, Parting
+
+PREFIXES = ("file:", "imagefolder:", "hf:", "memory:")
+"""How the address of data of one's own begins."""
+PICTURES = ("size", "channels", "workers", "mean", "std", "augment")
+"""The keys of `data` that are for pictures alone."""
 
 
 class Crop(Strict):
@@ -140,12 +146,17 @@ class Series(Strict):
 class Data(Strict):
     """The data set, its split and its transform; `mean` and `std`: one value or one a channel, on the scale 0 to 1.
 
-    `name` is one of the zoo's data sets, or a folder of pictures (`imagefolder:PATH`, `hf:OWNER/NAME`): its pictures
-    are resized to `size`, [height, width], and read by so many `workers` beside the training. `channels` shows grey
-    images as three equal channels, or colours as grey.
+    `name` is one of the zoo's data sets, or an address of one's own: `file:PATH` (a file, or a folder with train and
+    test files), `imagefolder:PATH` (pictures), `hf:OWNER/NAME[@REVISION]`. Of those `columns` says what stands where
+    and `split` how they are parted; `files` holds their hashes once they were read, and then `name` has no path.
+    Pictures are resized to `size`, [height, width] or one number for both, and read by so many `workers` beside the
+    training. `channels` shows grey images as three equal channels, or colours as grey.
     """
 
     name: str
+    files: dict[str, File] | None = None
+    columns: Columns | None = None
+    split: Parting | None = None
     batch_size: Count = 128
     validation: Fraction = 0.0
     size: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
@@ -159,3 +170,16 @@ class Data(Strict):
     table: Table = Table()
     characters: Characters = Characters()
     series: Series = Series()
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _one_side(cls, value: object) -> object:
+        return [value, value] if type(value) is int else value
+
+    @model_validator(mode="after")
+    def _for_one_s_own(self) -> Data:
+        if not self.name.startswith(PREFIXES):
+            for key in ("files", "columns", "split"):
+                if getattr(self, key) is not None:
+                    raise ValueError(f"should hold {key} for an address such as file:PATH alone, not for {self.name!r}")
+        return self

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from zoo.recipes.base import Fraction, NotNegative, Positive, Strict
 
 
 class CrossEntropy(Strict):
-    """Softmax cross-entropy; `class_weight`: one weight a class, or "balanced" for the inverse of its share."""
+    """Softmax cross-entropy; `class_weight`: {LABEL: WEIGHT} (1 for others), one weight a class in their order, or
+    "balanced" for the inverse of its share."""
 
     name: Literal["cross_entropy"]
     label_smoothing: Fraction = 0.0
-    class_weight: Literal["balanced"] | Annotated[list[Positive], Field(min_length=2)] | None = None
+    class_weight: Literal["balanced"] | Annotated[list[Positive], Field(min_length=2)] | dict[str, Positive] | None = (
+        None
+    )
+
+    @field_validator("class_weight", mode="before")
+    @classmethod
+    def _labels_are_text(cls, value: object) -> object:
+        return {str(label): weight for label, weight in value.items()} if isinstance(value, dict) else value
 
 
 class Focal(Strict):

@@ -37,7 +37,9 @@ def prepare(raw: list[Any], input: dict[str, Any], tokenizer: None = None) -> tu
     target, may be there too. Raises `ZooError` for what is no row, a column that is not there, a number that is none,
     and a category that the training data do not have.
     """
-    columns = Columns(tuple(input["numbers"]), input["categories"])
+    # A weight of one's own data says what a date is, and that a category which it never saw counts as a blank.
+    more = {"dates": tuple(input.get("dates", ())), "unseen_is_blank": bool(input.get("unseen_is_blank"))}
+    columns = Columns(tuple(input["numbers"]), input["categories"], **more)
     return normalize(encode(map(_row, raw), columns), input)
 
 

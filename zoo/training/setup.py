@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo import caller, data, init, kinds, registry, tasks
+from zoo import caller, init, kinds, registry, tasks
 from zoo.construct import check_units, construct
 from zoo.data import DataSet, Split
 from zoo.draws import Drawn
@@ -18,6 +18,7 @@ from zoo.errors import ZooError
 from zoo.home import json_text
 from zoo.recipes import Recipe
 from zoo.training.begin import begin, check_unchanged
+from zoo.training.own import load
 from zoo.training.run import write_text
 
 
@@ -37,15 +38,15 @@ class Setup:
     notes: list[str]
 
 
-def prepare(recipe: Recipe, folder: Path) -> Setup:
+def prepare(recipe: Recipe, folder: Path, dataset: DataSet | None = None) -> Setup:
     """Load the data, part them as the recipe says, train the tokenizer, and write config.json into the run's folder.
 
     A run with `init_from` takes the tokenizer of that weight instead, since the embedding's rows belong to its words.
     With `data.validation` above 0 the metrics come from that part of the training split, or from the validation split
-    of a data set that has one; the test split stays unseen. Raises `ZooError` where model, model_args and data do not
-    fit together.
+    of a data set that has one; the test split stays unseen. `dataset` is the recipe's, if it was read already.
+    Raises `ZooError` where model, model_args and data do not fit together.
     """
-    dataset = data.load(recipe.data.name)
+    dataset = dataset or load(recipe)
     model = registry.get(recipe.model)
     task = tasks.get(model.task)
     if dataset.kind != task.kind:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import json
 import os
+import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from torch import Tensor
 from zoo import caller
 from zoo.bundles.write import write_tensors
 from zoo.construct import in_full
+from zoo.data import DataSet
 from zoo.environment import environment
 from zoo.errors import ZooError
 from zoo.home import expanded, json_text, replacing
@@ -24,10 +27,12 @@ from zoo.integrity import sha256
 from zoo.recipes import Recipe, load_recipe, parse
 from zoo.tensors import read_tensors
 from zoo.training.begin import origin
+from zoo.training.fitted import fitted
 from zoo.training.loop import Trained, fit
 from zoo.training.machine import processes
 from zoo.training.machine.determinism import deterministic
 from zoo.training.measure import computed, measure
+from zoo.training.own import resolved
 from zoo.training.run import Run, claimed, named, write_text
 from zoo.training.setup import Setup, prepare
 from zoo.training.track import check as check_tracker
@@ -36,25 +41,31 @@ from zoo.training.track import check as check_tracker
 @caller.own(threads=True)
 def train(
     recipe: Recipe | str | os.PathLike[str] | dict[str, Any],
+    overrides: Mapping[str, Any] | None = None,
     *,
+    data: Any = None,
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
     device: torch.device | str | None = None,
     track: str | None = None,
-    **overrides: Any,
+    **more: Any,
 ) -> Run:
     """Execute a recipe and return its run, whose `metrics` are those of the saved bytes.
 
     Args:
         recipe: a recipe's name or path, a run or bundle folder, a `Recipe`, or a dict of the same keys.
+        overrides: key paths of the recipe to values, such as {"train.epochs": 1}. A value takes the place of all that
+            was there: {"train": {"epochs": 1}} leaves the other keys of `train` at their defaults.
+        data: your own data: a path (a file, or a folder with train and test files), a frame, or (inputs, targets). With
+            a model's name its recipe is made to fit them (`zoo.training.rules`), and what was chosen is printed; with a
+            recipe of such data it says where they lie.
         out: the run's folder; by default `runs/<recipe's name>`, and with `resume` the run that `recipe` names.
         resume: continue the run in `out` from its newest checkpoint, to the same weights as if it had never stopped.
             With more `train.epochs` than before it goes on to those, if no rate so far depended on their number;
             another number of `data.workers` is not another recipe.
         device: by default CUDA or MPS where there is one, else the CPU.
         track: "tensorboard" to write the curves for it too, into the run's folder.
-        overrides: key paths of the recipe to values, as in `**{"train.epochs": 1}`. A value takes the place of all that
-            was there: `train={"epochs": 1}` leaves the other keys of `train` at their defaults.
+        more: as `overrides`, as in `**{"train.epochs": 1}`.
 
     The process belongs to its caller: what was set there for torch (autocast, default dtype and device, grad mode,
     precision, threads and the like) bears on no number and is as before at the end, and no generator of torch, numpy or
@@ -69,7 +80,7 @@ def train(
     """
     if out is None and resume:
         out = named(recipe)
-    recipe = _resolve(recipe, overrides)
+    recipe, dataset = _prepared(recipe, {**(overrides or {}), **more}, data)
     folder = expanded(out) if out is not None else Path("runs") / recipe.name
     where = _device(device, recipe)
     check_tracker(track)
@@ -82,7 +93,7 @@ def train(
             own = Path(held.enter_context(tempfile.TemporaryDirectory()))
         (finished,) = processes.told_by_main([resume and Run(folder).finished], where)
         if not finished:
-            setup = prepare(recipe, own)
+            setup = prepare(recipe, own, dataset)
             begun = _unmeasured(recipe, setup, where)
             if processes.is_main():
                 begun = _continued(folder, begun)
@@ -93,6 +104,36 @@ def train(
                 _finish(trained, recipe, setup, folder, where, begun)
         processes.wait()
     return Run(folder)
+
+
+def _prepared(
+    recipe: Recipe | str | os.PathLike[str] | dict[str, Any], changes: dict[str, Any], data: Any
+) -> tuple[Recipe, DataSet | None]:
+    """The recipe with all choices written out, and the data set if that took reading it."""
+    if data is not None and isinstance(recipe, str) and not _of_one_s_own(recipe, changes):
+        made, own, told = fitted(recipe, changes, data)
+        _tell(told)
+        return made, own.data
+    asked = _resolve(recipe, changes)
+    made, own = resolved(asked, data)
+    if own is None:
+        return made, None
+    if asked.data.files is None:  # a run of its own, not one that is done again
+        _tell(own.told)
+    return made, own.data
+
+
+def _of_one_s_own(recipe: str, changes: dict[str, Any]) -> bool:
+    """Whether a recipe is not one of the zoo's: the file or folder of somebody's."""
+    path = Path(recipe)
+    return path.is_dir() or path.suffix in (".yaml", ".yml") or "data.name" in changes
+
+
+def _tell(told: list[str]) -> None:
+    """What was found in the data and chosen for them, on standard error."""
+    if processes.is_main():
+        for line in told:
+            print(line, file=sys.stderr)
 
 
 def _resolve(recipe: Recipe | str | os.PathLike[str] | dict[str, Any], overrides: dict[str, Any]) -> Recipe:

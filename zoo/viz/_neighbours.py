@@ -29,14 +29,15 @@ def neighbours(name: str | os.PathLike[str], raw: Any = None) -> Figure:
 
     The test split of the weight's recipe is fetched where it is not at hand. Raises `ZooError` as `zoo.predictor` does.
     """
-    from zoo import data, sources
+    from zoo import sources
     from zoo._predictor import predictor
     from zoo.recipes import load_recipe
+    from zoo.training import own
 
     read = predictor(name)
     check(name, read.task.name, "neighbours")
     recipe = load_recipe(sources.find(name).path("recipe.yaml"))
-    found = data.load(recipe.data.name)
+    found = own.load(recipe)
     test, labels = found.test, found.test.targets
     given = None if raw is None else read.task.prepare([raw], read.input, None)[0]
     embeddings, itself = _embed(read.model, test, read.config, recipe.evaluate.batch_size, given)

@@ -35,15 +35,16 @@ def verdicts(name: str | os.PathLike[str], what: str) -> Verdicts:
 
     Raises `ZooError` for a weight whose task does not have the picture `what`.
     """
-    from zoo import data, kinds, sources, tasks
+    from zoo import kinds, sources, tasks
     from zoo.bundles.load import load_model
     from zoo.recipes import load_recipe
+    from zoo.training import own
 
     bundle = sources.find(name)
     config, task = bundle.config, tasks.get(bundle.config["task"])
     check(name, task.name, what)
     recipe, model, kind = load_recipe(bundle.path("recipe.yaml")), load_model(bundle), kinds.get(task.kind)
-    found = data.load(recipe.data.name)
+    found = own.load(recipe)
     # Each target's own place goes the way of the targets, in whatever order they are evaluated.
     targets = found.test.targets
     places = torch.arange(targets.numel()).view_as(targets).masked_fill(targets == IGNORED, IGNORED)

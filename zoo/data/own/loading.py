@@ -60,6 +60,7 @@ def load(
     if kind not in READERS:
         raise ZooError(f"data.name: {name} is for {', '.join(READERS)} data, and the model reads {kind} data.")
     asked = rows.Asked(places.public(name), task, dict(columns or {}), dict(split or {}), model)
+    place = places.given() if place is None else place
     prefix, rest = places.split_name(name)
     if prefix == "memory":
         return _in_memory(kind, asked, files, place)
@@ -68,7 +69,7 @@ def load(
         asked = rows.Asked(_with_revision(name, root), task, asked.columns, asked.split, model)
     else:
         root = _root(name, files, place)
-    if prefix == "imagefolder" or (kind == "image" and root.is_dir() and not _lists(root)):
+    if prefix == "imagefolder" or (kind == "image" and root.is_dir() and not lists(root)):
         return _pictures(root, asked, files)
     found = places.parts_of(root)
     known = places.pinned(root, found)
@@ -114,7 +115,7 @@ def _root(name: str, files: places.Files | None, place: Any) -> Path:
     return expanded(rest)
 
 
-def _lists(root: Path) -> bool:
+def lists(root: Path) -> bool:
     """Whether a folder has train and test files that list its pictures."""
     from zoo.data.own.reading import format_of
 

@@ -8,21 +8,40 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 from zoo.data import files
 from zoo.data.own.parting import PARTS
 from zoo.errors import ZooError
-from zoo.home import expanded, write_text
+from zoo.home import data_folder, expanded, write_text
 from zoo.integrity import sha256
 
 PREFIXES = ("file:", "imagefolder:", "hf:", "memory:")
 Files = Mapping[str, Mapping[str, Any]]
 """Name within the address -> {"sha256", "size"}."""
+
+
+_GIVEN: ContextVar[Any] = ContextVar("given", default=None)
+
+
+@contextmanager
+def at(place: Any) -> Iterator[None]:
+    """Within the body, data of one's own lie at `place` (a path, or what is in memory); None changes nothing."""
+    token = _GIVEN.set(place) if place is not None else None
+    try:
+        yield
+    finally:
+        if token is not None:
+            _GIVEN.reset(token)
+
+
+def given() -> Any:
+    """The place that `at` gave; None outside of it."""
+    return _GIVEN.get()
 
 
 def is_one(name: str) -> bool:
@@ -106,8 +125,7 @@ def found(name: str, known: Files) -> Path | None:
     candidates = []
     with suppress(OSError, ValueError, TypeError):
         candidates.append(Path(json.loads(_kept(name, known).read_text(encoding="utf-8"))))
-    if root := os.environ.get("ZOO_DATA"):
-        base = expanded(root)
+    if base := data_folder():
         candidates.append(base / rest)
         if prefix == "file" and len(known) == 1:
             ((_, only),) = known.items()

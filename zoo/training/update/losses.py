@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from zoo.data import Split
 from zoo.data.split import IGNORED
-from zoo.errors import ZooError
+from zoo.errors import ZooError, unknown
 from zoo.recipes import CrossEntropy, Deviation, Focal, MultiTask, Pairs, Recipe
 
 
@@ -43,15 +43,20 @@ def _cross_entropy(loss: CrossEntropy, train: Split, config: dict[str, Any]) -> 
             outputs, targets = outputs.flatten(0, -2), targets.flatten()
         return F.cross_entropy(outputs, targets, weight=weight, label_smoothing=loss.label_smoothing)
 
-    return _Loss(function, **_class_weight(loss, train, len(config["labels"])))
+    return _Loss(function, **_class_weight(loss, train, config["labels"]))
 
 
-def _class_weight(loss: CrossEntropy, train: Split, classes: int) -> dict[str, Tensor]:
+def _class_weight(loss: CrossEntropy, train: Split, labels: list[str]) -> dict[str, Tensor]:
+    classes = len(labels)
     if loss.class_weight is None:
         return {}
     if loss.class_weight == "balanced":
         counts = torch.bincount(train.targets[train.targets != IGNORED].flatten(), minlength=classes)
         return {"weight": counts.sum() / (classes * counts.clamp(min=1)).float()}
+    if isinstance(loss.class_weight, dict):
+        if lost := [label for label in loss.class_weight if label not in labels]:
+            raise ZooError(f"loss.class_weight: {unknown('label', lost[0], labels)}")
+        return {"weight": torch.tensor([loss.class_weight.get(label, 1.0) for label in labels])}
     return {"weight": _one_a_class("loss.class_weight", loss.class_weight, classes)}
 
 
@@ -70,8 +75,14 @@ def _focal(loss: Focal, train: Split, config: dict[str, Any]) -> nn.Module:
 
 def _deviation(loss: Deviation, train: Split, config: dict[str, Any]) -> nn.Module:
     measure = {"mse": nn.MSELoss(), "mae": nn.L1Loss(), "huber": nn.HuberLoss(delta=loss.delta)}[loss.name]
-    # (N, 1) beside (N,) would be broadcast to all pairs.
-    return _Loss(lambda outputs, targets: measure(outputs.view_as(targets), targets))
+    # In standard deviations, if the model knows them: then rates, clipping and delta mean the same in every unit.
+    scale = config["model_args"].get("scale", 1.0)
+
+    def function(outputs: Tensor, targets: Tensor) -> Tensor:
+        outputs = outputs.view_as(targets)  # (N, 1) beside (N,) would be broadcast to all pairs
+        return measure(outputs, targets) if scale == 1.0 else measure(outputs / scale, targets / scale)
+
+    return _Loss(function)
 
 
 def _pairs(loss: Pairs, train: Split, config: dict[str, Any]) -> nn.Module:

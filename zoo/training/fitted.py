@@ -1,0 +1,189 @@
+"""A model's recipe made to fit data of one's own: `zoo train MODEL --data PATH`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from zoo import registry, tasks
+from zoo.bundles.format import Bundle
+from zoo.data.own import loading, places
+from zoo.data.own.parting import SEED
+from zoo.errors import ZooError, unknown
+from zoo.names import model_of
+from zoo.recipes import Recipe, load_recipe, override, parse
+from zoo.training import own as owned
+from zoo.training import rules
+
+STEPS = 2000
+"""Of a recipe that no weight here was grown from."""
+FINE = 0.3
+"""What the learning rate and the steps are multiplied by if a run begins from a weight."""
+
+
+def fitted(name: str, changes: dict[str, Any], place: Any) -> tuple[Recipe, loading.Own, list[str]]:
+    """(recipe, data, sentences) of a model or one of the zoo's recipes for the data at `place`.
+
+    The recipe is that of the nearest published weight, begins from it unless `changes` say `init_from` or it cannot
+    (other columns, other symbols), and has the settings of `zoo.training.rules` for all that `changes` do not set.
+    Raises `ZooError` for a model that has no recipe, and as reading the data does.
+    """
+    from zoo.recipes import list_recipes
+
+    recipes = [name] if name in list_recipes() else [r for r in list_recipes() if model_of(r) == name]
+    if not recipes:
+        if registry.is_known(name):
+            raise ZooError(f"{name} has no recipe of the zoo's to follow; write one (CONTRIBUTING.md).")
+        raise unknown("model", name, registry.names())
+    model = registry.get(model_of(name))
+    task = tasks.get(model.task)
+    address = owned.address_of(place, task.kind)
+    asked = _asked(changes)
+    in_memory = place if address.startswith("memory:") else None
+    data = loading.load(address, task.kind, task.name, columns=asked["columns"], split=asked["split"], place=in_memory)
+    candidates = _weights(recipes)
+    recipe, weight, why = _nearest(recipes, candidates, data, task.kind)
+    content = recipe.content()
+    content["data"] = {
+        key: value for key, value in content["data"].items() if key not in ("name", "validation", "files")
+    }
+    content["data"] = {**data.section, **content["data"]}
+    begin = changes.get("init_from", "auto")
+    told = list(data.told)
+    content["init_from"] = None
+    if begin == "auto" and weight is not None:
+        content["init_from"] = weight.name
+        told.append(f"begins from {weight.name}{why}; --from-scratch (init_from=null) begins without it.")
+    elif begin == "auto":
+        told.append("begins from scratch: no published weight fits these data.")
+    else:
+        told.append("begins from scratch, as asked." if begin in (None, "null") else f"begins from {begin}, as asked.")
+    if isinstance(content["loss"].get("class_weight"), (list, dict)):
+        content["loss"]["class_weight"] = None
+    begun = content["init_from"] is not None
+    if begun:
+        content["optimizer"]["lr"] *= FINE
+        told.append(
+            f"optimizer.lr: {content['optimizer']['lr']:g} ({FINE:g} of the recipe's, beginning from a weight)."
+        )
+    if task.kind == "image":
+        _picture(content, model, weight, data, told)
+    steps = _steps(weight or next(iter(candidates.values()), None))
+    steps = round(steps * FINE) if begun else steps
+    for key, value, reason in rules.changes(content, data.data, task.kind, steps, begun):
+        if not any(key == given or key.startswith(f"{given}.") for given in changes):
+            override(content, key, value)
+            told.append(f"{key}: {_shown(value)} ({reason}).")
+    for key, value in changes.items():
+        if not key.startswith(("data.columns", "data.split")) and key != "data.name":
+            override(content, key, value)
+    made = parse(content, name=f"{model_of(recipe.name)}.{tag_of(address)}", where=name)
+    return made, data, told
+
+
+def tag_of(address: str) -> str:
+    """What a recipe of the data is called after its model's name."""
+    rest = places.public(address).partition(":")[2].partition("@")[0]
+    stem = Path(rest).name.split(".")[0]
+    return re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_") or "own"
+
+
+def _asked(changes: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """`data.columns` and `data.split` among the changes, checked as a recipe's are."""
+    from pydantic import ValidationError
+
+    from zoo.recipes.explain import explain
+    from zoo.recipes.own import Columns, Parting
+
+    content: dict[str, Any] = {}
+    for key, value in changes.items():
+        if key == "data":
+            raise ZooError("data: give single keys, such as data.batch_size, beside the place of the data.")
+        if key.startswith(("data.columns", "data.split")):
+            override(content, key.removeprefix("data."), value)
+    found = {}
+    for key, section in (("columns", Columns), ("split", Parting)):
+        try:
+            found[key] = section.model_validate(content.get(key) or {}).model_dump(exclude_none=True)
+        except ValidationError as error:
+            raise ZooError(explain(error, f"data.{key}", section.model_json_schema())) from error
+    return found
+
+
+def _weights(recipes: list[str]) -> dict[str, Bundle]:
+    """Recipe -> its published weight, if one is on this machine; a model's default weight comes first."""
+    from zoo import catalog, sources
+
+    found: dict[str, Bundle] = {}
+    for weight in catalog.list_weights(f"{model_of(recipes[0])}.*"):
+        recipe = weight.rpartition("_v")[0]
+        if recipe in recipes:
+            with suppress(ZooError):
+                found[recipe] = sources.find(weight)
+    return found
+
+
+def _nearest(
+    recipes: list[str], weights: dict[str, Bundle], data: loading.Own, kind: str
+) -> tuple[Recipe, Bundle | None, str]:
+    """(recipe to follow, weight to begin from, why it is the nearest)."""
+    first = load_recipe(next((recipe for recipe in recipes if recipe in weights), recipes[0]))
+    if not weights:
+        return first, None, ""
+    if kind in ("text", "tagged"):
+        from zoo.data.split import shuffled
+        from zoo.data.text import read_tokenizer
+        from zoo.training.rules import share_unknown
+
+        count = len(data.data.train)
+        order = shuffled(range(count), SEED)[:500] if count < 50_000 else list(range(0, count, count // 500))
+        texts = [str(data.data.train.inputs[i]) for i in order]
+        unknown_to = {
+            recipe: share_unknown(read_tokenizer(bundle.tokenizer), texts) for recipe, bundle in weights.items()
+        }
+        best = min(unknown_to, key=lambda recipe: unknown_to[recipe])
+        why = f", which knows {1 - unknown_to[best]:.0%} of the words"
+        return load_recipe(best), weights[best] if unknown_to[best] < 0.5 else None, why
+    bundle = weights[first.name]
+    if kind == "characters":
+        return first, bundle if bundle.config["input"]["symbols"] == "".join(data.data.labels) else None, ""
+    if kind == "series":
+        context, horizon = (bundle.config["input"][key] for key in ("context", "horizon"))
+        rows, held = len(data.data.train), len(data.data.test)
+        fits = rows >= 3 * context and rows >= 10 * horizon and held >= 2 * horizon
+        return first, bundle if fits else None, ""
+    if kind == "image":
+        stored = data.data.train.inputs
+        size = bundle.config["input"]["size"]
+        fits = isinstance(stored, list) or list(stored.shape[2:]) == list(size)
+        return first, bundle if fits else None, ""
+    return first, None, ""
+
+
+def _picture(content: dict[str, Any], model: Any, weight: Bundle | None, data: loading.Own, told: list[str]) -> None:
+    """Size and channels: those of the weight, or of the model's own input."""
+    shape = list(weight.config["input"]["size"]) if weight else list(model.input_shape[-2:])
+    channels = weight.config["input"]["channels"] if weight else model.input_shape[0]
+    if isinstance(data.data.train.inputs, list):
+        content["data"]["size"] = shape
+        content["data"]["channels"] = channels
+        told.append(f"data.size: {shape}, data.channels: {channels} (what the model was made for).")
+    else:
+        content["data"]["size"] = None
+        stored = data.data.train.inputs.shape[1]
+        content["data"]["channels"] = channels if weight and channels != stored else None
+
+
+def _steps(weight: Bundle | None) -> int:
+    if weight is None:
+        return STEPS
+    rows = list(csv.DictReader(io.StringIO(weight.path("log.csv").read_text(encoding="utf-8"))))
+    return int(rows[-1]["step"]) if rows else STEPS
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else f"{value}"
