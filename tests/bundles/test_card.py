@@ -80,6 +80,20 @@ def test_it_says_which_of_two_wins(beside: Any, verdict: str, content: tuple[dic
     assert verdict in text and "| chance | 10.00 % |" in text
 
 
+@pytest.mark.parametrize("metric", ["accuracy", "mse"])
+def test_the_first_sentence_names_the_best_baseline_that_wins(content: tuple[dict, dict], metric: str) -> None:
+    config, metrics = content
+    metrics["metrics"] = {key: {"value": 0.5, "mean": 0.5, "std": 0.1, "n": 5} for key in (metric, "f1")}
+    better, best = (0.6, 0.75) if metric == "accuracy" else (0.4, 0.25)
+    metrics["baselines"] = {"TF-IDF": better, "trees": {"value": best}, "other": {"value": 0.9, "metric": "f1"}}
+    shown = "75.00 % accuracy, this model 50.00 %" if metric == "accuracy" else "0.25 mse, this model 0.5"
+    first = card(config, metrics, RECIPE, name="a.b_v1").split("# a.b_v1\n\n")[1]
+    assert first.startswith(f"**trees does better on these data: {shown}.** `mlp` for image-classification")
+    for lost in ({"TF-IDF": 0.5}, {"other": {"value": 0.9, "metric": "f1"}}, {}):
+        metrics["baselines"] = lost
+        assert "does better" not in card(config, metrics, RECIPE)
+
+
 def test_all_that_win_are_named_and_how_they_were_measured(content: tuple[dict, dict]) -> None:
     config, metrics = content
     command = "python benchmarks/text_baseline.py trec"

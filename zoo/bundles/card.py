@@ -84,7 +84,27 @@ def _summary(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     size = f", {config['num_parameters']:,} parameters" if "num_parameters" in config else ""
     what = "knows {} symbols" if config["task"] == "language-modelling" else "tells {} classes apart"
     answers = f" It {what.format(len(labels))}: {_some(labels)}." if labels else ""
-    return f"`{config['model']}` for {config['task']}{size}, trained on `{_data(config, metrics)}`.{answers}"
+    about = f"`{config['model']}` for {config['task']}{size}, trained on `{_data(config, metrics)}`.{answers}"
+    return f"{_better(metrics)}{about}"
+
+
+def _better(metrics: Mapping[str, Any]) -> str:
+    """The card's first sentence if a baseline has a better figure than the model: the best of them; else nothing."""
+    metric, figure = next(iter(_all(metrics).items()), ("", {}))
+    ours, given = figure.get("mean", figure.get("value")), metrics.get("baselines") or {}
+    sign = 1 if metric in SHARES else -1
+    found = {
+        name: value["value"] if isinstance(value, Mapping) else value
+        for name, value in given.items()
+        if not isinstance(value, Mapping) or value.get("metric", metric) == metric
+    }
+    if ours is None or not found:
+        return ""
+    best = max(found, key=lambda name: sign * found[name])
+    if sign * found[best] <= sign * ours:
+        return ""
+    told = f"{_show(metric, found[best])} {metric.replace('_', ' ')}, this model {_show(metric, ours)}"
+    return f"**{best} does better on these data: {told}.** "
 
 
 def _figures(metrics: Mapping[str, Any], recipe: Mapping[str, Any] | str) -> str:
