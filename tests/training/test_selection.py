@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -44,10 +45,19 @@ def test_a_run_stops_when_its_patience_is_at_an_end_and_keeps_its_best_epoch(run
     values = [float(row["validation_accuracy"]) for row in run.log]
     best = values.index(max(values))
     assert 4 <= len(values) < 40 and len(values) == best + 4, "three epochs after the best one"
-    assert run.metrics["accuracy"] == pytest.approx(max(values), abs=1e-6)
     parts, _ = checkpoint.newest(run.folder / "checkpoints" / "best")  # type: ignore[misc]
     kept, published = parts["model"], load_file(run.folder / "model.safetensors")
     assert all((kept[name] == published[name]).all() for name in published)
+
+
+def test_a_run_that_chose_its_epoch_is_measured_on_the_test_split_and_can_be_published(run, tmp_path):
+    said = json.loads((run.folder / "metrics.json").read_text())
+    assert said["split"] == "test" and any("The epoch was chosen on the validation split" in n for n in said["notes"])
+    assert zoo.evaluate(run) == run.metrics
+    name = zoo.publish(run, tmp_path, name="mlp.chosen_v1")
+    assert zoo.verify(tmp_path / name).ok
+    report = zoo.reproduce(tmp_path / name, device="cpu")
+    assert report.verdict == "reproduced" and report.identical
 
 
 def test_a_resumed_run_stops_at_the_same_epoch(run, tmp_path, monkeypatch: pytest.MonkeyPatch):

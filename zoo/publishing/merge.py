@@ -43,7 +43,7 @@ def _check_measured(run: Bundle) -> None:
     if split != "test":
         raise ZooError(
             f"{run.folder} held out a part of the training split and was measured on {split!r}, not on 'test'; "
-            "train it with data.validation=0 to publish it."
+            "train it with data.validation=0, or let it choose its epoch there (train.keep_best=true), to publish it."
         )
 
 

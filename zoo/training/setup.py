@@ -26,6 +26,8 @@ from zoo.training.run import write_text
 class Setup:
     """`config` is the bundle's config.json; `train` is trained on, `held` is measured and called `held_name`.
 
+    `test` is measured once, at the end, by a run that chooses its epoch on `held`; None for others.
+
     `notes` are sentences for the card.
     """
 
@@ -36,6 +38,7 @@ class Setup:
     fingerprint: str
     tokenizer: Path | None
     notes: list[str]
+    test: Split | None = None
 
 
 def prepare(recipe: Recipe, folder: Path, dataset: DataSet | None = None) -> Setup:
@@ -43,7 +46,8 @@ def prepare(recipe: Recipe, folder: Path, dataset: DataSet | None = None) -> Set
 
     A run with `init_from` takes the tokenizer of that weight instead, since the embedding's rows belong to its words.
     With `data.validation` above 0 the metrics come from that part of the training split, or from the validation split
-    of a data set that has one; the test split stays unseen. `dataset` is the recipe's, if it was read already.
+    of a data set that has one; the test split stays unseen, but for a run that chose its epoch, once at its
+    end. `dataset` is the recipe's, if it was read already.
     Raises `ZooError` where model, model_args and data do not fit together.
     """
     dataset = dataset or load(recipe)
@@ -82,7 +86,11 @@ def prepare(recipe: Recipe, folder: Path, dataset: DataSet | None = None) -> Set
     notes = [dataset.note] if dataset.note else []
     if recipe.init_from is not None and described.tokenizer is not None:
         notes.append(f"The tokenizer is that of {recipe.init_from}; the recipe's vocab_size was not used.")
-    return Setup(config, train, held, held_name, dataset.fingerprint, described.tokenizer, notes)
+    chooses = recipe.train.keep_best or recipe.train.early_stopping is not None
+    if chooses:
+        notes.append("The epoch was chosen on the validation split; the test split was measured once, after that.")
+    test = dataset.test if chooses else None
+    return Setup(config, train, held, held_name, dataset.fingerprint, described.tokenizer, notes, test)
 
 
 def _parts(recipe: Recipe, dataset: DataSet, kind: kinds.Kind) -> tuple[Split, Split, str]:

@@ -73,8 +73,9 @@ def train(
     it fewer. Runs in several threads give the numbers of runs one after another.
 
     Started by `torchrun` or `accelerate launch`, several processes train one model and give the same result; the run's
-    folder must be one that all of them see. Metrics are measured on the test split, or on the held-out part where the
-    recipe has `data.validation` above 0.
+    folder must be one that all of them see. Metrics are measured on the test split, or on the held-out part if the
+    recipe has `data.validation` above 0. A run that chooses its epoch on that part (`train.keep_best`,
+    `train.early_stopping`) is measured on the test split, once, at its end: that is its figure.
     Raises `ZooError` for a bad recipe, missing data or device, a folder in use, a loss that is not finite, and where
     another process of the launch has ended.
     """
@@ -217,11 +218,13 @@ def _finish(
             write_tensors(temporary, state, metadata)
             model = in_full(recipe.model, setup.config["model_args"])
             model.load_state_dict(_float32(read_tensors(temporary)))
-            found = measure(model.to(device), setup.held, setup.config, tokenizer=setup.tokenizer, batch_size=size)
-            values, notes = computed(found, recipe.evaluate.metric, f"the {setup.held_name} split")
+            split, name = (setup.held, setup.held_name) if setup.test is None else (setup.test, "test")
+            found = measure(model.to(device), split, setup.config, tokenizer=setup.tokenizer, batch_size=size)
+            values, notes = computed(found, recipe.evaluate.metric, f"the {name} split")
             seed = recipe.train.seed
             metrics = {
                 **begun,
+                "split": name,
                 "notes": [*begun["notes"], *notes],
                 "metrics": {
                     k: {"value": v, "mean": v, "std": 0.0, "n": 1, "seeds": [seed], "values": [v]}
