@@ -21,6 +21,7 @@ from zoo import caller, init, registry
 from zoo.bundles.format import Bundle
 from zoo.bundles.index import TENSORS
 from zoo.bundles.record import Model, Record, attach, values
+from zoo.bundles.widen import widened
 from zoo.construct import check_arguments, check_options, device_of, in_full, skeleton
 from zoo.errors import ZooError, some
 from zoo.nn.channels import adapt_channels
@@ -92,13 +93,15 @@ def _load(
 
 def _read(path: Path, named: Path, device: torch.device, dtype: torch.dtype | None) -> dict[str, Tensor]:
     """The tensors in `path`, which is called `named` to whoever reads of it."""
+    wanted = dtype or torch.float32
     try:
+        if device.type == "cpu" and (converted := widened(path, wanted)) is not None:
+            return converted
         tensors = read_tensors(path, str(device))
     except (SafetensorError, OSError) as error:
         raise ZooError(
             f"{named} is not a whole safetensors file ({error}); fetch or publish the bundle again."
         ) from error
-    wanted = dtype or torch.float32
     for key, tensor in tensors.items():
         if tensor.is_floating_point() and tensor.dtype != wanted:
             tensors[key] = tensor.to(wanted)  # one at a time, so that little is there twice
