@@ -104,6 +104,18 @@ def test_the_curve_is_that_of_one_process(launcher: list[str], count: int, recip
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 3])
+def test_batch_norm_takes_its_statistics_over_all_processes(count: int, tmp_path: Path):
+    arguments, path = {"widths": [32], "in_features": 64}, tmp_path / "normed.yaml"
+    normed = {**RECIPE, "model": "mlp_bn", "model_args": arguments}
+    # Of batches of 4, 3 processes have 2, 1 and 1 rows: by itself none of these has a variance.
+    normed["data"] = {"name": "digits", "batch_size": 4, "validation": 0.9}
+    path.write_text(yaml.safe_dump(normed), encoding="utf-8")
+    finished(start(*LAUNCH, "--nproc-per-node", str(count), recipe=path, out=tmp_path / "run"))
+    same(Run(tmp_path / "run"), zoo.train(path, out=tmp_path / "alone", device="cpu"))
+
+
+@pytest.mark.slow
 def test_weights_that_rest_for_an_epoch_are_not_waited_for(tmp_path: Path):
     groups = [{"match": "body.*", "frozen_epochs": 1}]
     rests, path = {**RECIPE, "optimizer": {**RECIPE["optimizer"], "groups": groups}}, tmp_path / "rests.yaml"

@@ -70,7 +70,8 @@ class Train(Strict):
     """Length, seed and numerics. Exactly one of epochs and steps is given.
 
     `accumulate`: pieces that a batch is computed in, for want of memory. `keep_best`: publish the epoch that is best on
-    the validation split, not the last. `sync_batch_norm`: statistics over the batches of all processes (GPUs alone).
+    the validation split, not the last. `sync_batch_norm`: has no effect any more, for batch norm's
+    statistics are those of the whole batch in any case.
     `fast_dropout`: on CPUs `nn.Dropout` draws eight random bits a number, its rate rounded to a 256th.
     """
 

@@ -24,6 +24,7 @@ from zoo.recipes import Recipe
 from zoo.training import checkpoint, selection
 from zoo.training.machine import accelerating, draws, memory, processes, signals
 from zoo.training.machine.dropout import use_fast_dropout
+from zoo.training.machine.norms import has_batch_norm
 from zoo.training.measure import measure
 from zoo.training.progress import bar
 from zoo.training.run import Run, write_log
@@ -94,7 +95,7 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
             raw = raw.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         # Copied before anything is patched or compiled, so that the average is a plain model of its own.
         averaged = average_of(raw, recipe.train.average.decay) if recipe.train.average else None
-        if recipe.train.sync_batch_norm and processes.count() > 1:
+        if recipe.train.compile and processes.count() > 1:  # what `norms.WholeBatchNorm` does, in a compiled model
             raw = nn.SyncBatchNorm.convert_sync_batchnorm(raw)
         if recipe.train.matmul_conv:
             from zoo.nn.matmul_conv import use_matmul_conv
@@ -153,9 +154,10 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
         return selection.is_exhausted(values, stop.patience, stop.min_delta)
 
     def too_large() -> str:
+        pieces = f", or set train.accumulate={2 * recipe.train.accumulate}"
         return (
             f"out of memory on {device} with data.batch_size {recipe.data.batch_size}, in step {place.step + 1} of "
-            f"{total}; {_left(folder)}: lower data.batch_size, or set train.accumulate={2 * recipe.train.accumulate}."
+            f"{total}; {_left(folder)}: lower data.batch_size{'' if has_batch_norm(raw) else pieces}."
         )
 
     def look() -> None:

@@ -11,13 +11,14 @@ import torch
 from torch import nn
 
 from zoo import caller, init, kinds, registry, tasks
-from zoo.construct import check_units, construct
+from zoo.construct import check_units, construct, skeleton
 from zoo.data import DataSet, Split
 from zoo.draws import Drawn
 from zoo.errors import ZooError
 from zoo.home import json_text
 from zoo.recipes import Recipe
 from zoo.training.begin import begin, check_unchanged
+from zoo.training.machine.norms import check_pieces
 from zoo.training.own import load
 from zoo.training.run import write_text
 
@@ -80,6 +81,7 @@ def prepare(recipe: Recipe, folder: Path, dataset: DataSet | None = None) -> Set
         "recipe": recipe.name,
     }
     config["num_parameters"] = _parameters(config, kind)
+    check_pieces(skeleton(recipe.model, arguments), recipe.train.accumulate)
     if recipe.data.augment.progressive:
         _try_smaller(config, kind, recipe.data.augment.progressive.size)
     write_text(folder / "config.json", json_text(config, "config.json"))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
 
 from zoo.errors import ZooError
 from zoo.kinds.feed import Inputs
-from zoo.training.machine import draws, processes
+from zoo.training.machine import draws, norms, processes
 from zoo.training.update.losses import IGNORED
 
 
@@ -58,14 +59,16 @@ def _forward(
     start, end = processes.share(len(targets))
     own = processes.own_rows(inputs)
     try:
-        with draws.of_the_whole(rows, before + start, before + end, targets.device, compiled=_is_compiled(model)):
+        compiled = _is_compiled(model)
+        norms_ = norms.WholeBatchNorm(end - start) if processes.count() > 1 and not compiled else nullcontext()
+        with draws.of_the_whole(rows, before + start, before + end, targets.device, compiled=compiled), norms_:
             outputs = model(*own)
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             raise
         raise ZooError(
             f"batch norm has no variance over a single sample, and {len(own[0])} of the batch's come at a time; "
-            "raise data.batch_size, or lower train.accumulate or the number of processes."
+            "raise data.batch_size."
         ) from error
     outputs = processes.whole(outputs.float(), len(targets))
     return outputs, criterion(outputs, targets)

@@ -159,8 +159,6 @@ def _device(device: torch.device | str | None, recipe: Recipe) -> torch.device:
     if device == "cuda" and "LOCAL_RANK" in os.environ:  # one of several processes on this machine
         device = f"cuda:{os.environ['LOCAL_RANK']}"
     found = device_of(device)
-    if recipe.train.sync_batch_norm and found.type != "cuda":
-        raise ZooError(f"train.sync_batch_norm needs GPUs, and this run is on {found.type}; set it to false.")
     if recipe.train.precision == "fp16" and found.type == "cpu":
         raise ZooError("train.precision fp16 needs a GPU, and this run is on the CPU; take bf16 or fp32.")
     return found
