@@ -18,7 +18,9 @@ STANDARDISED = torch.tensor([[[0.0, 0.0], [1.0, 2.0], [-1.0, -2.0]]])
 
 def test_arrays_tensors_and_files_become_the_last_rows_standardised(tmp_path: Path):
     np.save(tmp_path / "rows.npy", ROWS)
-    (tmp_path / "rows.csv").write_text("date,b,a\n" + "".join(f"now,{b},{a}\n" for a, b in ROWS), encoding="utf-8-sig")
+    (tmp_path / "rows.csv").write_text(
+        "date,b,a\n" + "".join(f"2026-01-0{i + 1},{b},{a}\n" for i, (a, b) in enumerate(ROWS)), encoding="utf-8-sig"
+    )
     raw = [ROWS, torch.from_numpy(ROWS), ROWS.astype("float16"), ROWS[::-1][::-1]]
     (batch,) = prepare([*raw, tmp_path / "rows.npy", str(tmp_path / "rows.csv")], INPUT)
     assert batch.dtype == torch.float32

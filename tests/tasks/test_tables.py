@@ -39,8 +39,10 @@ def test_every_way_to_give_a_row_gives_the_same():
 
 
 def test_a_blank_stays_one():
-    numbers, codes = prepare(['{"age": null, "rooms": "", "sea": null}'], INPUT)
-    assert numbers.isnan().all() and codes.tolist() == [[0]]
+    numbers, codes = prepare(
+        ['{"age": null, "rooms": "", "sea": "near"}', '{"age": 3, "rooms": 2, "sea": null}'], INPUT
+    )
+    assert numbers[0].isnan().all() and not numbers[1].isnan().any() and codes.tolist() == [[2], [0]]
 
 
 def test_the_rows_of_a_file_are_told_by_their_lines(tmp_path: Path):

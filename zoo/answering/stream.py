@@ -57,7 +57,7 @@ def _csv(path: Path) -> Iterator[Row]:
         try:
             for cells in reader:
                 begins, line = line, reader.line_num + 1
-                if begins == 1 or not cells:
+                if begins == 1 or not any(cell.strip() for cell in cells):  # or a line of commas from a spreadsheet
                     continue
                 if len(cells) != len(names):
                     raise ZooError(

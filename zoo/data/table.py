@@ -59,6 +59,8 @@ def read_csv(text: str, name: str) -> list[Row]:
         rows = []
         for cells in reader:
             where = f"{name}:{reader.line_num}"
+            if not any(cell for cell in cells.values() if isinstance(cell, str) and cell.strip()):
+                continue  # a line of commas, which spreadsheets leave at the end
             if None in cells or None in cells.values():
                 raise ZooError(f"{where} does not have {len(header)} cells, one for each column of the first line.")
             rows.append(Row(cells, where))

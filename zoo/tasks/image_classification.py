@@ -27,10 +27,11 @@ def prepare(raw: list[Any], input: dict[str, Any], tokenizer: None = None) -> tu
     """Raw images -> one batch (N, C, H, W), float32, as the model was trained to see it.
 
     A raw image is a path (any format Pillow reads, or `.npy`), a Pillow image, or a numpy array or tensor of shape
-    HxW, HxWxC or CxHxW. Files and Pillow images are turned upright by their EXIF tag; alpha is dropped; those of 16
-    bits a pixel lie in 0..255 where none is above. Of arrays, integers lie in 0..`input["maximum"]`; floats in 0..1, or
-    in 0..maximum where any is above 1. The image becomes grey or RGB as the model wants, is resized with an antialiased
-    bilinear filter, and normalised.
+    HxW, HxWxC or CxHxW; where both ends could be the channels, they are last in an array and first in a tensor, as is
+    usual. Files and Pillow images are turned upright by their EXIF tag; what is transparent shows white; those of 16
+    bits a pixel have as many bits as their brightest pixel needs: 8, 10, 12, 14 or 16. Of arrays, integers lie in
+    0..`input["maximum"]`; floats in 0..1, or in 0..maximum where any is above 1. The image becomes grey or RGB as the
+    model wants, is resized with an antialiased bilinear filter, and normalised.
 
     Raises `ZooError` for a file that is no image, a shape that is none, and values outside the range or not finite.
     """
@@ -42,7 +43,7 @@ def pixels(raw: Any, input: dict[str, Any]) -> Tensor:
     if isinstance(raw, (str, os.PathLike)):
         image, name = _read(Path(raw), input["maximum"]), str(raw)
     elif hasattr(raw, "getbands"):  # a Pillow image, told apart without importing Pillow
-        image, name = _from_pillow(raw, input["maximum"]), "the Pillow image"
+        image, name = _from_pillow(raw, input["maximum"], "the Pillow image"), "the Pillow image"
     elif hasattr(raw, "shape"):
         image, name = _from_array(raw, input["maximum"], f"the array of shape {tuple(raw.shape)}"), "the array"
     else:
@@ -68,27 +69,41 @@ def _read(path: Path, maximum: float) -> Tensor:
 
     try:
         with Image.open(path) as image:
-            return _from_pillow(image, maximum)
+            return _from_pillow(image, maximum, str(path))
     except ZooError:
         raise
     except Exception as error:  # Pillow's decoders raise whatever a broken file makes them stumble over
         raise ZooError(f"{path} cannot be read as an image ({line(error)[:-1]}); give a PNG or JPEG file.") from error
 
 
-def _from_pillow(image: Image.Image, maximum: float) -> Tensor:
+DEPTHS = (255, 1023, 4095, 16383, 65535)
+"""The brightest that cameras and scanners of 8 to 16 bits write into files of 16 bits."""
+
+
+def _from_pillow(image: Image.Image, maximum: float, name: str) -> Tensor:
     import numpy as np
     from PIL import ImageOps
 
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):  # 16 bits a pixel; Pillow's own conversion would clip it at 255
         values = np.asarray(image).astype("int64")
-        depth = 65535 if (values > 255).any() else 255
-        return _from_array(values, depth, "the 16-bit image") * (maximum / depth)
+        depth = next((depth for depth in DEPTHS if not (values > depth).any()), DEPTHS[-1])
+        return _from_array(values, depth, name) * (maximum / depth)
     if image.mode == "F":
-        return _from_array(np.asarray(image), maximum, "the float image")
+        return _from_array(np.asarray(image), maximum, name)
     grey = image.mode in ("1", "L", "LA", "La")
+    if image.has_transparency_data:
+        image = _on_white(image)
     array = torch.from_numpy(np.array(image.convert("L" if grey else "RGB"), dtype="float32"))
     return (array[None] if grey else array.permute(2, 0, 1)) * (maximum / 255)
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """What a page shows of a picture that is transparent in places; opaque pixels stay as they are."""
+    from PIL import Image as pillow
+
+    seen = image.convert("RGBA")
+    return pillow.alpha_composite(pillow.new("RGBA", seen.size, "white"), seen)
 
 
 def _from_array(array: Any, maximum: float, name: str) -> Tensor:
@@ -96,7 +111,7 @@ def _from_array(array: Any, maximum: float, name: str) -> Tensor:
     image = to_tensor(array, name)
     if image.ndim == 2:
         image = image[None]
-    elif image.ndim == 3 and image.shape[0] not in (1, 3) and image.shape[2] in (1, 3):
+    elif image.ndim == 3 and image.shape[2] in (1, 3) and not (isinstance(array, Tensor) and image.shape[0] in (1, 3)):
         image = image.permute(2, 0, 1)
     if image.ndim != 3 or image.shape[0] not in (1, 3) or image.is_complex():
         raise ZooError(

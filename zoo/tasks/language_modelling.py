@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from zoo.data.split import IGNORED
-from zoo.data.text import check
+from zoo.data.text import check, clean
 from zoo.models.charlm import encode
 from zoo.tasks import Task
 
@@ -36,11 +36,11 @@ def prepare(raw: list[Any], input: dict[str, Any], tokenizer: None = None) -> tu
     Raises `ZooError` for what is not a `str`, an empty one, and one with characters that the model has never seen.
     """
     check(raw)
-    return (pad_sequence([encode(text, input["symbols"]) for text in raw], batch_first=True),)
+    return (pad_sequence([encode(clean(text), input["symbols"]) for text in raw], batch_first=True),)
 
 
 def run(model: nn.Module, inputs: Sequence[Tensor], raw: list[str]) -> list[str]:
-    return ["".join(model.generate(text, LENGTH, temperature=TEMPERATURE)) for text in raw]  # type: ignore[operator]
+    return ["".join(model.generate(clean(text), LENGTH, temperature=TEMPERATURE)) for text in raw]  # type: ignore[operator]
 
 
 def embed(features: Tensor, inputs: Sequence[Tensor], raw: list[str]) -> Tensor:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from zoo.data.text import check, encode, pad, shorten, spans
+from zoo.data.text import check, clean, encode, pad, shorten, spans
 from zoo.errors import ZooError
 from zoo.tasks import Task
 from zoo.tasks.classification import LOSSES, TOP, accuracy, answer
@@ -22,6 +22,7 @@ def prepare(raw: list[Any], input: dict[str, Any], tokenizer: Tokenizer) -> tupl
     `str`, for one that no encoding can write, and for a text in which the tokenizer finds nothing to read.
     """
     check(raw)
+    raw = list(map(clean, raw))
     rows = encode(tokenizer, raw, input["max_length"], input["truncate"])
     for text, row in zip(raw, rows, strict=True):
         if not row:
@@ -38,7 +39,7 @@ def explain(
     once, with their weights together.
     """
     found = []
-    for text, weights in zip(raw, attention.tolist(), strict=True):
+    for text, weights in zip(map(clean, raw), attention.tolist(), strict=True):
         places = spans(tokenizer, text)
         summed = dict.fromkeys(places, 0.0)
         read = shorten(places, input["max_length"], input["truncate"])

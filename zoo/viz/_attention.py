@@ -6,7 +6,7 @@ import os
 import unicodedata
 from typing import TYPE_CHECKING
 
-from zoo.data.text import shorten, spans
+from zoo.data.text import clean, shorten, spans
 from zoo.errors import ZooError
 from zoo.viz._figure import new, percent
 from zoo.viz._which import check
@@ -67,7 +67,7 @@ def attention(name: str | os.PathLike[str], raw: str) -> Figure:
 
 def _gapped(attention: list[tuple[str, float]], read: Predictor, raw: str) -> list[tuple[str, float | None]]:
     """The words with their weights, and a gap without one wherever truncation left words out."""
-    places = spans(read.tokenizer, raw)
+    places = spans(read.tokenizer, clean(raw))
     kept = set(shorten(places, read.input["max_length"], read.input["truncate"]))
     found: list[tuple[str, float | None]] = []
     # Each place once, as each word is listed once, of however many tokens it is.

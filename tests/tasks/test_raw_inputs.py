@@ -1,0 +1,163 @@
+"""Raw inputs as people have them: texts, pictures and rows that other programs wrote."""
+
+from __future__ import annotations
+
+import json
+import time
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import zoo
+from zoo import ZooError
+from zoo.data import words
+from zoo.data.text import clean
+from zoo.tasks.image_classification import pixels
+from zoo.tasks.tables import prepare, unpack
+
+TEXTS = {
+    "bilstm_attn.imdb_v1": "The café scene was terrible, a naïve mess.",
+    "bilstm_tagger.ud_english_ewt_v1": "The café was terrible.",
+    "charlstm.tinyshakespeare_v1": "To be, or not",
+}
+AS_PEOPLE_HAVE_IT = {
+    "NFD": lambda text: unicodedata.normalize("NFD", text),
+    "zero-width spaces": lambda text: text.replace("e", "e\u200b"),
+    "soft hyphens": lambda text: text.replace("rr", "r\u00adr").replace("no", "n\u00ado"),
+    "a byte-order mark": lambda text: "\ufeff" + text,
+    "a word joiner": lambda text: text.replace(" ", " \u2060"),
+    "joiners between letters": lambda text: text.replace("rr", "r\u200dr").replace("be", "b\u200ce"),
+}
+
+
+@pytest.fixture(scope="module")
+def readers() -> dict[str, Any]:
+    return {name: zoo.predictor(name) for name in TEXTS}
+
+
+@pytest.mark.parametrize("how", AS_PEOPLE_HAVE_IT)
+@pytest.mark.parametrize("name", TEXTS)
+def test_what_nobody_sees_changes_no_answer(name: str, how: str, readers: dict[str, Any]) -> None:
+    text = TEXTS[name]
+    assert readers[name](AS_PEOPLE_HAVE_IT[how](text)).to_dict() == readers[name](text).to_dict()
+
+
+def test_what_a_text_means_is_kept() -> None:
+    for text in ("plain", "naïve Ünïcödé", "👩\u200d👩\u200d👧", "a\tb\n c", "½ … ﬁ", ""):
+        assert clean(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("\tThe cat sat.", ["The", "cat", "sat", "."]),
+        ("The cat sat.\t", ["The", "cat", "sat", "."]),
+        ("don't\tpanic", ["don't", "panic"]),
+        ("don't\t", ["don't"]),
+        ("don't", ["do", "n't"]),
+        ("cafe\u0301 now", ["café", "now"]),
+    ],
+)
+def test_tabs_are_between_given_words_alone(text: str, found: list[str]) -> None:
+    assert words.split(text) == found
+
+
+@pytest.mark.parametrize(
+    "piece", ["-.", ".-a", "a@", "e\u0301", "\u0301", "n't", "1:", "<br ", "www.", "'", "a.", "x@a-"]
+)
+def test_reading_a_text_is_linear_in_its_length(piece: str) -> None:
+    def seconds(count: int) -> float:
+        started = time.perf_counter()
+        words.split(piece * count)
+        return time.perf_counter() - started
+
+    seconds(100)
+    assert seconds(30_000) < 3, "a quadratic search takes a minute"
+
+
+def test_an_address_is_one_word() -> None:
+    assert words.split("mail me@some-where.example.org now") == ["mail", "me@some-where.example.org", "now"]
+
+
+INPUT = {"channels": 3, "size": [8, 8], "maximum": 255.0}
+
+
+def test_what_is_transparent_shows_white(tmp_path: Path) -> None:
+    digit = np.zeros((8, 8, 4), "uint8")
+    digit[2:6, 3:5, 3] = 255  # a black digit in the alpha channel alone
+    seen = pixels(Image.fromarray(digit, "RGBA"), INPUT)
+    assert seen[:, 0, 0].tolist() == [255.0] * 3 and seen[:, 3, 3].tolist() == [0.0] * 3
+    Image.fromarray(digit, "RGBA").save(tmp_path / "digit.png")
+    assert torch.equal(pixels(tmp_path / "digit.png", INPUT), seen)
+    assert torch.equal(pixels(Image.fromarray(digit[..., [0, 3]], "LA"), {**INPUT, "channels": 1}), seen[:1])
+    palette = Image.new("P", (8, 8), 0)
+    palette.info["transparency"] = 0
+    assert pixels(palette, INPUT).min() == 255
+    rng = np.random.default_rng(0).integers(0, 256, (8, 8, 3), "uint8")
+    opaque = np.dstack([rng, np.full((8, 8), 255, "uint8")])
+    assert torch.equal(pixels(Image.fromarray(opaque, "RGBA"), INPUT), pixels(Image.fromarray(rng, "RGB"), INPUT))
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_a_file_of_16_bits_has_as_many_as_it_uses(bits: int, tmp_path: Path) -> None:
+    values = np.linspace(0, 2**bits - 1, 64).astype("uint16").reshape(8, 8)
+    Image.fromarray(values).save(tmp_path / "scan.png")
+    read = pixels(tmp_path / "scan.png", {**INPUT, "channels": 1})
+    assert read.max() == 255 and read[0, 4, 0] == pytest.approx(255 * 32 / 63, abs=0.6)
+
+
+@pytest.mark.parametrize("mode", ["F", "I"])
+def test_a_picture_beyond_the_range_is_refused_by_its_name(mode: str, tmp_path: Path) -> None:
+    values = np.full((8, 8), 1e6, "float32" if mode == "F" else "int32")
+    Image.fromarray(values).save(tmp_path / "odd.tiff")
+    with pytest.raises(ZooError, match=r"odd\.tiff has values outside"):
+        pixels(tmp_path / "odd.tiff", INPUT)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 4])
+def test_an_array_of_few_rows_keeps_its_channels(rows: int) -> None:
+    image = np.random.default_rng(rows).integers(0, 256, (rows, 8, 3), "uint8")
+    wanted = pixels(Image.fromarray(image, "RGB"), INPUT)
+    assert torch.equal(pixels(image, INPUT), wanted)
+    assert torch.equal(pixels(torch.from_numpy(image).permute(2, 0, 1), INPUT), wanted)
+
+
+COLUMNS = {
+    "numbers": {"age": {"log": False, "mean": 0.0, "std": 1.0}},
+    "categories": {"sea": ["near", "far"]},
+    "unit": "years",
+}
+
+
+@pytest.mark.parametrize("row", [{"age": "", "sea": " "}, {"age": None, "sea": None, "id": "Total"}])
+def test_a_row_without_anything_to_read_is_refused(row: dict[str, Any]) -> None:
+    with pytest.raises(ZooError, match=r"row.* is blank in every column that the model reads"):
+        prepare([row], COLUMNS)
+    with pytest.raises(ZooError, match="is blank in every"):
+        prepare([{"age": 3, "sea": ""}, row], COLUMNS)
+
+
+def test_the_foot_of_a_sheet_is_no_row(tmp_path: Path) -> None:
+    path = tmp_path / "sheet.csv"
+    path.write_text("id,age,sea\n1,3,near\n,,\n , ,\n")
+    assert [row["age"] for row in unpack(path) or ()] == ["3"]
+    path.write_text("id,age,sea\n1,3,near\nTotal,,\n")
+    with pytest.raises(ZooError, match=r"sheet\.csv:3 is blank"):
+        prepare(list(unpack(path) or ()), COLUMNS)
+    path.write_text("id,age,sea\n")
+    with pytest.raises(ZooError, match="has a header but no rows"):
+        unpack(path)
+
+
+def test_a_list_of_rows_as_json_is_several_and_an_error_stays_short() -> None:
+    rows = [{"age": number, "sea": "near"} for number in range(1000)]
+    assert unpack(json.dumps(rows)) == rows
+    for text in (json.dumps(rows)[:-1], json.dumps([*rows, 3]), "x" * 500_000):
+        with pytest.raises(ZooError) as raised:
+            unpack(text)
+        assert len(str(raised.value)) < 500
