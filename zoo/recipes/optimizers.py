@@ -18,7 +18,8 @@ TORCH = ("sgd", "adam", "adamw")
 class Group(Strict):
     """Parameters whose name matches the glob `match`: `lr_scale` times the learning rate, their own weight decay.
 
-    With `lr_scale` 0 they are frozen, with `frozen_epochs` until so many epochs are over.
+    With `lr_scale` 0 they are frozen, with `frozen_epochs` until so many epochs are over; the statistics of a frozen
+    batch norm stay as they are too.
     """
 
     match: str

@@ -54,7 +54,12 @@ class Task:
     unpack: Callable[[Any], list[Any] | None] = lambda raw: None
     cost: Callable[[Any], int] = lambda raw: 0
     explain: Callable[[list[Any], dict[str, Any], Any, Tensor], list[list[tuple[str, float]]]] | None = None
+
     embed: Callable[[Tensor, Sequence[Tensor], list[Any]], Tensor] = lambda features, inputs, raw: features.flatten(1)
+
+    def __reduce__(self) -> tuple[Callable[[str], Task], tuple[str]]:
+        """Pickled by name: its functions may be lambdas, and a process that unpickles it has the same tasks."""
+        return get, (self.name,)
 
 
 def names() -> list[str]:

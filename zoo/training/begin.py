@@ -34,6 +34,7 @@ def begin(model: nn.Module, name: str, labels: list[str]) -> None:
     except (SafetensorError, OSError) as error:
         raise ZooError(f"init_from: {path} is not a whole safetensors file ({error}); name another.") from error
     state = model.state_dict()
+    tensors = {key if key in state else _plain(key): value for key, value in tensors.items()}
     head = f"{next(reversed(state)).rpartition('.')[0]}."
     if theirs != labels:
         tensors = {key: value for key, value in tensors.items() if not key.startswith(head)}
@@ -110,6 +111,14 @@ def _find(name: str) -> Path | Bundle:
         if path.is_file():
             raise ZooError(f"init_from: {name} is no .safetensors file, and no other is read; convert it.") from error
         raise
+
+
+def _plain(key: str) -> str:
+    """A tensor's name without what `torch.compile` and `DataParallel` put into it when a wrapped model is saved."""
+    while key.startswith("module."):
+        key = key.removeprefix("module.")
+    key = key.replace("_orig_mod.", "")
+    return key.removeprefix("module.")
 
 
 def _fits(ours: Tensor, theirs: Tensor | None) -> bool:

@@ -37,6 +37,7 @@ from zoo.training.update.averaging import average_of
 from zoo.training.update.build import optimizer as build_optimizer
 from zoo.training.update.build import set_rate
 from zoo.training.update.fused import updater
+from zoo.training.update.groups import rest
 from zoo.training.update.schedule import factor, watched
 
 LOOK_EVERY = 16
@@ -195,6 +196,7 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
         done = place.step >= total or stopped()
         while not done:
             raw.train()
+            rest(raw, recipe.optimizer, place.epoch)
             batches, history = feed.plan(place.epoch), watched(recipe, rows)
             clock, rate, number = time.perf_counter(), 0.0, 0
             while (

@@ -16,17 +16,17 @@ def parameter_groups(model: nn.Module, criterion: nn.Module, recipe: Optimizer) 
     """The trainable parameters of `model`, and of the loss where it has any (`loss.NAME`), as an optimizer's groups.
 
     Each parameter belongs to the first group whose glob matches its name, else to the rest. Vectors (biases, norms)
-    take no weight decay unless the recipe says `decay_vectors` or the group has one. Each group carries `lr_scale`, by
+    take no weight decay unless the recipe says `decay_vectors` or the group has one; nor does what the model names in
+    its `no_weight_decay`, as timm's do with class tokens and position tables. Each group carries `lr_scale`, by
     which the engine multiplies the scheduled rate: the recipe's own, times `layer_decay` for each layer between the
-    parameter and the output (`depths`). A parameter with `lr_scale` 0 stays out and needs no gradient from here on;
-    statistics of norms are no parameters, and go on.
+    parameter and the output (`depths`). A parameter with `lr_scale` 0 stays out and needs no gradient from here on.
 
     Raises `ZooError` for a group that matches no parameter, groups that leave nothing to train, and a `layer_decay`
     where there is a single layer.
     """
     named = {**dict(model.named_parameters()), **dict(criterion.named_parameters("loss"))}
     rest, used = Group(match="*"), set()
-    depth = depths(model)
+    depth, spared = depths(model), _spared(model)
     if recipe.layer_decay < 1 and not any(depth.values()):
         raise ZooError(f"optimizer.layer_decay: {type(model).__name__} has a single layer; leave it out.")
     groups: dict[tuple[float, float, int], list[nn.Parameter]] = {}
@@ -41,6 +41,7 @@ def parameter_groups(model: nn.Module, criterion: nn.Module, recipe: Optimizer) 
         decay = group.weight_decay
         if decay is None:
             decay = recipe.weight_decay if recipe.decay_vectors or parameter.ndim > 1 else 0.0
+            decay = 0.0 if any(fnmatchcase(name, glob) for glob in spared) else decay
         scale = group.lr_scale * recipe.layer_decay ** depth.get(parameter, 0)
         groups.setdefault((scale, decay, group.frozen_epochs), []).append(parameter)
     for group in recipe.groups:
@@ -56,6 +57,30 @@ def parameter_groups(model: nn.Module, criterion: nn.Module, recipe: Optimizer) 
     return [
         {"params": parameters, "lr_scale": scale, "weight_decay": decay, "frozen_epochs": frozen}
         for (scale, decay, frozen), parameters in groups.items()
+    ]
+
+
+def rest(model: nn.Module, recipe: Optimizer, epoch: int) -> None:
+    """Let the norms of what is frozen in this epoch, from 0, keep their statistics: put them into eval mode.
+
+    Frozen is what a group with `lr_scale` 0 matches, or one in its `frozen_epochs`. A norm that went on measuring would
+    change what the frozen layers give.
+    """
+    for name, module in model.named_modules():
+        if getattr(module, "running_mean", None) is None:
+            continue
+        group = next((g for g in recipe.groups if fnmatchcase(f"{name}.weight", g.match)), None)
+        if group is not None and (group.lr_scale == 0 or epoch < group.frozen_epochs):
+            module.eval()
+
+
+def _spared(model: nn.Module) -> list[str]:
+    """The names, or globs of them, that the model and its parts want without weight decay."""
+    return [
+        f"{name}.{own}" if name else own
+        for name, module in model.named_modules()
+        if callable(getattr(module, "no_weight_decay", None))
+        for own in module.no_weight_decay()  # type: ignore[operator]
     ]
 
 
