@@ -6,12 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
+from zoo.cli.checking import data_check
 from zoo.cli.output import table
 
 app: typer.Typer = typer.Typer()
 data: typer.Typer = typer.Typer(help="The data sets that recipes train on.", rich_markup_mode=None)
 cache: typer.Typer = typer.Typer(help="Show what the zoo keeps on this machine, or clear it.", rich_markup_mode=None)
 app.add_typer(data, name="data")
+data.command("check")(data_check)
 app.add_typer(cache, name="cache")
 
 

@@ -20,6 +20,7 @@ from zoo import caller
 from zoo.bundles.write import write_tensors
 from zoo.construct import in_full
 from zoo.data import DataSet
+from zoo.data.checking import worst
 from zoo.environment import environment
 from zoo.errors import ZooError
 from zoo.home import expanded, json_text, replacing
@@ -113,14 +114,14 @@ def _prepared(
     """The recipe with all choices written out, and the data set if that took reading it."""
     if data is not None and isinstance(recipe, str) and not _of_one_s_own(recipe, changes):
         made, own, told = fitted(recipe, changes, data)
-        _tell(told)
+        _tell([*told, *worst(own.data)])
         return made, own.data
     asked = _resolve(recipe, changes)
     made, own = resolved(asked, data)
     if own is None:
         return made, None
     if asked.data.files is None:  # a run of its own, not one that is done again
-        _tell(own.told)
+        _tell([*own.told, *worst(own.data)])
     return made, own.data
 
 

@@ -161,3 +161,9 @@ def _same_size(base: Path, size: int) -> list[Path]:
 def _kept(name: str, known: Files) -> Path:
     facts = json.dumps([name, {key: dict(value) for key, value in known.items()}], sort_keys=True)
     return files.home() / "places" / f"{hashlib.sha256(facts.encode()).hexdigest()}.json"
+
+
+def is_there(name: str) -> bool:
+    """Whether an address names something that is on this machine; one of the Hub always may be had."""
+    prefix, rest = split_name(name)
+    return prefix not in ("file", "imagefolder") or expanded(rest).exists()
