@@ -10,7 +10,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Remote:
     address: str
     fs: Any
     root: str
+    _put_before: set[tuple[str, Content]] = field(default_factory=set, compare=False, repr=False)
     holds_one = False
 
     @property
@@ -105,7 +106,9 @@ class Remote:
     def _put(self, path: str, content: Content, tell: Tell) -> None:
         where = f"{self.root}/{path}"
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
-        if not self._same(where, content, size):
+        known = (where, content) in self._put_before  # in an earlier try of this call, before somebody was faster
+        self._put_before.add((where, content))
+        if not known and not self._same(where, content, size):
             self.fs.makedirs(where.rpartition("/")[0], exist_ok=True)
             if isinstance(content, bytes):
                 self.fs.pipe_file(where, content)
@@ -219,7 +222,8 @@ def _unless_changed(write: Callable[[], Any]) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
-        if "Precondition" in str(error) or "ConditionalRequestConflict" in str(error):
+        answer = getattr(error.__cause__, "response", None) or {}
+        if answer.get("Error", {}).get("Code") in ("PreconditionFailed", "ConditionalRequestConflict"):
             return False
         raise
     return True
