@@ -48,12 +48,12 @@ def card(
         _front_matter(name, config, metrics),
         f"# {name}",
         _summary(config, metrics),
-        _figures(metrics, recipe),
+        "" if "imported" in metrics else _figures(metrics, recipe),
         _baselines(metrics),
         _reports(metrics),
-        _use(name),
+        _use(name, "imported" not in metrics),
         _provenance(config, metrics),
-        "## Recipe\n\n" + f"```yaml\n{_recipe_text(recipe).strip()}\n```",
+        "" if "imported" in metrics else "## Recipe\n\n" + f"```yaml\n{_recipe_text(recipe).strip()}\n```",
         _notes(notes),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -161,12 +161,13 @@ def _reports(metrics: Mapping[str, Any]) -> str:
     return "## Grown again\n\nReports of `zoo reproduce` on these bytes.\n\n" + "\n".join(table)
 
 
-def _use(name: str) -> str:
+def _use(name: str, grown: bool = True) -> str:
     named = "." in name and " " not in name
     place = name if named else "path/to/this/folder"
     return (
         f'## Use\n\n```python\nimport zoo\n\nmodel = zoo.create("{place}")\n```\n\n'
-        f"`zoo predict {place} INPUT` answers; `zoo reproduce {place}` grows it again from the recipe below."
+        f"`zoo predict {place} INPUT` answers; "
+        + (f"`zoo reproduce {place}` grows it again from the recipe below." if grown else "it has no recipe.")
     )
 
 

@@ -18,7 +18,7 @@ app = typer.Typer(
     name="zoo",
     help="A PyTorch model zoo in which every pretrained weight can be grown again from its recipe.",
     epilog="Exit status: 0 done, 1 the check failed, 2 bad input or usage, 3 undecided, 130 interrupted. "
-    "--debug, anywhere, shows where an error came from.",
+    "--debug, anywhere, shows where an error came from; --lock FILE holds names to a lock file.",
     add_completion=False,
     rich_markup_mode=None,  # plain help: rich would take a third of the time in which it has to be there
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -49,6 +49,10 @@ def _status(arguments: list[str] | None) -> int:
     debug = "--debug" in options
     if debug:
         arguments.remove("--debug")  # the first one, which stands before any "--"
+    if "--lock" in options[:-1]:
+        at = arguments.index("--lock")
+        os.environ["ZOO_LOCK"] = arguments[at + 1]
+        del arguments[at : at + 2]
     # OpenMP's threads spin while they wait for each other, and beside other work on the machine they wait long: on two
     # busy cores `zoo train mlp.digits` took 11 s with sleeping threads and minutes with spinning ones. Read by torch's
     # import.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any
 
 import typer
 
 from zoo.cli.checking import data_check
+from zoo.cli.options import DONE, FAILED
 from zoo.cli.output import table
 
 app: typer.Typer = typer.Typer()
@@ -45,13 +47,51 @@ def data_get(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
 def cache_show(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         from zoo.home import home
-        from zoo.sources.kept import PARTS, usage
+        from zoo.sources.kept import PARTS, usage, weights
 
         sizes = usage()
         print(home())
         for part, size in sizes.items():
             print(f"  {size / 1e6:10,.1f} MB  {part}: {PARTS[part]}")
         print(f"  {sum(sizes.values()) / 1e6:10,.1f} MB  in all")
+        if kept := weights():
+            table(
+                ("weight", "MB", "last used", "folder"),
+                [(w.name, f"{w.size / 1e6:,.1f}", _day(w.used), str(w.folder)) for w in kept],
+            )
+
+
+@cache.command("verify")
+def cache_verify() -> int:
+    """Read every fetched weight again and say which are damaged."""
+    from zoo.sources.kept import damaged, weights
+
+    bad = damaged()
+    for weight in bad:
+        print(f"{weight.name}: {weight.folder} is damaged or not complete; it is mended when it is used next.")
+    print(f"{len(weights()) - len(bad)} of {len(weights())} are whole.")
+    return FAILED if bad else DONE
+
+
+@cache.command("prune")
+def cache_prune(
+    days: Annotated[
+        float | None, typer.Option("--older-than", metavar="DAYS", help="Weights that were not used for so long.")
+    ] = None,
+    most: Annotated[
+        float | None, typer.Option("--max-mb", metavar="MB", help="The longest unused, until all have so much at most.")
+    ] = None,
+) -> None:
+    """Delete fetched weights by age or size, and what is of no use any more."""
+    from zoo.sources.kept import prune
+
+    seconds = None if days is None else 86_400 * days
+    for weight in prune(older_than=seconds, most=None if most is None else int(most * 1e6)):
+        print(f"{weight.name}: {weight.size / 1e6:,.1f} MB, last used {_day(weight.used)}")
+
+
+def _day(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d", time.localtime(seconds))
 
 
 @cache.command("clear")

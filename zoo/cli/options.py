@@ -12,3 +12,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A weight, a model, a 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Place = Annotated[str | None, typer.Option("--data", metavar="PATH", help="Where the data lie that its recipe names.")]
 Device = Annotated[str | None, typer.Option(metavar="DEVICE", help="Where to compute: cpu, cuda, cuda:1, mps.")]
+Lock = Annotated[  # taken before the command is run, wherever it stands
+    str | None,
+    typer.Option("--lock", metavar="FILE", help="A lock file; names mean what it says."),
+]

@@ -1,20 +1,23 @@
-"""Weights on their way: `zoo publish`, `pull`."""
+"""Weights on their way: `zoo publish`, `pull`, `lock`, `mirror`, `import`."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from zoo.cli.options import Name
+from zoo.cli.options import Lock
 
 app: typer.Typer = typer.Typer()
+Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="All of the sources by default.")]
 
 
 @app.command()
 def publish(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Finished runs of one recipe, or a bundle.")],
-    to: Annotated[str, typer.Option(metavar="DEST", help="A folder, or hf://OWNER/REPO.")],
+    to: Annotated[str, typer.Option(metavar="DEST", help="A folder, hf://OWNER/REPO, or a bucket (s3://…).")],
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="<model>.<tag>_v<N>; the recipe's next version by default.")
     ] = None,
@@ -35,10 +38,68 @@ def publish(
 
 @app.command()
 def pull(
-    name: Name,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME...]", help="Weights, models, or source URLs.")
+    ] = None,
     to: Annotated[str | None, typer.Option(metavar="DIR", help="Where to put it; the cache by default.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every weight of the sources.")] = False,
+    lock: Lock = None,
 ) -> None:
-    """Fetch a weight, checked."""
-    import zoo
+    """Fetch weights, checked; with --lock and no name, all that it holds."""
+    from zoo.errors import ZooError
+    from zoo.sources import pull_all
 
-    print(zoo.pull(name, to))
+    if not (names or everything or os.environ.get("ZOO_LOCK")):
+        raise ZooError("there is nothing to pull; name a weight, or give --all or --lock FILE.")
+    for folder in pull_all(names or (), to):
+        print(folder)
+
+
+@app.command()
+def lock(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME...]", help="All of the sources by default.")
+    ] = None,
+    out: Annotated[str, typer.Option("-o", "--out", metavar="FILE", help="The lock file.")] = "zoo.lock",
+) -> None:
+    """Write down what names mean today: weight, hashes, source, license. ZOO_LOCK or --lock then holds to it."""
+    from zoo.sources.lockfile import write_lock
+
+    for name in write_lock(names or (), Path(out)):
+        print(name)
+
+
+@app.command()
+def mirror(
+    to: Annotated[str, typer.Option(metavar="DEST", help="A folder, or a bucket (s3://…).")],
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME...]", help="All of the sources by default.")
+    ] = None,
+) -> None:
+    """Copy weights to a place, only what is not there yet; any server of static files can then serve it."""
+    from zoo.publishing.mirror import mirror
+
+    for name in mirror(names or (), to):
+        print(name)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A .safetensors, its index.json, or a .pth.")],
+    model: Annotated[str, typer.Option(metavar="NAME", help="The model that the tensors are for.")],
+    to: Annotated[str, typer.Option("-o", "--to", metavar="DIR", help="The bundle's folder, such as mlp.mine_v1.")],
+    map_: Annotated[
+        list[str] | None, typer.Option("--map", metavar="FROM=TO", help="Rename what begins so; repeatable.")
+    ] = None,
+    like: Annotated[
+        str | None, typer.Option(metavar="WEIGHT", help="Whose labels, input transform and tokenizer it has.")
+    ] = None,
+) -> None:
+    """Make a bundle of a state dict that you have; its card says that it has no recipe."""
+    from zoo.publishing.importing import import_weight
+
+    folder, renamed = import_weight(file, model, to=to, maps=map_ or (), like=like)
+    for old, new in renamed.items():
+        if old != new:
+            print(f"{old} -> {new}")
+    print(folder)

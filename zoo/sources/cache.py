@@ -96,6 +96,8 @@ def fill(place: Place, entry: Entry, others: Places = tuple) -> Path:
                 raise
     except OSError as error:
         raise ZooError(f"{entry.name} cannot be kept in the cache {home()} ({_advice(error)}") from error
+    with suppress(OSError):
+        os.utime(folder)  # when it was last asked for, by which `zoo cache prune` goes
     return folder
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import urllib.parse
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -132,6 +132,12 @@ def pull(name: str | os.PathLike[str], to: str | os.PathLike[str] | None = None)
     if to is None:
         return folder
     return copy_bundle({file: folder / file for file in entry.files}, entry, Path(os.path.expanduser(to)))
+
+
+def pull_all(wanted: Iterable[str] = (), to: str | os.PathLike[str] | None = None) -> Iterator[Path]:
+    """The folders of weights, each once it is there; without names, of all in the sources, or in ZOO_LOCK if set."""
+    for name in list(wanted) or names():
+        yield pull(name, to)
 
 
 def locate(name: str | os.PathLike[str]) -> Path | Found:

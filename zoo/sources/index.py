@@ -76,9 +76,9 @@ class Flat:
         """Each weight's name with what a list shows of it (COLUMNS); {} if the index does not say."""
         return ((name, entry.facts) for name, entry in self.entries.items())
 
-    def add(self, entry: Entry, serial: int | None = None) -> Change:
-        """The index with one weight more."""
-        entries = {**self.entries, entry.name: entry}
+    def add(self, *new: Entry, serial: int | None = None) -> Change:
+        """The index with more weights."""
+        entries = {**self.entries, **{entry.name: entry for entry in new}}
         if len(entries) >= SHARDED_FROM:
             return build(entries.values(), self.mirrors, serial or 1)
         return Change(flat_root(entries, self.mirrors, serial or self.serial))
@@ -137,23 +137,28 @@ class Sharded:
         for name, *values in zip(self.names, *columns, strict=True):
             yield name, {key: value for key, value in zip(COLUMNS, values, strict=True) if value is not None}
 
-    def add(self, entry: Entry, serial: int | None = None) -> Change:
-        shards, model = list(self.root["shards"]), model_of(entry.name)
+    def add(self, *new: Entry, serial: int | None = None) -> Change:
+        shards = list(self.root["shards"])
         files, drop = {}, []
-        manifest = _part(files, _manifest(entry))
         changed: dict[int, dict[str, Any]] = {}
-        changed.setdefault(_number(entry.name), self._shard(entry.name))["weights"][entry.name] = manifest
-        if entry.default:
-            changed.setdefault(_number(model), self._shard(model))["defaults"][model] = entry.name
+        table: dict[str, list[Any]] = {"name": [*self.names]}
+        for column in COLUMNS:
+            table[column] = [*self.listing.get(column, [None] * len(self.names))]
+        for entry in new:
+            model = model_of(entry.name)
+            shard = changed.setdefault(_number(entry.name), self._shard(entry.name))
+            shard["weights"][entry.name] = _part(files, _manifest(entry))
+            if entry.default:
+                changed.setdefault(_number(model), self._shard(model))["defaults"][model] = entry.name
+            table["name"].append(entry.name)
+            for column in COLUMNS:
+                table[column].append(entry.facts.get(column))
         for number, shard in changed.items():
             drop.append(shards[number])
             shards[number] = _part(files, shard)
-        table: dict[str, list[Any]] = {"name": [*self.names, entry.name]}
-        for column in COLUMNS:
-            table[column] = [*self.listing.get(column, [None] * len(self.names)), entry.facts.get(column)]
         drop.append(self.root["listing"])
         listing = _part(files, table)
-        root = {**self.root, "serial": self.serial + 1, "count": len(table["name"]), "listing": listing}
+        root = {**self.root, "serial": serial or self.serial + 1, "count": len(table["name"]), "listing": listing}
         gone = tuple(part_path(digest) for digest in drop if digest and part_path(digest) not in files)
         return Change(_json({**root, "shards": shards}), files, gone)
 

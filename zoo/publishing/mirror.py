@@ -1,0 +1,71 @@
+"""Weights of the sources, copied to a place: any server of static files, or a bucket, is then a whole mirror."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+
+from zoo.bundles.index import Entry
+from zoo.errors import ZooError
+from zoo.names import model_of
+from zoo.sources import cache, finding
+from zoo.sources.index import Flat, Index
+from zoo.sources.place import Shelf, shelf
+from zoo.sources.progress import progress
+
+_AT_ONCE = 16  # weights between two writes of the index
+
+
+def mirror(names: Iterable[str], to: str | os.PathLike[str]) -> Iterator[str]:
+    """Copy weights to the place `to`, only what is not there yet; the name of each once the index there lists it.
+
+    Without names it is every weight of the sources. What an earlier call left off is finished by the same call. Raises
+    `ZooError` if a weight cannot be had, or if `to` has another one under its name.
+    """
+    place = shelf(os.fspath(to))
+    if place.holds_one:
+        raise ZooError(f"{place.url} has room for one weight; mirror to a folder or a bucket.")
+    wanted = iter(list(names) or finding.names())
+    while some := list(islice(wanted, _AT_ONCE)):
+        yield from _copy(place, [_located(name) for name in some])
+
+
+def _located(name: str) -> finding.Found:
+    found = finding.locate(name)
+    if not isinstance(found, finding.Found):
+        raise ZooError(f"{found} is a folder that no index lists; publish it instead.")
+    return found
+
+
+def _copy(place: Shelf, some: list[finding.Found]) -> Iterator[str]:
+    while True:
+        raw, stamp = place.begin()
+        index: Index = Flat() if raw is None else cache.parsed(place, raw)
+        new: dict[str, finding.Found] = {}
+        for found in some:
+            there = index.get(found.entry.name)
+            if there and there.files != found.entry.files:
+                raise ZooError(f"{place.url} has another {found.entry.name}; mirror to another place.")
+            if not there:
+                new[found.entry.name] = found
+        if not new:
+            break
+        folders = {name: finding.fetched(found).folder for name, found in new.items()}
+        files = {
+            place.path_of(name, file): folders[name] / file for name, found in new.items() for file in found.entry.files
+        }
+        taken = {model_of(name) for name in new if index.default(model_of(name))}
+        change = index.add(*(_unless_taken(found.entry, taken) for found in new.values()))
+        size = sum(record.size for found in new.values() for record in found.entry.files.values())
+        what = f"{len(new)} weights" if len(new) > 1 else next(iter(new))
+        with progress(f"mirroring {what}", size, f" to {place.url}") as tell:
+            if place.replace(what, {**files, **change.files}, change.root, stamp, tell, change.drop):
+                break
+    yield from (found.entry.name for found in some)
+
+
+def _unless_taken(entry: Entry, taken: set[str]) -> Entry:
+    """The entry, which is its model's default unless the place has one."""
+    return replace(entry, default=False) if model_of(entry.name) in taken else entry
