@@ -42,6 +42,7 @@ from zoo.home import expanded
 from zoo.publishing.provenance import recipe_of
 from zoo.recipes import Recipe, load_recipe
 from zoo.sources.finding import fetched, locate
+from zoo.sources.trust import check_nothing_added
 from zoo.training import Run, own, train
 from zoo.training.jobs import train_all
 from zoo.training.measure import computed, measure
@@ -147,6 +148,8 @@ def _verify(name: str | os.PathLike[str]) -> Verification:
 def _hashes(bundle: Bundle) -> None:
     for file in bundle.entry.files if bundle.entry else (TENSORS,):
         bundle.path(file)
+    if bundle.entry and bundle.folder.name == bundle.name:
+        check_nothing_added(bundle.folder, bundle.entry.files)
 
 
 def _schema(bundle: Bundle) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any
 
 import typer
@@ -39,11 +40,16 @@ def verify(
         list[str] | None, typer.Argument(metavar="[NAME]...", help="Weights; all of them if none.")
     ] = None,
     data: Place = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="PUB", help="A public key (PEM) that must have signed where they come from.")
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Check hashes, schema and parameter counts, and with the data at hand the published metric."""
     import zoo
 
+    if key:
+        os.environ["ZOO_TRUST"] = key
     reports = []
     for name in names or zoo.list_weights():
         report = zoo.verify(name, data=data).to_dict()

@@ -11,6 +11,7 @@ import typer
 from zoo.cli.options import Lock
 
 app: typer.Typer = typer.Typer()
+Sign = Annotated[str | None, typer.Option(metavar="KEY", help="A private key (PEM) to sign the index with.")]
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="All of the sources by default.")]
 
 
@@ -29,11 +30,12 @@ def publish(
         list[str] | None,
         typer.Option(metavar="DIR", help="What `zoo reproduce --out DIR` wrote, for the card; repeatable."),
     ] = None,
+    sign: Sign = None,
 ) -> None:
     """Publish a run as a weight, with mean and spread where runs of several seeds are given."""
     import zoo
 
-    print(zoo.publish(runs, to, name=name, baselines=baselines, notes=note or [], reports=reports or []))
+    print(zoo.publish(runs, to, name=name, baselines=baselines, notes=note or [], reports=reports or [], sign=sign))
 
 
 @app.command()
@@ -75,11 +77,12 @@ def mirror(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME...]", help="All of the sources by default.")
     ] = None,
+    sign: Sign = None,
 ) -> None:
     """Copy weights to a place, only what is not there yet; any server of static files can then serve it."""
     from zoo.publishing.mirror import mirror
 
-    for name in mirror(names or (), to):
+    for name in mirror(names or (), to, sign=sign):
         print(name)
 
 

@@ -9,7 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,9 @@ from zoo.names import is_weight_name, model_of
 from zoo.publishing.merge import merge_metrics
 from zoo.publishing.provenance import check_own, recipe_of
 from zoo.reports import check_of, read_reports, short
-from zoo.sources import cache
+from zoo.sources import cache, trust
 from zoo.sources.finding import find
-from zoo.sources.index import Flat, Index
+from zoo.sources.index import Change, Flat, Index
 from zoo.sources.place import Shelf, shelf
 from zoo.sources.progress import progress
 
@@ -40,6 +40,7 @@ def publish(
     baselines: Mapping[str, Mapping[str, Any]] | str | os.PathLike[str] | None = None,
     notes: Sequence[str] = (),
     reports: Sequence[str | os.PathLike[str]] = (),
+    sign: str | os.PathLike[str] | None = None,
 ) -> str:
     """Publish a run as a weight and return the weight's name.
 
@@ -63,6 +64,9 @@ def publish(
 
     `reports` are folders that `zoo reproduce --out` wrote for these very bytes, on any machine; the card shows them.
 
+    `sign` is the path of a private key; the index is then signed, and whoever has the public key in ZOO_TRUST believes
+    it alone (`zoo.sources.trust`).
+
     A run's tensors are loaded and, if its data are at hand, measured again before anybody else sees them.
 
     Raises `ZooError` where a run is unfinished, was not measured on the test split, says of itself what is not so (see
@@ -78,7 +82,7 @@ def publish(
     destination = os.fspath(to)
     with tempfile.TemporaryDirectory() as scratch:
         draft = _draft(bundles, Path(scratch), _read_baselines(baselines), list(notes), list(reports))
-        return _put(shelf(destination), draft, name)
+        return _put(shelf(destination), draft, name, sign)
 
 
 def _bundle(run: Any) -> Bundle:
@@ -186,7 +190,7 @@ def _draft(
     return _Draft(first, files, metrics, scratch)
 
 
-def _put(place: Shelf, draft: _Draft, name: str | None) -> str:
+def _put(place: Shelf, draft: _Draft, name: str | None, key: str | os.PathLike[str] | None) -> str:
     """Publish to a place: name the weight by what is there, put it there, and start over if somebody was faster."""
     while True:
         raw, stamp = place.begin()
@@ -197,12 +201,23 @@ def _put(place: Shelf, draft: _Draft, name: str | None) -> str:
         if place.holds_one and index.names:
             held = ", ".join(index.names)
             raise ZooError(f"{place.url} holds {held}, and a repository holds one weight; publish to another.")
-        change = index.add(entry)
+        change = add_signed(place, index, [entry], key)
         paths = {place.path_of(entry.name, file): path for file, path in files.items()}
         size = sum(record.size for record in entry.files.values())
         with progress(f"publishing {entry.name}", size, f" to {place.url}") as tell:
             if place.replace(entry.name, {**paths, **change.files}, change.root, stamp, tell, change.drop):
                 return entry.name
+
+
+def add_signed(place: Shelf, index: Index, entries: Sequence[Entry], key: str | os.PathLike[str] | None) -> Change:
+    """The index with more weights, its root signed by `key`; `ZooError` if it was signed and there is no key now."""
+    if key is None:
+        if index.signed:
+            raise ZooError(f"the index of {place.url} is signed; give its private key with --sign KEY.")
+        return index.add(*entries)
+    change = index.add(*entries, sign=True)
+    signature = {trust.signature_path(change.root): trust.sign(change.root, key)}
+    return replace(change, files={**change.files, **signature})
 
 
 def _entry(place: Shelf, draft: _Draft, name: str | None, index: Index) -> tuple[Entry, dict[str, Path]]:

@@ -10,6 +10,7 @@ from itertools import islice
 from zoo.bundles.index import Entry
 from zoo.errors import ZooError
 from zoo.names import model_of
+from zoo.publishing import add_signed
 from zoo.sources import cache, finding
 from zoo.sources.index import Flat, Index
 from zoo.sources.place import Shelf, shelf
@@ -18,7 +19,9 @@ from zoo.sources.progress import progress
 _AT_ONCE = 16  # weights between two writes of the index
 
 
-def mirror(names: Iterable[str], to: str | os.PathLike[str]) -> Iterator[str]:
+def mirror(
+    names: Iterable[str], to: str | os.PathLike[str], *, sign: str | os.PathLike[str] | None = None
+) -> Iterator[str]:
     """Copy weights to the place `to`, only what is not there yet; the name of each once the index there lists it.
 
     Without names it is every weight of the sources. What an earlier call left off is finished by the same call. Raises
@@ -29,7 +32,7 @@ def mirror(names: Iterable[str], to: str | os.PathLike[str]) -> Iterator[str]:
         raise ZooError(f"{place.url} has room for one weight; mirror to a folder or a bucket.")
     wanted = iter(list(names) or finding.names())
     while some := list(islice(wanted, _AT_ONCE)):
-        yield from _copy(place, [_located(name) for name in some])
+        yield from _copy(place, [_located(name) for name in some], sign)
 
 
 def _located(name: str) -> finding.Found:
@@ -39,7 +42,7 @@ def _located(name: str) -> finding.Found:
     return found
 
 
-def _copy(place: Shelf, some: list[finding.Found]) -> Iterator[str]:
+def _copy(place: Shelf, some: list[finding.Found], key: str | os.PathLike[str] | None) -> Iterator[str]:
     while True:
         raw, stamp = place.begin()
         index: Index = Flat() if raw is None else cache.parsed(place, raw)
@@ -57,7 +60,7 @@ def _copy(place: Shelf, some: list[finding.Found]) -> Iterator[str]:
             place.path_of(name, file): folders[name] / file for name, found in new.items() for file in found.entry.files
         }
         taken = {model_of(name) for name in new if index.default(model_of(name))}
-        change = index.add(*(_unless_taken(found.entry, taken) for found in new.values()))
+        change = add_signed(place, index, [_unless_taken(found.entry, taken) for found in new.values()], key)
         size = sum(record.size for found in new.values() for record in found.entry.files.values())
         what = f"{len(new)} weights" if len(new) > 1 else next(iter(new))
         with progress(f"mirroring {what}", size, f" to {place.url}") as tell:

@@ -30,7 +30,8 @@ from zoo.errors import ZooError
 from zoo.home import home, offline, replacing
 from zoo.integrity import check_file, sha256
 from zoo.sources import index as indexes
-from zoo.sources.folder import Folder
+from zoo.sources import trust
+from zoo.sources.folder import PACKAGE, Folder
 from zoo.sources.place import INDEX, Place, Unavailable
 from zoo.sources.progress import progress
 
@@ -47,7 +48,7 @@ def read_index(place: Place) -> indexes.Index:
     Raises `Unavailable` if there is neither, and if what it gives is not an index.
     """
     if isinstance(place, Folder):
-        return parsed(place, place.read(INDEX, indexes.LIMIT))
+        return _trusted(place, place.read(INDEX, indexes.LIMIT))
     kept = home() / "indexes" / f"{hashlib.sha256(place.url.encode()).hexdigest()[:16]}.json"
     try:
         raw = place.read(INDEX, indexes.LIMIT)
@@ -63,8 +64,8 @@ def read_index(place: Place) -> indexes.Index:
         if not offline():
             day = time.strftime("%Y-%m-%d %H:%M", time.localtime(kept.stat().st_mtime))
             warnings.warn(f"{error} Its index of {day} is used.", stacklevel=2)
-        return parsed(place, raw)
-    found = parsed(place, raw)
+        return _trusted(place, raw)
+    found = _trusted(place, raw)
     with suppress(OSError), replacing(kept) as temporary:  # a cache that cannot be written costs the next offline read
         temporary.write_bytes(raw)
     return found
@@ -157,6 +158,13 @@ def parsed(place: Place, raw: bytes) -> indexes.Index:
     except ZooError as error:
         where = place.root / INDEX if isinstance(place, Folder) else f"{place.url}: the index"
         raise Unavailable(f"{where}{str(error).removeprefix('the index')}") from error
+
+
+def _trusted(place: Place, raw: bytes) -> indexes.Index:
+    found = parsed(place, raw)
+    if place != Folder(PACKAGE):
+        trust.check(place, raw, found.serial)
+    return found
 
 
 def _index_part(place: Place, digest: str, limit: int) -> bytes:

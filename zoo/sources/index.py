@@ -7,7 +7,7 @@ A small one (schema 1) lists every file of every weight:
 From `SHARDED_FROM` weights on it is a tree whose parts are named after their own SHA-256 (schema 2), so that a place
 with a hundred thousand weights is read by three small files, and whoever vouches for the root vouches for all:
 
-    index.json           {"schema": 2, "serial": N, "count": N, "listing": SHA-256,
+    index.json           {"schema": 2, "serial": N, "signed": bool, "count": N, "listing": SHA-256,
                           "shards": [1,024 times a SHA-256 or ""]}
     index/SHA-256.json   a shard: {"weights": {NAME: SHA-256 of its manifest}, "defaults": {MODEL: NAME}}
                          a manifest: {"name": NAME, "files": {...}, "list": {...}}
@@ -57,7 +57,12 @@ class Flat:
 
     entries: dict[str, Entry] = field(default_factory=dict)
     mirrors: tuple[str, ...] = ()
-    serial: int | None = None
+    serial: int | None = None  # of a signed one
+
+    @property
+    def signed(self) -> bool:
+        """Whether somebody signed it, so that who changes it has to."""
+        return self.serial is not None
 
     @property
     def names(self) -> list[str]:
@@ -76,12 +81,13 @@ class Flat:
         """Each weight's name with what a list shows of it (COLUMNS); {} if the index does not say."""
         return ((name, entry.facts) for name, entry in self.entries.items())
 
-    def add(self, *new: Entry, serial: int | None = None) -> Change:
-        """The index with more weights."""
+    def add(self, *new: Entry, sign: bool = False) -> Change:
+        """The index with more weights, its serial counted up to `sign` it."""
         entries = {**self.entries, **{entry.name: entry for entry in new}}
+        serial = (self.serial or 0) + 1 if sign else None
         if len(entries) >= SHARDED_FROM:
-            return build(entries.values(), self.mirrors, serial or 1)
-        return Change(flat_root(entries, self.mirrors, serial or self.serial))
+            return build(entries.values(), self.mirrors, serial or 1, signed=sign)
+        return Change(flat_root(entries, self.mirrors, serial))
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,10 @@ class Sharded:
     @property
     def serial(self) -> int:
         return self.root["serial"]
+
+    @property
+    def signed(self) -> bool:
+        return self.root.get("signed") is True
 
     @cached_property
     def listing(self) -> dict[str, list[Any]]:
@@ -137,7 +147,7 @@ class Sharded:
         for name, *values in zip(self.names, *columns, strict=True):
             yield name, {key: value for key, value in zip(COLUMNS, values, strict=True) if value is not None}
 
-    def add(self, *new: Entry, serial: int | None = None) -> Change:
+    def add(self, *new: Entry, sign: bool = False) -> Change:
         shards = list(self.root["shards"])
         files, drop = {}, []
         changed: dict[int, dict[str, Any]] = {}
@@ -158,7 +168,7 @@ class Sharded:
             shards[number] = _part(files, shard)
         drop.append(self.root["listing"])
         listing = _part(files, table)
-        root = {**self.root, "serial": serial or self.serial + 1, "count": len(table["name"]), "listing": listing}
+        root = {**self.root, "serial": self.serial + 1, "signed": sign, "count": len(table["name"]), "listing": listing}
         gone = tuple(part_path(digest) for digest in drop if digest and part_path(digest) not in files)
         return Change(_json({**root, "shards": shards}), files, gone)
 
@@ -198,7 +208,7 @@ def read(raw: bytes, part: Part) -> Index:
     return Sharded(content, part)
 
 
-def build(entries: Iterable[Entry], mirrors: Iterable[str] = (), serial: int = 1) -> Change:
+def build(entries: Iterable[Entry], mirrors: Iterable[str] = (), serial: int = 1, *, signed: bool = False) -> Change:
     """A large index of these weights, in any number."""
     shards: list[dict[str, Any]] = [{"weights": {}, "defaults": {}} for _ in range(SHARDS)]
     table: dict[str, list[Any]] = {column: [] for column in ("name", *COLUMNS)}
@@ -212,7 +222,7 @@ def build(entries: Iterable[Entry], mirrors: Iterable[str] = (), serial: int = 1
         for column in COLUMNS:
             table[column].append(entry.facts.get(column))
     digests = [_part(files, shard) if any(shard.values()) else "" for shard in shards]
-    root: dict[str, Any] = {"schema": 2, "serial": serial, "count": len(table["name"])}
+    root: dict[str, Any] = {"schema": 2, "serial": serial, "signed": signed, "count": len(table["name"])}
     if mirrors := list(mirrors):
         root["mirrors"] = mirrors
     return Change(_json({**root, "listing": _part(files, table), "shards": digests}), files)
