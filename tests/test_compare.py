@@ -45,6 +45,7 @@ def test_three_verdicts_from_one_interval():
 def test_three_equal_values_claim_no_spread_of_zero_and_one_seed_has_an_interval():
     expected = expected_spread("accuracy", 0.9, 10_000)
     assert expected == pytest.approx(math.sqrt(0.1 / 20_000))
+    assert expected is not None
     lucky = compare([0.9] * 3, [0.9], margin=0.005, expected=expected)
     assert lucky.interval is not None and lucky.interval[1] > 2 * expected
     alone = compare([0.9], [0.9], margin=0.005, expected=expected)

@@ -108,7 +108,7 @@ def test_evaluate_an_unfinished_run(runs: list[Run], tmp_path: Path):
 
 def test_verify_a_whole_weight(shelf: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ZOO_SOURCES", str(shelf))
-    passed = dict.fromkeys(("hashes", "schema", "parameters", "metrics"), True)
+    passed = dict.fromkeys(("hashes", "schema", "parameters", "golden", "metrics"), True)
     for asked, end in ((NAME, "."), (shelf / NAME, "."), (bundle, UNVOUCHED)):
         report = zoo.verify(asked).to_dict()
         assert report == {"weight": NAME, "ok": True, "checks": passed, "message": f"all checks passed{end}"}
@@ -251,7 +251,9 @@ def test_what_is_no_name_at_all(bundle: Path, tmp_path: Path):
     for call in (zoo.evaluate, zoo.verify, zoo.reproduce, zoo.pull, lambda name: zoo.publish(name, tmp_path)):
         with pytest.raises(ZooError, match=r"^None names no model or weight"):
             call(None)  # type: ignore[arg-type]
-    with pytest.raises(ZooError, match=r"^None is no place to publish to; give a folder or hf://OWNER/REPO\.$"):
+    with pytest.raises(
+        ZooError, match=r"^None is no place to publish to; give a folder, hf://OWNER/REPO or s3://BUCKET/PATH\.$"
+    ):
         zoo.publish(bundle, None)  # type: ignore[arg-type]
     with pytest.raises(ZooError, match=r"^None is no recipe; give its name, its path, or a dict of its keys\.$"):
         zoo.train(None, out=tmp_path / "run")  # type: ignore[arg-type]
@@ -274,14 +276,14 @@ def test_verify_blames_no_weight_for_data_that_are_damaged(bundle: Path, monkeyp
 
     monkeypatch.setattr(data, "load", load)
     report = zoo.verify(bundle)
-    assert report.ok and list(report.checks) == ["hashes", "schema", "parameters"]
+    assert report.ok and list(report.checks) == ["hashes", "schema", "parameters", "golden"]
     assert report.message == "metrics were not measured: labels is not the published file; fetch it again" + UNVOUCHED
 
 
 def test_verify_without_the_data_makes_the_other_checks(bundle: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(data, "at_hand", lambda name: False)
     report = zoo.verify(bundle)
-    assert report.ok and list(report.checks) == ["hashes", "schema", "parameters"]
+    assert report.ok and list(report.checks) == ["hashes", "schema", "parameters", "golden"]
     assert (
         report.message
         == "metrics were not measured: digits is not at hand (`zoo data get digits` fetches it)" + UNVOUCHED
@@ -506,6 +508,8 @@ def test_forged_bytes_that_are_better_than_their_recipe(bundle: Path, tmp_path: 
     metrics["sha256"] = hashlib.sha256((bundle / "model.safetensors").read_bytes()).hexdigest()
     (bundle / "metrics.json").write_text(json.dumps(metrics))
     forge(bundle, [longer.metrics["accuracy"]])
+    assert failed(bundle)[0] == "golden", "other bytes do not give the published outputs"
+    (bundle / "golden.json").unlink()
     assert zoo.verify(bundle).ok
     assert zoo.reproduce(bundle, device="cpu").verdict != "reproduced"
     report = zoo.reproduce(bundle, seeds=4, device="cpu")

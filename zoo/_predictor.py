@@ -131,11 +131,19 @@ class Predictor(Generic[A]):
         device = next(self.model.parameters()).device
         inputs = [tensor.to(device) for tensor in self.task.prepare(raw, self.input, self.tokenizer)]
         if self.task.explain is None or "return_attention" not in inspect.signature(self.model.forward).parameters:
-            return self.task.answer(self.task.run(self.model, inputs, raw), raw, self.config)
+            return self.task.answer(self._calibrated(self.task.run(self.model, inputs, raw)), raw, self.config)
         logits, weights = self.model(*inputs, return_attention=True)
         explained = self.task.explain(raw, self.input, self.tokenizer, weights)
-        answers = self.task.answer(logits, raw, self.config)
+        answers = self.task.answer(self._calibrated(logits), raw, self.config)
         return [dataclasses.replace(a, attention=words) for a, words in zip(answers, explained, strict=True)]
+
+    def _calibrated(self, outputs: Any) -> Any:
+        """A classifier's logits over the weight's temperature, so that probabilities come true as often as they say.
+
+        The order of the classes stays; the model's own outputs are not touched.
+        """
+        temperature = self.config.get("temperature")
+        return outputs / temperature if temperature and isinstance(outputs, torch.Tensor) else outputs
 
 
 def predictor(

@@ -47,6 +47,8 @@ from zoo.training import Run, own, train
 from zoo.training.jobs import train_all
 from zoo.training.measure import computed, measure
 
+ABSENT = ""
+"""What a check says that had nothing to look at."""
 SAME_PLATFORM = 1e-4
 """How far a metric of the same bytes may lie from the published one, here and with the kernels of another platform."""
 OTHER_PLATFORM = 1e-3
@@ -129,7 +131,7 @@ def _verify(name: str | os.PathLike[str]) -> Verification:
         bundle = fetched(found)
     except ZooError as error:
         return Verification(weight, False, {"hashes": False}, str(error))
-    for check in (_hashes, _schema, _parameters, _metrics):
+    for check in (_hashes, _schema, _parameters, _golden, _metrics):
         name_of_check = check.__name__[1:]
         try:
             said = check(bundle)
@@ -139,6 +141,8 @@ def _verify(name: str | os.PathLike[str]) -> Verification:
             return Verification(weight, False, {**checks, name_of_check: False}, message)
         if said is None:
             checks[name_of_check] = True
+        if said == ABSENT:
+            said = None
     message = said or "all checks passed."
     if bundle.entry is None:
         message = f"{message[:-1]}; no index vouches for the bundle, so only the hash of {TENSORS} was checked."
@@ -162,6 +166,16 @@ def _schema(bundle: Bundle) -> None:
 
 def _parameters(bundle: Bundle) -> None:
     check_parameters(bundle)
+
+
+def _golden(bundle: Bundle) -> str | None:
+    """None if the golden input gets its outputs, `ABSENT` if the bundle has none."""
+    from zoo import golden
+
+    if not (bundle.folder / golden.FILE).is_file():
+        return ABSENT
+    golden.check(bundle)
+    return None
 
 
 def _metrics(bundle: Bundle) -> str | None:

@@ -51,6 +51,9 @@ def check_config(bundle: Bundle) -> None:
     config, where = bundle.config, f"{bundle.folder / 'config.json'}"
     entry = registry.get(config["model"])
     _expect(config["task"] == entry.task, where, "task", config["task"], f"{entry.task!r}, the task of {entry.name},")
+    temperature = config.get("temperature")
+    warm = temperature is None or (is_number(temperature) and temperature > 0)
+    _expect(warm, where, "temperature", temperature, "a number above 0")
     _expect(_is_count(config.get("num_parameters")), where, "num_parameters", config.get("num_parameters"), "a count")
     labels = config["labels"]
     named = bool(labels) or not entry.task.endswith("-classification")

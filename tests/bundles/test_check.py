@@ -69,7 +69,7 @@ def empty(content: dict[str, Any]) -> None:
         ("metrics", put("metrics", "accuracy", "value", value=math.nan), r"accuracy\.value is nan"),
         ("metrics", put("metrics", "accuracy", "seeds", value=[0]), r"accuracy\.seeds is \[0\] where 2 seeds"),
         ("metrics", empty, r"accuracy\.values is \[\]"),
-        ("metrics", put("metrics", "accuracy", "n", value=3), "the n of accuracy is not that of its 2 values"),
+        ("metrics", put("metrics", "accuracy", "n", value=3), "accuracy.n is 3 where 2, as many as values"),
         ("metrics", put("metrics", "accuracy", "mean", value=0.91), "the mean of accuracy is not that of"),
         ("metrics", put("metrics", "accuracy", "std", value=5.0), "the std of accuracy is not that of"),
         ("metrics", put("metrics", "accuracy", "value", value=0.99), "the value of accuracy is not that of"),

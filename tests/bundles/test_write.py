@@ -27,7 +27,12 @@ def test_a_bundle_holds_every_file(folder: Path) -> None:
     assert metrics["sha256"] == sha256(folder / "model.safetensors")
     assert metrics["recipe_sha256"] == sha256(folder / "recipe.yaml")
     with safe_open(folder / "model.safetensors", "pt") as file:
-        assert file.metadata() == {"name": "mlp.digits_v1", "seed": "0", "recipe_sha256": metrics["recipe_sha256"]}
+        assert file.metadata() == {
+            "format": "pt",
+            "name": "mlp.digits_v1",
+            "seed": "0",
+            "recipe_sha256": metrics["recipe_sha256"],
+        }
     assert list(folder.parent.iterdir()) == [folder]
 
 
@@ -39,7 +44,7 @@ def test_the_same_tensors_give_the_same_bytes(tmp_path: Path) -> None:
         write_tensors(tmp_path / str(index), state, dict(sorted(metadata.items(), reverse=index % 2 == 1)))
     assert len({sha256(path) for path in tmp_path.iterdir()}) == 1
     with safe_open(tmp_path / "0", "pt") as file:
-        assert file.metadata() == metadata
+        assert file.metadata() == {"format": "pt", **metadata}
     assert torch.equal(load_file(tmp_path / "0")["weight"], state["weight"])
 
 

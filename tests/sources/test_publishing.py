@@ -46,13 +46,25 @@ def test_a_run_becomes_the_next_version_of_its_recipe(make_run, tmp_path: Path):
     assert set(content(shelf)) == {"index.json"} | {
         f"{weight}/{file}"
         for weight in index
-        for file in ("config.json", "log.csv", "metrics.json", "model.safetensors", "README.md", "recipe.yaml")
+        for file in (
+            "config.json",
+            "golden.json",
+            "log.csv",
+            "metrics.json",
+            "model.safetensors",
+            "README.md",
+            "recipe.yaml",
+        )
     }
     card = (shelf / "mlp.digits_v2" / "README.md").read_text()
     assert yaml.safe_load(card.split("---\n")[1])["model-index"][0]["name"] == "mlp.digits_v2"
     bundle = find(shelf / "mlp.digits_v1")
     assert bundle.tensors.read_bytes() == (run / "model.safetensors").read_bytes()
-    assert bundle.metrics == json.loads((run / "metrics.json").read_text())
+    trained = json.loads((run / "metrics.json").read_text())
+    assert {key: bundle.metrics[key] for key in trained if key != "data"} == {
+        key: value for key, value in trained.items() if key != "data"
+    }
+    assert trained["data"].items() <= bundle.metrics["data"].items() and bundle.metrics["cost"]["latency_ms"] > 0
 
 
 def test_the_same_run_again_changes_nothing(make_run, tmp_path: Path):

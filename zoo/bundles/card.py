@@ -7,6 +7,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from zoo.bundles.words import EXAMPLES, limits, transform
+
+_LABELLED = {"image-classification", "text-classification", "tabular-classification"}
 # Shares of one, shown as percentages; anything else is shown as it is, and less of it is better.
 SHARES = {
     "accuracy",
@@ -22,9 +25,18 @@ SHARES = {
     "digit_accuracy",
     "odd_accuracy",
 }
-# The Hub's word where it is not ours.
-_PIPELINES = {"language-modelling": "text-generation", "forecasting": "time-series-forecasting"}
-_HUB_TASKS = {"image-classification", "text-classification", "token-classification", "tabular-classification"}
+HUB_TASKS = {
+    "image-classification": "image-classification",
+    "text-classification": "text-classification",
+    "token-classification": "token-classification",
+    "tabular-classification": "tabular-classification",
+    "regression": "tabular-regression",
+    "language-modelling": "text-generation",
+    "forecasting": "time-series-forecasting",
+    "metric-learning": "image-feature-extraction",
+    "multi-task": "image-classification",
+}
+"""Our tasks in the words of the Hub's list."""
 
 
 def card(
@@ -34,14 +46,16 @@ def card(
     notes: Iterable[str] = (),
     *,
     name: str | None = None,
+    pictures: Iterable[str] = (),
 ) -> str:
     """The card as Markdown with the Hub's YAML front matter.
 
     Args:
         config, metrics: the contents of config.json and metrics.json.
-        recipe: the text of recipe.yaml, or its content.
+        recipe: the recipe's text, in its short form or as recipe.yaml has it, or its content.
         notes: sentences to print as a list.
         name: of the weight; by default the model and its data, for a run that has no name yet.
+        pictures: names of files beside the card, to be shown.
     """
     name = name or f"{config['model']} on {_data(config, metrics)}"
     sections = [
@@ -49,11 +63,15 @@ def card(
         f"# {name}",
         _summary(config, metrics),
         "" if "imported" in metrics else _figures(metrics, recipe),
+        _calibration(metrics),
         _baselines(metrics),
         _reports(metrics),
-        _use(name, "imported" not in metrics),
+        _use(name, config, "imported" not in metrics),
+        _cost(metrics),
+        _limits(config, metrics),
         _provenance(config, metrics),
-        "" if "imported" in metrics else "## Recipe\n\n" + f"```yaml\n{_recipe_text(recipe).strip()}\n```",
+        _pictures(pictures),
+        "" if "imported" in metrics else _recipe(recipe),
         _notes(notes),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -61,22 +79,33 @@ def card(
 
 def _front_matter(name: str, config: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     """JSON is YAML, so values are written as JSON: whatever they hold, they are quoted right."""
-    task, data = config["task"], _data(config, metrics)
-    task = _PIPELINES.get(task, task)
+    task, data = HUB_TASKS.get(config["task"], config["task"]), _data(config, metrics)
+    about = metrics.get("data") or {}
+    base = (metrics.get("init_from") or {}).get("name")
     result = {
         "task": {"type": task},
         "dataset": {"type": data, "name": data, "split": metrics.get("split", "test")},
-        "metrics": [{"type": metric, "value": figure.get("value")} for metric, figure in _all(metrics).items()],
+        "metrics": [_result(metric, figure) for metric, figure in _all(metrics).items()],
     }
     front = {
-        "library_name": "zoo",
-        "tags": ["pytorch", "zoo", config["model"]],
-        **({"pipeline_tag": task} if task in _HUB_TASKS or task in _PIPELINES.values() else {}),
+        **({"license": metrics["license"]} if "license" in metrics else {}),
+        **({"language": [about["language"]]} if "language" in about else {}),
+        "library_name": "reprozoo",
+        "tags": ["pytorch", "reprozoo", config["model"]],
+        **({"pipeline_tag": task} if config["task"] in HUB_TASKS and config["task"] != "multi-task" else {}),
+        **({"base_model": base} if base else {}),
         "datasets": [data],
+        **({"datasets_license": [about["license"]]} if "license" in about else {}),
         "metrics": list(_all(metrics)),
         "model-index": [{"name": name, "results": [result]}],
     }
     return "\n".join(["---", *(f"{key}: {_json(value)}" for key, value in front.items()), "---"])
+
+
+def _result(metric: str, figure: Mapping[str, Any]) -> dict[str, Any]:
+    """A metric as huggingface_hub reads it: `args` are what it calls metric_args, where spread and seeds fit."""
+    more = {key: figure[key] for key in ("mean", "std", "n", "seeds") if key in figure}
+    return {"type": metric, "name": metric.replace("_", " "), "value": figure.get("value"), "args": more}
 
 
 def _summary(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
@@ -161,20 +190,77 @@ def _reports(metrics: Mapping[str, Any]) -> str:
     return "## Grown again\n\nReports of `zoo reproduce` on these bytes.\n\n" + "\n".join(table)
 
 
-def _use(name: str, grown: bool = True) -> str:
+def _calibration(metrics: Mapping[str, Any]) -> str:
+    found = metrics.get("calibration")
+    if not found:
+        return ""
+    rows = [("as predictors answer", found)]
+    if found.get("raw"):
+        rows.append(("without the temperature", found["raw"]))
+    table = ["| probabilities | negative log-likelihood | expected calibration error |", "| --- | --- | --- |"]
+    table += [f"| {what} | {row['nll']:.4f} | {100 * row['ece']:.2f} % |" for what, row in rows]
+    temperature = f" Temperature {found['temperature']:g}." if found.get("temperature") else ""
+    return (
+        "## Calibration\n\n"
+        + "\n".join(table)
+        + f"\n\nOn {found['samples']:,} samples of the test split; the error is over {found['bins']} bins of equal "
+        f"width of the probability answered.{temperature}"
+    )
+
+
+def _cost(metrics: Mapping[str, Any]) -> str:
+    cost = metrics.get("cost")
+    if not cost:
+        return ""
+    shapes = " and ".join(" x ".join(map(str, shape)) for shape in cost["shapes"])
+    rows = {
+        "one input": f"{cost['latency_ms']:g} ms",
+        f"a batch of {cost['batch']}": f"{cost['throughput']:,.0f} inputs a second",
+        "multiply-adds of one input": f"{cost['multiply_adds']:,}",
+        "memory for one input": f"{cost['memory_mb']:g} MB",
+    }
+    table = ["| | |", "| --- | --- |", *(f"| {what} | {value} |" for what, value in rows.items())]
+    return (
+        "## What it costs to run\n\n"
+        + "\n".join(table)
+        + f"\n\nMedians of many warm calls on one thread of {_cell(str(cost.get('processor')))}, torch "
+        f"{cost.get('torch')}, for an input of {shapes}; memory is parameters and all tensors alive at once."
+    )
+
+
+def _use(name: str, config: Mapping[str, Any], grown: bool = True) -> str:
     named = "." in name and " " not in name
     place = name if named else "path/to/this/folder"
+    kind = str(config["input"].get("kind"))
+    given = EXAMPLES.get(kind, '"input"')
+    answer = "label, answer.probability" if config["task"] in _LABELLED else "to_dict()"
+    words = transform(config["input"])
     return (
-        f'## Use\n\n```python\nimport zoo\n\nmodel = zoo.create("{place}")\n```\n\n'
-        f"`zoo predict {place} INPUT` answers; "
+        "## Use\n\n```bash\npip install reprozoo\n```\n\n```python\nimport zoo\n\n"
+        f'model = zoo.create("{place}")  # a torch.nn.Module in eval mode\n\n'
+        f'answer = zoo.predictor("{place}")({given})\nprint(answer.{answer})\n```\n\n'
+        + (f"{words}\n\n" if words else "")
+        + f"`zoo predict {place} INPUT` answers on the command line; "
         + (f"`zoo reproduce {place}` grows it again from the recipe below." if grown else "it has no recipe.")
     )
+
+
+def _limits(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+    return "## Limits\n\n" + "\n".join(f"- {said}" for said in limits(config, metrics, _data(config, metrics)))
+
+
+def _pictures(pictures: Iterable[str]) -> str:
+    said = {"curves.png": "loss and metric by epoch", "confusion.png": "which class is taken for which"}
+    shown = [f"![{said.get(name, name)}]({name})" for name in pictures]
+    return "\n\n".join(shown)
 
 
 def _provenance(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     fingerprint = (metrics.get("data") or {}).get("fingerprint", "unknown")
     rows = {
         "data": f"`{_data(config, metrics)}`, fingerprint `{fingerprint}`",
+        "licence of the data": _licence(metrics.get("data") or {}),
+        "licence of the weight": str(metrics.get("license", "")),
         "tensors": f"SHA-256 `{metrics['sha256']}`" if "sha256" in metrics else "",
         "wall time": f"{duration(metrics['seconds'])} for one seed" if metrics.get("seconds") else "",
     }
@@ -184,18 +270,29 @@ def _provenance(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     )
 
 
+def _licence(data: Mapping[str, Any]) -> str:
+    if "license" not in data:
+        return ""
+    licence = "none stated" if data["license"] == "unknown" else data["license"]
+    return f"{licence} ({data['source']})" if "source" in data else str(licence)
+
+
 def _notes(notes: Iterable[str]) -> str:
     lines = "\n".join(f"- {note}" for note in notes)
     return f"## Notes\n\n{lines}" if lines else ""
 
 
 def _planned_seeds(recipe: Mapping[str, Any] | str) -> int | None:
-    """evaluate.seeds. A resolved recipe is plain YAML, block or flow, so its one key is found without a YAML parser."""
+    """evaluate.seeds. A recipe is plain YAML, block or flow, so its one key is found without a YAML parser."""
     if not isinstance(recipe, str):
         return (recipe.get("evaluate") or {}).get("seeds")
     block = re.search(r"^evaluate:(.*(?:\n[ \t}].*)*)", recipe, re.MULTILINE)
     seeds = re.search(r"\bseeds\"?:\s*(\d+)", block[1]) if block else None
     return int(seeds[1]) if seeds else None
+
+
+def _recipe(recipe: Mapping[str, Any] | str) -> str:
+    return f"## Recipe\n\n```yaml\n{_recipe_text(recipe).strip()}\n```\n\nWith all defaults: `recipe.yaml`."
 
 
 def _recipe_text(recipe: Mapping[str, Any] | str) -> str:

@@ -10,8 +10,8 @@ from zoo.bundles.index import FileRecord
 
 
 def facts_of(config: Mapping[str, Any], metrics: Mapping[str, Any], files: Mapping[str, FileRecord]) -> dict[str, Any]:
-    """Task, data, first metric with its mean, std and n, parameters, and the bytes of all files; what is not known is
-    absent."""
+    """Task, data, first metric with its mean, std and n, parameters, the latency of one input in milliseconds, and the
+    bytes of all files; what is not known is absent."""
     figures = metrics.get("metrics")
     metric = next(iter(figures), None) if isinstance(figures, Mapping) else None
     figure = figures[metric] if isinstance(figures, Mapping) and metric is not None else {}
@@ -21,6 +21,7 @@ def facts_of(config: Mapping[str, Any], metrics: Mapping[str, Any], files: Mappi
         "metric": metric,
         **{key: figure.get(key) for key in ("mean", "std", "n") if isinstance(figure, Mapping)},
         "parameters": config.get("num_parameters"),
+        "latency_ms": cost.get("latency_ms") if isinstance(cost := metrics.get("cost"), Mapping) else None,
         "bytes": sum(record.size for record in files.values()),
     }
     return {

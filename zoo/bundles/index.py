@@ -25,12 +25,12 @@ from zoo.names import check_file_name, is_weight_name, model_of
 SCHEMA = 1
 TENSORS = "model.safetensors"
 REQUIRED = (TENSORS, "config.json", "recipe.yaml", "metrics.json")
-FILES = (*REQUIRED, "log.csv", "tokenizer.json", "README.md")
+FILES = (*REQUIRED, "log.csv", "tokenizer.json", "golden.json", "curves.png", "confusion.png", "README.md")
 _MOST_FILES = 256  # of one weight; a large model's tensors may lie in many
 _MOST_BYTES = 64 << 20  # of any file but the tensors
 _FACTS: dict[str, Any] = {
     **dict.fromkeys(("task", "data", "metric"), str),
-    **dict.fromkeys(("mean", "std"), (float, int)),
+    **dict.fromkeys(("mean", "std", "latency_ms"), (float, int)),
     **dict.fromkeys(("n", "parameters", "bytes"), int),
 }
 

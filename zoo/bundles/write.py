@@ -74,9 +74,12 @@ def write_bundle(
 
 
 def write_tensors(path: Path, state_dict: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
-    """Write a safetensors file. The same tensors and metadata give the same bytes, and so the same hash."""
+    """Write a safetensors file. The same tensors and metadata give the same bytes, and so the same hash.
+
+    `format: pt` in its head says that the tensors are torch's: accelerate and huggingface_hub read no file without it.
+    """
     try:
-        content = save(_untied(state_dict), {key: _text(value) for key, value in metadata.items()})
+        content = save(_untied(state_dict), {"format": "pt", **{key: _text(value) for key, value in metadata.items()}})
     except (SafetensorError, ValueError) as error:
         raise ZooError(
             f"{path} cannot be written: {error}; give dense tensors as nn.Module.state_dict does."

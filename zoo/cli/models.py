@@ -15,24 +15,38 @@ app: typer.Typer = typer.Typer()
 @app.command("list")
 def list_(
     pattern: Annotated[str, typer.Argument(metavar="[PATTERN]", help="A glob, such as 'resnet*'.")] = "*",
+    sort: Annotated[
+        str,
+        typer.Option(metavar="KEY", help="name, figure, n, parameters, size, latency, task or data."),
+    ] = "name",
+    task: Annotated[str | None, typer.Option(metavar="TASK", help="Only weights for this task.")] = None,
+    data: Annotated[str | None, typer.Option(metavar="NAME", help="Only weights trained on this data set.")] = None,
+    max_mb: Annotated[float | None, typer.Option(metavar="MB", help="Only weights of at most so many MB.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List models and their weights."""
+    """List weights with what they reach and cost, and models that have none."""
     import zoo
+    from zoo.listing import HEAD, cells, listed
+    from zoo.names import natural
     from zoo.registry import get
 
-    weights = zoo.list_weights()
-    rows = []
-    for model in map(get, zoo.list_models(pattern)):
-        mine = [weight for weight in weights if weight.startswith(f"{model.name}.")]
-        rows.append({"name": model.name, "task": model.task, "description": model.description, "weights": mine})
+    weights = dict(listed(pattern, sort=sort, task=task, data=data, max_mb=max_mb))
+    of_models: dict[str, list[str]] = {}
+    for name in weights:
+        of_models.setdefault(name.partition(".")[0], []).append(name)
+    filtered = task is not None or data is not None or max_mb is not None
+    models = zoo.list_models(pattern)
+    shown = [*(name for name in models if name in of_models or not filtered), *set(of_models).difference(models)]
     if as_json:
+        rows = []
+        for model in map(get, sorted(shown, key=natural)):
+            mine = of_models.get(model.name, [])
+            row = {"name": model.name, "task": model.task, "description": model.description, "weights": mine}
+            rows.append({**row, "figures": {name: dict(weights[name]) for name in mine}})
         return document(rows)
-    # A weight's name is what one copies; a model without one is there by its own.
-    table(
-        ("name", "task", "description"),
-        [(name, row["task"], row["description"]) for row in rows for name in row["weights"] or [row["name"]]],
-    )
+    lines = [(name, *cells(row)) for name, row in weights.items()]
+    lines += [(name, *cells({"task": get(name).task})) for name in shown if name not in of_models]
+    table(HEAD, sorted(lines, key=lambda line: natural(line[0])) if sort == "name" else lines)
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,6 +26,10 @@ def publish(
         str | None, typer.Option(metavar="FILE", help="JSON of plain methods measured beside it, for the card.")
     ] = None,
     note: Annotated[list[str] | None, typer.Option(metavar="TEXT", help="A sentence for the card; repeatable.")] = None,
+    calibrate: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="A run with data.validation=0.1, to fit the temperature of probabilities on."),
+    ] = None,
     reports: Annotated[
         list[str] | None,
         typer.Option(metavar="DIR", help="What `zoo reproduce --out DIR` wrote, for the card; repeatable."),
@@ -35,7 +39,13 @@ def publish(
     """Publish a run as a weight, with mean and spread where runs of several seeds are given."""
     import zoo
 
-    print(zoo.publish(runs, to, name=name, baselines=baselines, notes=note or [], reports=reports or [], sign=sign))
+    card: dict[str, Any] = {
+        "baselines": baselines,
+        "notes": note or [],
+        "reports": reports or [],
+        "calibrate": calibrate,
+    }
+    print(zoo.publish(runs, to, name=name, sign=sign, **card))
 
 
 @app.command()

@@ -71,6 +71,7 @@ UD_ENGLISH_EWT = Entry(
     labels=LABELS,
     maximum=1.0,
     raw=_RAW,
+    note="94 of the 2,077 test sentences, the longest of 7 words, stand in the training part too, word for word.",
     read=lambda folder: read(_RAW, folder),
     fingerprint="c0254e8a5d5297ad984a55c345043eed592f0498b22455ab4901aabd00e8750b",
 )

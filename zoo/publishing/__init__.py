@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from zoo.bundles.facts import facts_of
-from zoo.bundles.format import Bundle
+from zoo.bundles.format import Bundle, open_bundle
 from zoo.bundles.index import FILES, TENSORS, Entry, FileRecord
 from zoo.check import check_parameters, check_schema, is_number
 from zoo.errors import ZooError
 from zoo.integrity import sha256
 from zoo.names import is_weight_name, model_of
+from zoo.publishing.complete import card_of, complete
 from zoo.publishing.merge import merge_metrics
 from zoo.publishing.provenance import check_own, recipe_of
 from zoo.reports import check_of, read_reports, short
@@ -41,6 +43,7 @@ def publish(
     notes: Sequence[str] = (),
     reports: Sequence[str | os.PathLike[str]] = (),
     sign: str | os.PathLike[str] | None = None,
+    calibrate: Any = None,
 ) -> str:
     """Publish a run as a weight and return the weight's name.
 
@@ -62,6 +65,10 @@ def publish(
 
     `notes` are sentences for the card, such as what a reader must know before trusting the figure.
 
+    `calibrate` is a run of the same recipe with a part of the training data held out (`data.validation=0.1`): the
+    temperature by which predictors make probabilities of a classifier's outputs is fitted on that part. If the data set
+    has a validation split that the recipe does not train on, the run itself will do.
+
     `reports` are folders that `zoo reproduce --out` wrote for these very bytes, on any machine; the card shows them.
 
     `sign` is the path of a private key; the index is then signed, and whoever has the public key in ZOO_TRUST believes
@@ -81,7 +88,7 @@ def publish(
         raise ZooError(f"{to!r} is no place to publish to; give a folder, hf://OWNER/REPO or s3://BUCKET/PATH.")
     destination = os.fspath(to)
     with tempfile.TemporaryDirectory() as scratch:
-        draft = _draft(bundles, Path(scratch), _read_baselines(baselines), list(notes), list(reports))
+        draft = _draft(bundles, Path(scratch), _read_baselines(baselines), list(notes), list(reports), calibrate)
         return _put(shelf(destination), draft, name, sign)
 
 
@@ -142,15 +149,14 @@ class _Draft:
     files: dict[str, Path]
     metrics: dict[str, Any]
     scratch: Path
+    whole: Bundle
+    """The bundle in full form; the same as `bundle` if that was published before."""
 
     def named(self, name: str) -> dict[str, Path]:
         """The files of the weight under that name, which its card tells."""
         if CARD in self.files and name == _own_name(self.bundle):
             return self.files
-        from zoo.bundles.card import card
-
-        text = card(self.bundle.config, self.metrics, self.bundle.recipe, self.metrics.get("notes", []), name=name)
-        return {**self.files, CARD: _written(self.scratch / CARD, text)}
+        return {**self.files, CARD: _written(self.scratch / CARD, card_of(self.whole, name, self.metrics))}
 
 
 def _draft(
@@ -159,6 +165,7 @@ def _draft(
     baselines: dict[str, Any],
     notes: list[str],
     reports: Sequence[str | os.PathLike[str]],
+    calibrate: Any,
 ) -> _Draft:
     first = bundles[0]
     files = {file: first.path(file) for file in FILES if (first.folder / file).is_file()}
@@ -187,7 +194,18 @@ def _draft(
     if metrics != first.metrics:
         files["metrics.json"] = _written(scratch / "metrics.json", text)
         files.pop(CARD, None)  # it told other figures
-    return _Draft(first, files, metrics, scratch)
+    # The bytes of a weight never change, and of one that was imported there is nothing to measure.
+    if (_own_name(first) is not None and calibrate is None) or "imported" in metrics:
+        return _Draft(first, files, metrics, scratch, first)
+    place = scratch / "complete"
+    place.mkdir()
+    for file, path in files.items():
+        if file != CARD:
+            shutil.copyfile(path, place / file)
+    complete(place, held=None if calibrate is None else _bundle(calibrate))
+    whole = open_bundle(place)
+    files = {file: place / file for file in FILES if (place / file).is_file()}
+    return _Draft(first, files, dict(whole.metrics), scratch, whole)
 
 
 def _put(place: Shelf, draft: _Draft, name: str | None, key: str | os.PathLike[str] | None) -> str:
@@ -247,7 +265,7 @@ def _entry(place: Shelf, draft: _Draft, name: str | None, index: Index) -> tuple
             f"{place.url} exists with something else under {name}, which no index lists; remove it, or give another "
             "name."
         )
-    facts = facts_of(draft.bundle.config, draft.metrics, records)
+    facts = facts_of(draft.whole.config, draft.metrics, records)
     return Entry(name, index.default(model) is None, records, facts), files
 
 

@@ -176,6 +176,16 @@ class Recipe(Strict):
                 data[key] = {name: value for name, value in data[key].items() if value is not None}
         return content
 
+    def short(self) -> str:
+        """The recipe as a person writes it: without what is a default. It resolves to this recipe."""
+        content = self.model_dump(exclude_defaults=True)
+        options: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "width": 120}
+        return "".join(
+            # Innermost mappings on one line, as the zoo's own files have them.
+            yaml.safe_dump({key: value}, default_flow_style=None if isinstance(value, dict) else False, **options)
+            for key, value in content.items()
+        )
+
     def sha256(self) -> str:
         """SHA-256 of the resolved recipe's text."""
         return hashlib.sha256(self.to_yaml().encode()).hexdigest()

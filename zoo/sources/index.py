@@ -37,7 +37,7 @@ SHARDS = 1024
 LIMIT = 16 << 20  # bytes of a root
 PART_LIMIT = 4 << 20  # of a shard or a manifest
 LISTING_LIMIT = 256 << 20
-COLUMNS = ("task", "data", "metric", "mean", "std", "n", "parameters", "bytes")
+COLUMNS = ("task", "data", "metric", "mean", "std", "n", "parameters", "bytes", "latency_ms")
 
 Part = Callable[[str, int], bytes]  # (SHA-256, limit) -> the part of that hash, checked
 

@@ -19,6 +19,7 @@ PARTS = {
     "indexes": "indexes last read",
     "parts": "parts of large indexes",
     "verified": "hashes of files checked before",
+    "costs": "what running a weight costs, as measured here",
     "data": "data sets, fetched and decoded",
     "aside": "files that were found damaged",
     "tmp": "files on their way in",

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from zoo.viz._figure import new
 from zoo.viz._verdicts import verdicts
@@ -26,12 +27,18 @@ def confusion(name: str | os.PathLike[str]) -> Figure:
     labels, answers = found.data.labels, found.probabilities.argmax(1)
     size = len(labels)
     counts = torch.bincount(found.truth * size + answers, minlength=size * size).view(size, size)
+    return draw(counts, labels, f"{found.weight} on {found.data.name}'s test split")
+
+
+def draw(counts: Tensor, labels: list[str], title: str) -> Figure:
+    """The picture of counts (K, K), a row a true class and a column an answer."""
+    size, answers = len(labels), int(counts.sum())
     wrong = 100 * counts / counts.sum(1, keepdim=True).clamp(min=1)
     wrong.fill_diagonal_(0)
     most = float(wrong.max()) or 1.0
     side = 2.4 + max(2.8, 0.42 * min(size, NAMED))
-    right = f"{int(counts.diagonal().sum()):,} of {len(answers):,} right"
-    figure = new(side + 1.2, side, f"{found.weight} on {found.data.name}'s test split: {right}")
+    right = f"{int(counts.diagonal().sum()):,} of {answers:,} right"
+    figure = new(side + 1.2, side, f"{title}: {right}")
     axes = figure.subplots()
     drawn = axes.imshow(wrong.numpy(), cmap="Reds", vmin=0, vmax=most)
     figure.colorbar(drawn, ax=axes, shrink=0.8, label="mistakes in % of the true class")

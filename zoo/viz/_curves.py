@@ -26,10 +26,16 @@ def curves(name: str | os.PathLike[str]) -> Figure:
     standard deviation over the published seeds. Raises `ZooError` where there is no curve yet.
     """
     title, log, published = _read(name)
+    return draw(title, log, published)
+
+
+def draw(title: str, log: str, published: dict[str, Any]) -> Figure:
+    """The picture of a log.csv's text, with the figures of the metrics.json that is beside it, or of none."""
     rows = list(csv.DictReader(io.StringIO(log)))
-    if not rows:
-        raise ZooError(f"{name} has no training curve yet; wait for the first epoch of its run.")
-    metric = next(key.removeprefix("train_") for key in rows[0] if key.startswith("train_") and key != "train_loss")
+    columns = [key for key in (rows[0] if rows else ()) if key.startswith("train_") and key != "train_loss"]
+    if not columns:
+        raise ZooError(f"{title} has no training curve yet; wait for the first epoch of its run.")
+    metric = columns[0].removeprefix("train_")
     figure = new(8, 3.6, title)
     left, right = figure.subplots(1, 2)
     _draw(left, rows, {"train_loss": "training batches"})

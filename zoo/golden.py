@@ -1,0 +1,115 @@
+"""A golden input: one input and the outputs that a weight's bytes give for it, so that anybody can check a load.
+
+The input is made from the weight's own description of what it reads, never taken from data, which a bundle does not
+contain. golden.json: {"input": what a person gives, "outputs": numbers, "environment": what they were computed on}.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo import tasks
+from zoo.bundles.format import Bundle
+from zoo.bundles.load import load_model
+from zoo.environment import environment
+from zoo.errors import ZooError
+
+FILE = "golden.json"
+SAME, OTHER = 1e-5, 1e-3
+"""Relative and absolute difference of outputs that counts as none: on the same processor and torch, and on others."""
+_WHERE = ("platform", "cpu", "torch")
+_TEXTS = {
+    "text": "A slow start, but the last half hour is wonderful.",
+    "tagged": "The quick brown fox jumps over the lazy dog.",
+}
+
+
+def golden(bundle: Bundle) -> dict[str, Any]:
+    """The content of golden.json for a bundle. Raises `ZooError` if its kind of input has no sample."""
+    given = sample(bundle.config["input"])
+    outputs = _outputs(bundle, load_model(bundle, device="cpu"), given)
+    here = environment()
+    return {
+        "schema": 1,
+        "input": given,
+        "outputs": [float(f"{value:.7g}") for value in outputs.flatten().tolist()],
+        "environment": {key: here[key] for key in _WHERE},
+    }
+
+
+def check(bundle: Bundle) -> None:
+    """Raise `ZooError` if the bundle's tensors do not give the outputs of its golden.json."""
+    path = bundle.path(FILE)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        expected = torch.tensor(content["outputs"])
+        where, given = content["environment"], content["input"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ZooError(f"{path} does not hold an input and its outputs ({error}); publish the weight again.") from error
+    here = environment()
+    tolerance = SAME if all(where.get(key) == here[key] for key in _WHERE) else OTHER
+    found = _outputs(bundle, load_model(bundle, device="cpu"), given).flatten()
+    if found.shape != expected.shape or not torch.allclose(found, expected, rtol=tolerance, atol=tolerance):
+        raise ZooError(f"the outputs for the input in {path} are not those that the weight was published with.")
+
+
+def raw(given: Any) -> Any:
+    """What a predictor takes, of the `input` of a golden.json: arrays are nested lists there."""
+    if isinstance(given, Mapping) and set(given) == {"array", "dtype"}:
+        return torch.tensor(given["array"], dtype=getattr(torch, given["dtype"]))
+    return given
+
+
+def inputs_of(bundle: Bundle) -> tuple[Tensor, ...]:
+    """The golden input as the model's forward takes it, a batch of one on the CPU."""
+    return _prepared(bundle, sample(bundle.config["input"]))
+
+
+@torch.inference_mode()
+def _outputs(bundle: Bundle, model: nn.Module, given: Any) -> Tensor:
+    return model(*_prepared(bundle, given)).float()
+
+
+def _prepared(bundle: Bundle, given: Any) -> tuple[Tensor, ...]:
+    from zoo.data.text import read_tokenizer
+
+    task = tasks.get(bundle.config["task"])
+    tokenizer = None if bundle.tokenizer is None else read_tokenizer(bundle.tokenizer)
+    return tuple(task.prepare([raw(given)], bundle.config["input"], tokenizer))
+
+
+def sample(described: Mapping[str, Any]) -> Any:
+    """An input for what config.json's `input` describes, as a person gives it and JSON can hold it."""
+    kind = described["kind"]
+    if kind in _TEXTS:
+        return _TEXTS[kind]
+    if kind == "image":
+        # Small, so that resizing it is tried too.
+        channels, height, width = described["channels"], *(min(side, 8) for side in described["size"])
+        white = int(described["maximum"])
+        c, y, x = torch.meshgrid(torch.arange(channels), torch.arange(height), torch.arange(width), indexing="ij")
+        return {"array": ((7 * x + 13 * y + 50 * c) % (white + 1)).tolist(), "dtype": "uint8"}
+    if kind == "series":
+        steps = range(described["context"])
+        rows = [
+            [
+                round(mean + std * math.sin(step / 4 + place), 1)
+                for place, (mean, std) in enumerate(zip(described["mean"], described["std"], strict=True))
+            ]
+            for step in steps
+        ]
+        return {"array": rows, "dtype": "float32"}
+    if kind == "table":
+        scales = described["numbers"].items()
+        numbers = {name: 1.0 if scale["log"] else round(scale["mean"], 4) for name, scale in scales}
+        return {**numbers, **{name: known[0] for name, known in described["categories"].items() if known}}
+    if kind == "characters":
+        prompt = "".join(symbol for symbol in "ROMEO:" if symbol in described["symbols"])
+        return prompt or described["symbols"][:8]
+    raise ZooError(f"there is no golden input for {kind!r} data.")
