@@ -338,7 +338,7 @@ def test_ctrl_c_while_training_keeps_a_checkpoint_and_exits_130(tmp_path):
     )
     assert process.stderr
     try:
-        while "epoch 2" not in (line := process.stderr.readline()):
+        while "epoch 1" not in (line := process.stderr.readline()):
             assert line, "training ended by itself"
         process.send_signal(signal.SIGINT)
         messages = process.stderr.read()

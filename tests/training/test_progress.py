@@ -20,19 +20,37 @@ class Terminal(io.StringIO):
 
 
 def test_figures_as_words():
-    assert text(FIGURES) == "epoch 3  lr 0.001235  train loss 0.5  samples per second 12345"
+    assert text(FIGURES) == "epoch 3  lr 0.001235  loss 0.5  samples/s 12345"
+    assert text(FIGURES, 30) == "epoch 3  lr 0.001235  loss 0.5" and text(FIGURES, 20) == "epoch 3  loss 0.5"
     assert text({}) == ""
 
 
 def test_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]):
-    with bar("mlp.digits", 40, 0) as (move, tell):
+    with bar("mlp.digits, seed 0", 40, 0) as (move, tell):
         move(5, FIGURES)
         tell(10, FIGURES)
         move(15, FIGURES)
+        tell(20, {"epoch": 2})
         tell(40, {"epoch": 4})
     out, err = capsys.readouterr()
     assert out == "", "standard output belongs to the commands"
-    assert err == f"mlp.digits  25 %  {text(FIGURES)}\nmlp.digits 100 %  epoch 4\n"
+    first = f"mlp.digits, seed 0  25 %  {text(FIGURES, 54)}"
+    assert err == f"{first}\nmlp.digits, seed 0 100 %  epoch 4\n" and len(first) <= 80
+
+
+def test_a_line_every_so_often_where_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    from zoo.training import progress
+
+    clock = iter(range(0, 1000, 2))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    with bar("mlp", 400, 0) as (move, tell):
+        for epoch in range(1, 21):
+            move(epoch - 1, {"epoch": epoch})
+            tell(epoch, {"epoch": epoch})
+    lines = capsys.readouterr().err.splitlines()
+    assert 5 < len(lines) < 12 and lines[0].endswith("epoch 1") and lines[-1].endswith("epoch 20")
 
 
 @pytest.mark.parametrize("name", ["mlp.digits", "resnet18_cifar.fashion_mnist"])
@@ -47,7 +65,7 @@ def test_eighty_columns_of_a_terminal_hold_all(name: str, monkeypatch: pytest.Mo
         tell(20, {"epoch": 1})
         move(40, {**figures, "samples_per_second": 123456})
     shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue())
-    assert f"{name}  epoch 1\n" in shown, "a line an epoch stays"
+    assert f"{name}  epoch 1\n" not in shown, "one live display, and no line an epoch"
     line, below = shown.splitlines()[-2:]
     assert re.fullmatch(rf"{name} ━+ 100% (\d:\d\d:\d\d|-:--:--)", line) and len(line) == 80, "a bar and the time left"
     assert below.rstrip() == "epoch 100  lr 1.234e-05  loss 1.234e-05  accuracy 0.9877  samples/s 123456"
@@ -60,11 +78,11 @@ def test_a_run_on_a_terminal_shows_its_figures_while_they_grow(tmp_path, monkeyp
         monkeypatch.setenv(variable, value)
     zoo.train("mlp.digits", out=tmp_path / "run", device="cpu", **{"train.epochs": 2})  # type: ignore
     number = r"[-+.e0-9]+"
-    live = rf"epoch 2  lr {number}  loss {number}  accuracy {number}  samples/s \d+ *\n"
+    live = rf"epoch 2  lr {number}  loss {number}  accuracy {number}  samples/s \d+( |\n)"
     assert re.search(live, re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue()))
 
 
-def test_a_run_tells_every_epoch_once_and_logs_the_same(tmp_path, capsys):
+def test_a_run_tells_its_first_and_last_epoch_and_logs_all(tmp_path, capsys):
     recipe = {
         "model": "mlp",
         "init": "default",
@@ -74,10 +92,10 @@ def test_a_run_tells_every_epoch_once_and_logs_the_same(tmp_path, capsys):
     }
     run = zoo.train(recipe, out=tmp_path / "run", device="cpu")
     lines = capsys.readouterr().err.splitlines()
-    assert [line.split("  epoch")[0] for line in lines] == ["mlp  33 %", "mlp  67 %", "mlp 100 %"]
+    assert [line.split("  epoch")[0] for line in lines] == ["mlp, seed 0  33 %", "mlp, seed 0 100 %"]
     assert [row["epoch"] for row in run.log] == ["1", "2", "3"]
-    for row, line in zip(run.log, lines, strict=True):
-        for key in ("train_loss", "validation_accuracy"):
-            assert f"{key.replace('_', ' ')} {float(row[key]):.4g}" in line
+    for row, line in zip(run.log[::2], lines, strict=True):
+        assert len(line) <= 80 and f"  loss {float(row['train_loss']):.4g}" in line
+    assert f"validation accuracy {float(run.log[-1]['validation_accuracy']):.4g}" in lines[-1]
     assert float(run.log[-1]["validation_accuracy"]) == run.metrics["accuracy"] > 0.8
     assert float(run.log[-1]["train_loss"]) < float(run.log[0]["train_loss"])

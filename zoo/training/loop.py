@@ -189,7 +189,7 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
 
     with (
         memory.kept() as trim,
-        bar(recipe.name, total, place.step) as (move, tell),
+        bar(f"{recipe.name}, seed {recipe.train.seed}", total, place.step) as (move, tell),
         tracker(track, folder, place.step) as note,
         signals.noted() as received,
     ):

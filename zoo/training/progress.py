@@ -1,8 +1,9 @@
-"""What a person sees of a run, on standard error: a bar and live figures on a terminal, one line an epoch elsewhere."""
+"""What a person sees of a run, on standard error: one live display on a terminal, a line every so often elsewhere."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,23 +12,57 @@ from zoo.training.machine import processes
 
 Show = Callable[[int, dict[str, Any]], None]
 
+EVERY = 10.0
+"""Seconds between lines where there is no terminal: a log that can be read, and a run that is seen to go on."""
+WIDTH = 80
+_LAST = ("seconds", "samples/s", "lr")
+"""What is left out first if a line is too narrow for all figures."""
+
 
 @contextmanager
 def bar(name: str, total: int, done: int) -> Iterator[tuple[Show, Show]]:
-    """Two functions of (steps done, figures): the first moves the bar, the second prints an epoch's line.
+    """Two functions of (steps done, figures): the first shows the epoch so far, the second an epoch that has ended.
 
-    Of several processes that train together the main one alone speaks.
+    On a terminal both move one live display. Elsewhere there is a line for the first epoch, for the last, and between
+    them one every `EVERY` seconds. Of several processes that train together the main one alone speaks.
     """
-
-    def line(step: int, figures: dict[str, Any]) -> None:
-        print(f"{name} {100 * step / total:3.0f} %  {text(figures)}", file=sys.stderr, flush=True)
-
     if not processes.is_main():
         yield (lambda step, figures: None), (lambda step, figures: None)
-        return
-    if not sys.stderr.isatty():
-        yield (lambda step, figures: None), line
-        return
+    elif not sys.stderr.isatty():
+        yield from _lines(name, total)
+    else:
+        yield from _live(name, total, done)
+
+
+def _lines(name: str, total: int) -> Iterator[tuple[Show, Show]]:
+    said = -EVERY
+    waiting: list[tuple[int, dict[str, Any]]] = []  # the last epoch that no line told
+    began = time.monotonic()
+
+    def line(step: int, figures: dict[str, Any]) -> None:
+        nonlocal said
+        said = time.monotonic()
+        waiting.clear()
+        print(
+            f"{name} {100 * step / total:3.0f} %  {text(figures, WIDTH - len(name) - 8)}", file=sys.stderr, flush=True
+        )
+
+    def move(step: int, figures: dict[str, Any]) -> None:
+        if time.monotonic() - max(said, began) >= EVERY:
+            line(step, figures)
+
+    def tell(step: int, figures: dict[str, Any]) -> None:
+        if step >= total or time.monotonic() - said >= EVERY:
+            line(step, figures)
+        else:
+            waiting[:] = [(step, figures)]
+
+    yield move, tell
+    for step, figures in waiting[:]:  # training ended early
+        line(step, figures)
+
+
+def _live(name: str, total: int, done: int) -> Iterator[tuple[Show, Show]]:
     from rich.console import Console, Group
     from rich.live import Live
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -37,31 +72,36 @@ def bar(name: str, total: int, done: int) -> Iterator[tuple[Show, Show]]:
     columns = TextColumn("{task.description}"), BarColumn(None), TaskProgressColumn(), TimeRemainingColumn()
     progress, shown = Progress(*columns, expand=True), Text()
     task = progress.add_task(name, total=total, completed=done)
+    console = Console(stderr=True)
 
-    def move(step: int, figures: dict[str, Any]) -> None:
+    def show(step: int, figures: dict[str, Any]) -> None:
         progress.update(task, completed=step)
-        shown.plain = text(_short(figures))
+        shown.plain = text(figures, console.width)
 
-    def tell(step: int, figures: dict[str, Any]) -> None:
-        progress.update(task, completed=step)
-        live.console.print(f"{name}  {text(figures)}", highlight=False)
-
-    with Live(Group(progress, shown), console=Console(stderr=True), refresh_per_second=4) as live:
-        yield move, tell
+    with Live(Group(progress, shown), console=console, refresh_per_second=4):
+        yield show, show
 
 
-def _short(figures: dict[str, Any]) -> dict[str, Any]:
-    """The figures of the epoch so far under names that leave room; none of them are of another split."""
-    return {
-        key.removeprefix("train_").replace("samples_per_second", "samples/s"): value for key, value in figures.items()
-    }
+def text(figures: dict[str, Any], width: int | None = None) -> str:
+    """Figures on one line: the names as words, floats to four digits; what was not measured is left out.
 
-
-def text(figures: dict[str, Any]) -> str:
-    """Figures on one line: the names as words, floats to four digits; what was not measured is left out."""
-    words = (
-        f"{key.replace('_', ' ')} {f'{value:.4g}' if isinstance(value, float) else value}"
+    With a width, what tells least is left out until the rest fits.
+    """
+    parts = {
+        key.removeprefix("train_").replace("samples_per_second", "samples/s").replace("_", " "): (
+            f"{value:.4g}" if isinstance(value, float) else str(value)
+        )
         for key, value in figures.items()
         if value != ""
+    }
+    leaving = [key for key in _LAST if key in parts]
+    leaving += sorted(
+        (key for key in reversed(parts) if key not in leaving), key=lambda key: key.startswith("validation")
     )
-    return "  ".join(words)
+    while width is not None and len(parts) > 1 and len(_joined(parts)) > width:
+        del parts[leaving.pop(0)]
+    return _joined(parts)
+
+
+def _joined(parts: dict[str, str]) -> str:
+    return "  ".join(f"{key} {value}" for key, value in parts.items())
