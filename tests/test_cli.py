@@ -214,7 +214,7 @@ def test_the_document_stays_exact_where_others_print(image_bundle, image, tmp_pa
         (["train", "mlp.digits", "optimizer.name=adamm"], ["unknown optimizer 'adamm'", "adam"]),
         (["train", "mlp.digits", "schedule.name=steps"], ["schedule.name should be one of", "'step'"]),
         (["train", "mlp.digits", "loss.name=hinge"], ["loss.name should be one of"]),
-        (["train", "mlp.digits", "evaluate.metric=f1"], ["evaluate.metric should be one of accuracy"]),
+        (["train", "mlp.digits", "evaluate.metric=nats"], ["evaluate.metric should be one of accuracy"]),
         (["train", "mlp.digits", "init=kaimin_normal"], ["unknown init scheme", "kaiming_normal"]),
         (["train", "mlp.digits", "data.name=mnst"], ["unknown data set 'mnst'", "mnist"]),
         (["train", "mlp.digits", "data.batch_size=5000"], ["data.batch_size is 5000", "training samples; lower it"]),

@@ -155,7 +155,12 @@ def test_a_wrong_type_is_refused(file: Path, key: str, value: str, said: str):
         ),
         ("schedule", {"name": "plateau", "factor": 1.0}, "schedule.factor should be less than 1, not 1.0."),
         ("loss__name", "mse", "loss.name should be one of cross_entropy, focal for image-classification, not 'mse'."),
-        ("evaluate__metric", "f1", "evaluate.metric should be one of accuracy for image-classification, not 'f1'."),
+        (
+            "evaluate__metric",
+            "nats",
+            "evaluate.metric should be one of accuracy, balanced_accuracy, precision, recall, f1, top5_accuracy, "
+            "log_loss for image-classification, not 'nats'.",
+        ),
         ("evaluate__margin", 0, "evaluate.margin should be greater than 0, not 0."),
         ("evaluate__margin", -1, "evaluate.margin should be greater than 0, not -1."),
     ],

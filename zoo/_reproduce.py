@@ -43,9 +43,10 @@ from zoo.publishing.provenance import recipe_of
 from zoo.recipes import Recipe, load_recipe
 from zoo.sources.finding import fetched, locate
 from zoo.sources.trust import check_nothing_added
+from zoo.tasks import measures
 from zoo.training import Run, own, train
 from zoo.training.jobs import train_all
-from zoo.training.measure import computed, measure
+from zoo.training.measure import computed, measure, outputs_of
 
 ABSENT = ""
 """What a check says that had nothing to look at."""
@@ -72,25 +73,43 @@ def evaluate(
     Downloads the data set if it is not at hand. Raises `ZooError` for an unknown name, an unfinished run, and data
     that are nowhere to be had or that the weight cannot read.
     """
-    return _evaluate(_bundle(name_or_run), device, data, columns)
+    if data is None:
+        return _evaluate(_bundle(name_or_run), device)
+    return on_own(name_or_run, data, columns, device)[0]
+
+
+def on_own(
+    name_or_run: str | os.PathLike[str] | Run,
+    place: Any,
+    columns: Mapping[str, Any] | None = None,
+    device: torch.device | str | None = None,
+) -> tuple[dict[str, float], list[measures.OfClass]]:
+    """(all metrics of its task, what it does with each class) of a weight on somebody's labelled data, as `evaluate`
+    reads them."""
+    bundle = _bundle(name_or_run)
+    check_config(bundle)
+    recipe, model = load_recipe(bundle.path("recipe.yaml")), load_model(bundle, device=device)
+    test, task = own.whole(recipe, place, bundle.config, columns), tasks.get(bundle.config["task"])
+    size = recipe.evaluate.batch_size
+    outputs, truth = outputs_of(model, test, bundle.config, tokenizer=bundle.tokenizer, batch_size=size)
+    found = {name: metric(outputs, truth) for name, metric in measures.of(task).items()}
+    values, notes = computed(found, "", "these data")
+    for note in notes:
+        warnings.warn(note, stacklevel=4)
+    labels = bundle.config["labels"]
+    return values, measures.of_classes(outputs, truth, labels) if measures.has_classes(task) else []
 
 
 def _bundle(name_or_run: str | os.PathLike[str] | Run) -> Bundle:
     return sources.find(name_or_run.folder.absolute() if isinstance(name_or_run, Run) else name_or_run)
 
 
-def _evaluate(
-    bundle: Bundle,
-    device: torch.device | str | None = None,
-    place: Any = None,
-    columns: Mapping[str, Any] | None = None,
-) -> dict[str, float]:
+def _evaluate(bundle: Bundle, device: torch.device | str | None = None) -> dict[str, float]:
     check_config(bundle)
     recipe, model = load_recipe(bundle.path("recipe.yaml")), load_model(bundle, device=device)
-    test = own.load(recipe).test if place is None else own.whole(recipe, place, bundle.config, columns)
-    where = f"the test split of {recipe.data.name}" if place is None else "these data"
-    found = measure(model, test, bundle.config, tokenizer=bundle.tokenizer, batch_size=recipe.evaluate.batch_size)
-    values, notes = computed(found, recipe.evaluate.metric, where)
+    test, asked, size = own.load(recipe).test, recipe.evaluate.metric, recipe.evaluate.batch_size
+    found = measure(model, test, bundle.config, tokenizer=bundle.tokenizer, batch_size=size, asked=asked)
+    values, notes = computed(found, asked, f"the test split of {recipe.data.name}")
     for note in notes:
         warnings.warn(note, stacklevel=4)
     return values
@@ -416,7 +435,7 @@ def _claim(bundle: Bundle, device: torch.device | str | None) -> _Claim:
 
 def directions() -> dict[str, bool]:
     """Whether more is better, of every metric of every task."""
-    return {name: name in SHARES for task in map(tasks.get, tasks.names()) for name in task.metrics}
+    return {name: name in SHARES for task in map(tasks.get, tasks.names()) for name in measures.of(task)}
 
 
 def samples_of(recipe: Recipe, metric: str) -> int | None:

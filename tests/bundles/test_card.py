@@ -114,9 +114,19 @@ def test_notes_and_odd_names_survive(content: tuple[dict, dict]) -> None:
     config["labels"] = []
     text = card(config, metrics, RECIPE, ["Trained on a Tuesday."], name="mlp.odd_v1")
     front = yaml.safe_load(text.split("---\n")[1])
-    assert front["datasets"] == ['di: "gits" # [1']
+    assert "datasets" not in front, "the Hub takes no such name"
+    assert front["model-index"][0]["results"][0]["dataset"]["name"] == 'di: "gits" # [1'
     assert front["model-index"][0]["name"] == "mlp.odd_v1"
     assert "## Notes\n\n- Trained on a Tuesday." in text
+
+
+@pytest.mark.parametrize(
+    "data, told", [("mnist", ["mnist"]), ("hf:a/b@main", ["a/b"]), ("file:reviews.csv", None), ("imagefolder:x", None)]
+)
+def test_data_of_one_s_own_are_not_called_the_hub_s(content: tuple[dict, dict], data: str, told: list | None) -> None:
+    config, metrics = content
+    config["data"] = metrics["data"]["name"] = data
+    assert yaml.safe_load(card(config, metrics, RECIPE).split("---\n")[1]).get("datasets") == told
 
 
 def test_a_run_without_a_name_has_a_card_too(content: tuple[dict, dict]) -> None:

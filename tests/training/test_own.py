@@ -251,6 +251,38 @@ def test_arrays_are_data_too(
     assert zoo.evaluate(run, data=given) is not None
 
 
+def test_a_recipe_may_be_judged_by_any_metric(reviews: Path, tmp_path: Path) -> None:
+    changes = {**QUICK, **COLUMNS, "evaluate.metric": "f1", "data.validation": 0.25, "train.keep_best": True}
+    run = zoo.train("bilstm_attn", changes, data=reviews, out=tmp_path / "run", device="cpu")
+    assert set(run.metrics) == {"accuracy", "f1"} and "validation_f1" in run.log[0]
+    assert zoo.evaluate(run) == run.metrics
+
+
+def test_a_row_of_weight_two_counts_as_two_rows() -> None:
+    from zoo.recipes import parse
+    from zoo.training.update import losses
+
+    logits, targets = torch.randn(6, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 2, 0, 1, 2])
+    weights = torch.tensor([2.0, 1.0, 0.0, 1.0, 1.0, 1.0])
+    twice = torch.tensor([0, 0, 1, 3, 4, 5])
+    content = load_recipe("mlp.digits").content() | {"loss": {"name": "cross_entropy", "class_weight": {"a": 3.0}}}
+    recipe, config = parse(content), {"labels": ["a", "b", "c"], "model_args": {}}
+    weighed = losses.build(recipe, Split(logits, targets, weights=weights), config)
+    weighed.at = torch.arange(6)  # type: ignore[assignment]
+    plain = losses.build(recipe, Split(logits, targets), config)
+    assert weighed(logits, targets).item() == pytest.approx(plain(logits[twice], targets[twice]).item())
+
+
+def test_rows_of_weight_zero_teach_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOO_HOME", str(tmp_path / "home"))
+    rows = [(i % 10, "no" if (i % 10 < 5) != (i % 4 == 0) else "yes", float(i % 4 != 0)) for i in range(400)]
+    write_rows(tmp_path / "a.csv", ["n", "label", "trust"], rows)
+    changes = {"data.columns": {"target": "label", "weight": "trust", "numbers": ["n"]}, "train.epochs": 20}
+    run = zoo.train("churn_mlp", changes, data=tmp_path / "a.csv", out=tmp_path / "run", device="cpu")
+    assert zoo.predictor(run.folder)({"n": 1}).label == "no" and zoo.predictor(run.folder)({"n": 9}).label == "yes"
+    assert run.recipe.data.columns is not None and "trust" not in (run.recipe.data.columns.numbers or [])
+
+
 def test_classes_may_be_weighed_by_their_label(reviews: Path, tmp_path: Path) -> None:
     changes = {**QUICK, **COLUMNS, "loss.class_weight": {"p": 5.0}, "train.epochs": 1}
     run = zoo.train("bilstm_attn", changes, data=reviews, out=tmp_path / "run", device="cpu")
@@ -267,7 +299,9 @@ def test_the_command(reviews: Path, tmp_path: Path, capfd: pytest.CaptureFixture
     assert main(["train", "bilstm_attn", *options, *settings, "--out", str(tmp_path / "run"), "--device", "cpu"]) == 0
     assert main(["evaluate", str(tmp_path / "run"), "--data", str(reviews), "--json"]) == 0
     out = capfd.readouterr().out
-    assert "accuracy" in json.loads(out[out.index("{") :])["metrics"]
+    found = json.loads(out[out.index("{") :])
+    assert {"accuracy", "balanced_accuracy", "f1", "log_loss"} <= set(found["metrics"])
+    assert [row["label"] for row in found["classes"]] == ["n", "p"]
     assert (
         main(["train", "bilstm_attn", "--data", str(reviews), "--target", "opnion", "--out", str(tmp_path / "b")]) == 2
     )

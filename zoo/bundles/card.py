@@ -22,6 +22,9 @@ SHARES = {
     "recall_at_1",
     "roc_auc",
     "average_precision",
+    "balanced_accuracy",
+    "top5_accuracy",
+    "r2",
     "digit_accuracy",
     "odd_accuracy",
 }
@@ -80,11 +83,12 @@ def card(
 def _front_matter(name: str, config: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     """JSON is YAML, so values are written as JSON: whatever they hold, they are quoted right."""
     task, data = HUB_TASKS.get(config["task"], config["task"]), _data(config, metrics)
+    hub = _on_the_hub(data)
     about = metrics.get("data") or {}
     base = (metrics.get("init_from") or {}).get("name")
     result = {
         "task": {"type": task},
-        "dataset": {"type": data, "name": data, "split": metrics.get("split", "test")},
+        "dataset": {"type": hub[0] if hub else "own", "name": data, "split": metrics.get("split", "test")},
         "metrics": [_result(metric, figure) for metric, figure in _all(metrics).items()],
     }
     front = {
@@ -94,7 +98,7 @@ def _front_matter(name: str, config: Mapping[str, Any], metrics: Mapping[str, An
         "tags": ["pytorch", "reprozoo", config["model"]],
         **({"pipeline_tag": task} if config["task"] in HUB_TASKS and config["task"] != "multi-task" else {}),
         **({"base_model": base} if base else {}),
-        "datasets": [data],
+        **({"datasets": hub} if hub else {}),
         **({"datasets_license": [about["license"]]} if "license" in about else {}),
         "metrics": list(_all(metrics)),
         "model-index": [{"name": name, "results": [result]}],
@@ -106,6 +110,12 @@ def _result(metric: str, figure: Mapping[str, Any]) -> dict[str, Any]:
     """A metric as huggingface_hub reads it: `args` are what it calls metric_args, where spread and seeds fit."""
     more = {key: figure[key] for key in ("mean", "std", "n", "seeds") if key in figure}
     return {"type": metric, "name": metric.replace("_", " "), "value": figure.get("value"), "args": more}
+
+
+def _on_the_hub(data: str) -> list[str]:
+    """What the Hub calls a data set: its own address of it, or our name; nothing for somebody's own files."""
+    name = data.removeprefix("hf:").partition("@")[0]
+    return [name] if re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) else []
 
 
 def _summary(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:

@@ -29,9 +29,22 @@ def evaluate(
     import zoo
 
     columns = {key: value for key, value in {"target": target, "text": text, "image": image}.items() if value}
-    measured = zoo.evaluate(name, data=data, columns=columns, device=device)
-    found = {"name": name, "split": "test" if data is None else data, "metrics": measured}
-    document(found) if as_json else facts(found)
+    if data is None:
+        found = {"name": name, "split": "test", "metrics": zoo.evaluate(name, device=device)}
+        return document(found) if as_json else facts(found)
+    from zoo._reproduce import on_own
+
+    measured, classes = on_own(name, data, columns, device)
+    found = {"name": name, "split": "all", "data": data, "metrics": measured}
+    if as_json:
+        return document({**found, **({"classes": [row.to_dict() for row in classes]} if classes else {})})
+    facts(found)
+    if classes:
+        cells = [
+            (row.label, str(row.count), *(f"{value:.4f}" for value in (row.precision, row.recall, row.f1)))
+            for row in classes
+        ]
+        table(("class", "rows", "precision", "recall", "f1"), cells)
 
 
 @app.command()

@@ -335,6 +335,7 @@ def _with_defaults(content: dict[str, Any]) -> dict[str, Any]:
 def _check_names(recipe: Recipe, where: str) -> None:
     """Names that other modules own, and arguments of the model's constructor."""
     from zoo import data, init, registry, tasks
+    from zoo.tasks import measures
 
     for key, kind, name, names in (
         ("model", "model", recipe.model, [recipe.model] if registry.is_known(recipe.model) else registry.names()),
@@ -346,7 +347,7 @@ def _check_names(recipe: Recipe, where: str) -> None:
     task = tasks.get(registry.get(recipe.model).task)
     for key, name, names in (
         ("loss.name", recipe.loss.name, task.losses),
-        ("evaluate.metric", recipe.evaluate.metric, tuple(task.metrics)),
+        ("evaluate.metric", recipe.evaluate.metric, tuple(measures.of(task))),
     ):
         if name not in names:
             raise ZooError(f"{where}: {key} should be one of {', '.join(names)} for {task.name}, not {name!r}.")

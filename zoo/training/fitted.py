@@ -62,8 +62,9 @@ def fitted(name: str, changes: dict[str, Any], place: Any) -> tuple[Recipe, load
         told.append("begins from scratch: no published weight fits these data.")
     else:
         told.append("begins from scratch, as asked." if begin in (None, "null") else f"begins from {begin}, as asked.")
-    if isinstance(content["loss"].get("class_weight"), (list, dict)):
-        content["loss"]["class_weight"] = None
+    for key in ("class_weight", "alpha"):  # of the zoo's own classes
+        if isinstance(content["loss"].get(key), (list, dict)):
+            content["loss"][key] = None
     begun = content["init_from"] is not None
     if begun:
         content["optimizer"]["lr"] *= FINE

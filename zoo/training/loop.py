@@ -21,6 +21,7 @@ from zoo.errors import ZooError
 from zoo.kinds.feed import Inputs, mix
 from zoo.nn.start import start
 from zoo.recipes import Recipe
+from zoo.tasks import measures
 from zoo.training import checkpoint, selection
 from zoo.training.machine import accelerating, draws, memory, processes, signals
 from zoo.training.machine.dropout import use_fast_dropout
@@ -116,7 +117,7 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
     descend = Tensor.backward if accelerator.scaler is None else accelerator.backward
     current = averaged.module if averaged is not None else raw  # what would be published
     task = tasks.get(setup.config["task"])
-    metric = task.metrics[recipe.evaluate.metric]
+    metric = measures.of(task)[recipe.evaluate.metric]
     parameters = list(trained.parameters())
     moved = tables(raw, recipe.train.adversarial) if recipe.train.adversarial else []
     generator = torch.Generator(device)
@@ -135,11 +136,11 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
 
     def validated() -> dict[str, Any]:
         """The metrics on the validation split, measured by one process."""
-        values = dict.fromkeys(task.metrics, 0.0)
+        asked = recipe.evaluate.metric
+        values = dict.fromkeys([*task.metrics, asked], 0.0)
         if processes.is_main():
-            values = measure(
-                current, setup.held, setup.config, tokenizer=setup.tokenizer, batch_size=recipe.evaluate.batch_size
-            )
+            size = recipe.evaluate.batch_size
+            values = measure(current, setup.held, setup.config, tokenizer=setup.tokenizer, batch_size=size, asked=asked)
         told = processes.told_by_main(list(values.values()), device)
         # What cannot be computed in this epoch is an empty cell of the log.
         return {
@@ -211,6 +212,8 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
                 generator.manual_seed(mix(recipe.train.seed, 2, place.step))
                 with memory.enough(too_large):
                     inputs, targets = feed.load(batches[place.position], generator, place.step / total)
+                    if isinstance(criterion, losses.Weighted):
+                        criterion.at = batches[place.position]
                     if recipe.train.channels_last:
                         inputs = tuple(
                             x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x for x in inputs

@@ -7,22 +7,39 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from zoo import kinds, tasks
 from zoo.data import Split
 from zoo.errors import ZooError
+from zoo.tasks import measures
 from zoo.training.machine import memory
 
 
 def measure(
-    model: nn.Module, split: Split, config: dict[str, Any], *, tokenizer: Path | None = None, batch_size: int = 500
+    model: nn.Module,
+    split: Split,
+    config: dict[str, Any],
+    *,
+    tokenizer: Path | None = None,
+    batch_size: int = 500,
+    asked: str = "",
 ) -> dict[str, float]:
-    """The task's metrics of `model`, which is put into eval mode, over the whole of `split`.
+    """The task's metrics of `model`, which is put into eval mode, over the whole of `split`; the one `asked` for too.
 
     `config` is a bundle's config.json: its input transform and task are what counts. Metric -> value.
     Raises `ZooError` where memory runs out.
     """
+    task = tasks.get(config["task"])
+    everything, truth = outputs_of(model, split, config, tokenizer=tokenizer, batch_size=batch_size)
+    more = {} if asked in ("", *task.metrics) else {asked: measures.of(task)[asked]}
+    return {name: metric(everything, truth) for name, metric in {**task.metrics, **more}.items()}
+
+
+def outputs_of(
+    model: nn.Module, split: Split, config: dict[str, Any], *, tokenizer: Path | None = None, batch_size: int = 500
+) -> tuple[Tensor, Tensor]:
+    """(outputs, targets) of the rows that metrics are taken over, on the CPU and in float32."""
     device = next(model.parameters()).device
     task, kind = tasks.get(config["task"]), kinds.get(config["input"]["kind"])
     model.eval()
@@ -34,8 +51,7 @@ def measure(
             outputs.append(rows.float().cpu())
             targets.append(of_rows.cpu())
             trim()
-    everything, truth = torch.cat(outputs), torch.cat(targets)
-    return {name: metric(everything, truth) for name, metric in task.metrics.items()}
+    return torch.cat(outputs), torch.cat(targets)
 
 
 def computed(values: dict[str, float], asked: str, where: str) -> tuple[dict[str, float], list[str]]:

@@ -218,8 +218,9 @@ def _finish(
             model = in_full(recipe.model, setup.config["model_args"])
             model.load_state_dict(_float32(read_tensors(temporary)))
             split, name = (setup.held, setup.held_name) if setup.test is None else (setup.test, "test")
-            found = measure(model.to(device), split, setup.config, tokenizer=setup.tokenizer, batch_size=size)
-            values, notes = computed(found, recipe.evaluate.metric, f"the {name} split")
+            asked, model = recipe.evaluate.metric, model.to(device)
+            found = measure(model, split, setup.config, tokenizer=setup.tokenizer, batch_size=size, asked=asked)
+            values, notes = computed(found, asked, f"the {name} split")
             seed = recipe.train.seed
             metrics = {
                 **begun,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,21 @@ def load(
     pinned = dict(files) if files else known
     if model is None:
         places.remember(asked.address, pinned, root)
-    return Own(loaded.data, _section(asked.address, pinned, loaded), loaded.told, root)
+    data = replace(loaded.data, note=_note(loaded.split))
+    return Own(data, _section(asked.address, pinned, loaded), loaded.told, root)
+
+
+def _note(split: Mapping[str, Any]) -> str:
+    """A sentence for the card of a weight on what its test split is; none if files of its own are it."""
+    by, test, column = (split.get(key) for key in ("by", "test", "column"))
+    how = {
+        "random": f"{test} of the rows, drawn at random",
+        "stratify": f"{test} of the rows of each class, drawn at random",
+        "group": f"{test} of the rows, in whole groups by {column}",
+        "time": f"the last {test} in time",
+        "column": f"the rows that {column} names",
+    }
+    return f"The test split is {how[by]}." if by in how else ""
 
 
 def _section(address: str, files: Mapping[str, Any], loaded: rows.Loaded) -> dict[str, Any]:
@@ -140,7 +154,7 @@ def _pictures(root: Path, asked: rows.Asked, files: places.Files | None) -> Own:
         )
     if asked.model is None:
         places.remember(asked.address, known, root)
-    section = {"name": asked.address, "files": known}
+    section: dict[str, Any] = {"name": asked.address, "files": known}
     if asked.split:
         section["split"] = {key: value for key, value in asked.split.items() if value is not None}
     told = [f"{len(data.train):,} pictures to train on, {len(data.test):,} to test on, {len(data.labels)} classes."]

@@ -21,7 +21,74 @@ def build(recipe: Recipe, train: Split, config: dict[str, Any]) -> nn.Module:
     Raises `ZooError` where it does not fit the data, such as a class weight for each of another number of classes.
     """
     loss = recipe.loss
+    if train.weights is not None:
+        return _weighted(recipe, train.weights, train, config)
     return _BUILDERS[type(loss)](loss, train, config)
+
+
+class Weighted(nn.Module):
+    """The mean of the rows' losses, weighed by `weights` [all training rows]; `at` are the rows of the next batch."""
+
+    def __init__(self, each: Callable[..., tuple[Tensor, Tensor]], weights: Tensor) -> None:
+        super().__init__()
+        self.each = each
+        self.weights: Tensor
+        self.register_buffer("weights", weights, persistent=False)
+        self.at: Tensor | None = None
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        assert self.at is not None
+        losses, counts = self.each(outputs, targets)
+        weights = self.weights[self.at.to(self.weights.device)]
+        total = (counts * weights).sum()
+        # A batch may hold rows of weight 0 alone.
+        return (losses * weights).sum() / total.clamp(min=torch.finfo(total.dtype).tiny)
+
+
+def _weighted(recipe: Recipe, weights: Tensor, train: Split, config: dict[str, Any]) -> nn.Module:
+    """As `build`, for rows of different weight. Raises `ZooError` for what a weight of a row has no meaning in."""
+    loss = recipe.loss
+    if recipe.train.accumulate > 1:
+        raise ZooError("data.columns.weight needs whole batches; set train.accumulate=1.")
+    if recipe.data.augment.mixup is not None:
+        raise ZooError("data.columns.weight weighs rows, which data.augment.mixup blends; leave one of them out.")
+    if isinstance(loss, Deviation):
+        scale = config["model_args"].get("scale", 1.0)
+        element = {
+            "mse": nn.MSELoss(reduction="none"),
+            "mae": nn.L1Loss(reduction="none"),
+            "huber": nn.HuberLoss(reduction="none", delta=loss.delta),
+        }[loss.name]
+
+        def numbers(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+            found = element(outputs.view_as(targets) / scale, targets / scale)
+            return found, torch.ones_like(found)
+
+        return Weighted(numbers, weights)
+    if isinstance(loss, CrossEntropy):
+        of_class = _class_weight(loss, train, config["labels"]).get("weight")
+
+        def classes(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+            weight = None if of_class is None else of_class.to(outputs.device)
+            found = F.cross_entropy(
+                outputs, targets, weight=weight, label_smoothing=loss.label_smoothing, reduction="none"
+            )
+            return found, torch.ones_like(found) if weight is None else weight[targets]
+
+        return Weighted(classes, weights)
+    if isinstance(loss, Focal):
+        from zoo.nn import FocalLoss
+
+        focal = _focal(loss, train, config)
+        assert isinstance(focal, FocalLoss)
+        focal.reduction = "none"
+
+        def hard(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+            found = focal.to(outputs.device)(outputs, targets)
+            return found, torch.ones_like(found)
+
+        return Weighted(hard, weights)
+    raise ZooError(f"data.columns.weight weighs single rows, which loss.name {loss.name} has none of; leave it out.")
 
 
 class _Loss(nn.Module):

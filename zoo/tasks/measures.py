@@ -1,0 +1,115 @@
+"""Further metrics: what a weight is measured by on somebody's own data, and what a recipe may be judged by.
+
+A task's own metrics are those of every run's log; these are computed where they are asked for. All take the outputs and
+targets of a whole split. Of which more is better, `zoo.bundles.card.SHARES` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch.nn.functional as F
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from zoo.tasks import Task
+
+Metric = Callable[[Tensor, Tensor], float]
+
+
+@dataclass(frozen=True)
+class OfClass:
+    """What a classifier does with one class: rows of it, and precision, recall and F1 as fractions in 0..1.
+
+    Precision is 0 if no row is called it, recall if there is no row of it.
+    """
+
+    label: str
+    count: int
+    precision: float
+    recall: float
+    f1: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def of_classes(logits: Tensor, targets: Tensor, labels: list[str]) -> list[OfClass]:
+    """Logits (N, K), targets (N,) and the K labels -> one row a class."""
+    count = logits.shape[1]
+    called, truth = F.one_hot(logits.argmax(1), count).double(), F.one_hot(targets, count).double()
+    hits, as_called, there = (called * truth).sum(0), called.sum(0), truth.sum(0)
+    precision, recall = hits / as_called.clamp(min=1), hits / there.clamp(min=1)
+    f1 = 2 * hits / (as_called + there).clamp(min=1)
+    rows = zip(labels, there.tolist(), precision.tolist(), recall.tolist(), f1.tolist(), strict=True)
+    return [OfClass(label, int(n), *figures) for label, n, *figures in rows]
+
+
+def _mean(name: str, logits: Tensor, targets: Tensor) -> float:
+    """The mean over the classes that have a row."""
+    rows = of_classes(logits, targets, [""] * logits.shape[1])
+    met = [getattr(row, name) for row in rows if row.count]
+    return sum(met) / len(met)
+
+
+def balanced_accuracy(logits: Tensor, targets: Tensor) -> float:
+    """The mean over the classes of the share of their rows that are told right."""
+    return _mean("recall", logits, targets)
+
+
+def precision(logits: Tensor, targets: Tensor) -> float:
+    """Macro precision: the mean over the classes of the share right among the rows called so."""
+    return _mean("precision", logits, targets)
+
+
+def recall(logits: Tensor, targets: Tensor) -> float:
+    """Macro recall, which is the balanced accuracy."""
+    return _mean("recall", logits, targets)
+
+
+def f1(logits: Tensor, targets: Tensor) -> float:
+    """Macro F1: the mean over the classes of the harmonic mean of precision and recall."""
+    return _mean("f1", logits, targets)
+
+
+def top5_accuracy(logits: Tensor, targets: Tensor) -> float:
+    """The share of rows whose class is among the five of the largest logits."""
+    best = logits.topk(min(5, logits.shape[1]), dim=1).indices
+    return (best == targets.unsqueeze(1)).any(1).double().mean().item()
+
+
+def log_loss(logits: Tensor, targets: Tensor) -> float:
+    """The mean of -ln p of the true class."""
+    return F.cross_entropy(logits.double(), targets).item()
+
+
+def r2(outputs: Tensor, targets: Tensor) -> float:
+    """The share of the targets' variance that the outputs explain: 1 - squared error / variance; NaN without any."""
+    outputs, targets = outputs.double().view_as(targets), targets.double()
+    spread = (targets - targets.mean()).square().sum()
+    return (1 - (outputs - targets).square().sum() / spread).item() if spread > 0 else float("nan")
+
+
+CLASSES: dict[str, Metric] = {
+    "balanced_accuracy": balanced_accuracy,
+    "precision": precision,
+    "recall": recall,
+    "f1": f1,
+    "top5_accuracy": top5_accuracy,
+    "log_loss": log_loss,
+}
+NUMBERS: dict[str, Metric] = {"r2": r2}
+
+
+def has_classes(task: Task) -> bool:
+    """Whether the task tells classes apart, one a row."""
+    return task.name.endswith("-classification")
+
+
+def of(task: Task) -> Mapping[str, Metric]:
+    """All metrics of a task, its own first."""
+    more = CLASSES if has_classes(task) else NUMBERS if task.name == "regression" else {}
+    return {**task.metrics, **more}
