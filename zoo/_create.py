@@ -47,6 +47,11 @@ def create(
         **model_args: for the model's constructor; they override those of a weight. Image models take `in_chans`; with a
             weight for another number of channels their first layer is summed or repeated, as timm does it.
 
+    On the CPU a float32 weight's tensors are the pages of its file, not a copy: loading takes no time and no memory.
+    So the file must stay as it is while the model is in use; whoever overwrites it in place changes the model, and
+    whoever shortens it ends the process. The zoo itself replaces files and never rewrites one. `copy.deepcopy(model)`
+    is a model with memory of its own.
+
     Returns: the model. With a weight it is in eval mode, and torch's RNG is untouched (but for a replaced head);
     without, it is in training mode and filled by its init scheme from torch's RNG: same seed, same model. `model.zoo`
     is its `Record`: name, weight, task, labels, input transform, recipe, metrics, figures.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +15,9 @@ from torch.utils.data import DataLoader, Dataset
 from zoo.errors import ZooError
 from zoo.kinds.feed import Feed, Inputs, shuffled_batches
 from zoo.recipes import Recipe
+
+AHEAD = 2
+"""Batches that each worker has ready, torch's own choice."""
 
 Augmented = Callable[[Tensor, Tensor, Generator, float], tuple[Inputs, Tensor]]
 
@@ -42,7 +47,45 @@ def read_batches(
     # the first step of an epoch, and of a run that goes on within one in another.
     own = Generator()
     pictures = Pictures(paths, input)
-    return iter(DataLoader(pictures, batch_sampler=order, num_workers=workers, collate_fn=torch.stack, generator=own))
+    most = max(map(len, order), default=0) * input["channels"] * input["size"][0] * input["size"][1]
+    collate = torch.stack if _is_room(most * (AHEAD + 1) * workers) else _stacked
+    ahead = AHEAD if workers else None
+    loader = DataLoader(
+        pictures, batch_sampler=order, num_workers=workers, collate_fn=collate, generator=own, prefetch_factor=ahead
+    )
+    return (torch.as_tensor(batch) for batch in loader)
+
+
+def _is_room(size: int) -> bool:
+    """Whether so many bytes fit the shared memory by which processes hand tensors on; containers often have 64 MB.
+
+    If it runs full, the system kills whoever writes, or all wait for each other.
+    """
+    try:
+        space = os.statvfs("/dev/shm")
+    except (AttributeError, OSError):  # other systems do it in other ways
+        return True
+    return size < space.f_bavail * space.f_frsize // 2
+
+
+def _stacked(images: list[Tensor]) -> Any:
+    """A batch as an array, which goes through a pipe."""
+    return torch.stack(images).numpy()
+
+
+@contextmanager
+def readers() -> Iterator[None]:
+    """Raise `ZooError` if a process that reads pictures ahead ends while the body runs."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        why = " ".join(str(error).split()).rstrip(".")
+        raise ZooError(
+            f"a process that read pictures ended ({why}); go on with --resume, and if memory is short with fewer "
+            "data.workers."
+        ) from error
 
 
 def stream(recipe: Recipe, paths: list[str], input: dict[str, Any], device: torch.device, augment: Augmented) -> Feed:
@@ -74,6 +117,9 @@ class _Ahead:
             self.images = read_batches(self.paths, self.batches[self.next :], self.input, self.workers)
         self.next += 1
         try:
-            return next(self.images)
+            with readers():
+                return next(self.images)
         except ZooError as error:  # of a worker, which puts its stack trace before the sentence
+            if "ZooError: " not in str(error):
+                raise
             raise ZooError(str(error).rpartition("ZooError: ")[2].strip()) from error

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from torch import Tensor
 from zoo.errors import ZooError
 from zoo.home import replacing
 from zoo.tensors import read_metadata, read_tensors
-from zoo.training.machine import processes
+from zoo.training.machine import processes, streams
 
 KEEP = 2
 
@@ -96,7 +95,7 @@ def read(folder: Path, step: int, instead: str = "") -> Checkpoint | None:
         ) from error
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         if instead and processes.is_main():
-            print(f"checkpoint {path.name} is damaged ({error}); {instead}.", file=sys.stderr)
+            streams.say(f"checkpoint {path.name} is damaged ({error}); {instead}.")
         return None
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ZooError
-from zoo.training.machine import processes, signals
+from zoo.training.machine import processes, signals, streams
 from zoo.training.run import Run
 
 LONGEST = 24 * 60
@@ -107,15 +107,15 @@ def _end(process: subprocess.Popen[str], leaving: threading.Event) -> None:
 @contextmanager
 def _lines(seeds: Mapping[int, Any]) -> Iterator[Callable[[int, str], None]]:
     """A function of (seed, what its run said last): a line a seed, live on a terminal, one after another elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda seed, line: print(f"seed {seed}: {line}", file=sys.stderr, flush=True)
+    if not streams.is_terminal():
+        yield lambda seed, line: streams.say(f"seed {seed}: {line}")
         return
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
 
     said = dict.fromkeys(seeds, "waiting")
-    with Live(console=Console(stderr=True), refresh_per_second=4) as live:
+    with Live(console=Console(file=streams.quiet()), refresh_per_second=4) as live:
 
         def tell(seed: int, line: str) -> None:
             said[seed] = line

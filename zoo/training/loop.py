@@ -27,6 +27,7 @@ from zoo.training.machine import accelerating, draws, memory, processes, signals
 from zoo.training.machine.dropout import use_fast_dropout
 from zoo.training.machine.norms import has_batch_norm
 from zoo.training.measure import measure
+from zoo.training.pairs import check_pairs
 from zoo.training.progress import bar
 from zoo.training.run import Run, write_log
 from zoo.training.setup import Setup, fresh_model
@@ -88,6 +89,7 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
     """
     kind = kinds.get(setup.config["input"]["kind"])
     feed = kind.training(recipe, setup.train, setup.config, setup.tokenizer, device)
+    check_pairs(recipe, setup.train.targets, feed)
     total = recipe.train.steps or feed.size * (recipe.train.epochs or 0)
     no_room = f"out of memory on {device} before the first step; make the model smaller, or leave out train.average."
     with memory.enough(lambda: no_room):

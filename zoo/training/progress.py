@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from zoo.training.machine import processes
+from zoo.training.machine import processes, streams
 
 Show = Callable[[int, dict[str, Any]], None]
 
@@ -28,7 +27,7 @@ def bar(name: str, total: int, done: int) -> Iterator[tuple[Show, Show]]:
     """
     if not processes.is_main():
         yield (lambda step, figures: None), (lambda step, figures: None)
-    elif not sys.stderr.isatty():
+    elif not streams.is_terminal():
         yield from _lines(name, total)
     else:
         yield from _live(name, total, done)
@@ -43,9 +42,7 @@ def _lines(name: str, total: int) -> Iterator[tuple[Show, Show]]:
         nonlocal said
         said = time.monotonic()
         waiting.clear()
-        print(
-            f"{name} {100 * step / total:3.0f} %  {text(figures, WIDTH - len(name) - 8)}", file=sys.stderr, flush=True
-        )
+        streams.say(f"{name} {100 * step / total:3.0f} %  {text(figures, WIDTH - len(name) - 8)}")
 
     def move(step: int, figures: dict[str, Any]) -> None:
         if time.monotonic() - max(said, began) >= EVERY:
@@ -72,7 +69,7 @@ def _live(name: str, total: int, done: int) -> Iterator[tuple[Show, Show]]:
     columns = TextColumn("{task.description}"), BarColumn(None), TaskProgressColumn(), TimeRemainingColumn()
     progress, shown = Progress(*columns, expand=True), Text()
     task = progress.add_task(name, total=total, completed=done)
-    console = Console(stderr=True)
+    console = Console(file=streams.quiet())
 
     def show(step: int, figures: dict[str, Any]) -> None:
         progress.update(task, completed=step)

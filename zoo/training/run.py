@@ -7,7 +7,6 @@ import io
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from zoo.bundles.record import values
 from zoo.errors import ZooError
 from zoo.recipes import Recipe, load_recipe
 from zoo.training.longer import check_resumable
+from zoo.training.machine import streams
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def claimed(folder: Path, recipe: Recipe, resume: bool) -> Iterator[None]:
 
     if resume and not (folder / "recipe.yaml").is_file():
         # No error: a run that was interrupted before its first step gave its folder back.
-        print(f"there is no run in {folder} to resume; it begins anew.", file=sys.stderr)
+        streams.say(f"there is no run in {folder} to resume; it begins anew.")
     lock = FileLock(folder / ".lock", timeout=0)
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     begun = False

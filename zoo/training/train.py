@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -25,12 +24,13 @@ from zoo.environment import environment
 from zoo.errors import ZooError
 from zoo.home import expanded, json_text, replacing
 from zoo.integrity import sha256
+from zoo.kinds.pictures import readers
 from zoo.recipes import Recipe, load_recipe, parse
 from zoo.tensors import read_tensors
 from zoo.training.begin import origin
 from zoo.training.fitted import fitted
 from zoo.training.loop import Trained, fit
-from zoo.training.machine import processes
+from zoo.training.machine import processes, streams
 from zoo.training.machine.determinism import deterministic
 from zoo.training.measure import computed, measure
 from zoo.training.own import resolved
@@ -100,7 +100,7 @@ def train(
             if processes.is_main():
                 begun = _continued(folder, begun)
             write_text(own / "metrics.json", json_text(begun, "metrics.json"))
-            with deterministic(recipe.train.deterministic):
+            with deterministic(recipe.train.deterministic), readers():
                 trained = fit(recipe, setup, folder, where, track)
             if processes.is_main():
                 _finish(trained, recipe, setup, folder, where, begun)
@@ -135,7 +135,7 @@ def _tell(told: list[str]) -> None:
     """What was found in the data and chosen for them, on standard error."""
     if processes.is_main():
         for line in told:
-            print(line, file=sys.stderr)
+            streams.say(line)
 
 
 def _resolve(recipe: Recipe | str | os.PathLike[str] | dict[str, Any], overrides: dict[str, Any]) -> Recipe:

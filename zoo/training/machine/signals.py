@@ -40,9 +40,16 @@ def noted() -> Iterator[list[int]]:
     }
     for number in before:
         signal.signal(number, note)
+    child = getattr(signal, "SIGCHLD", None)
+    if child is not None and (handler := signal.getsignal(child)) is not None:
+        before[child] = handler  # torch's loader takes it, once for the process, to hear of workers that die
     try:
         yield received
     finally:
+        if child is not None and child in before and signal.getsignal(child) != before[child]:
+            from torch.utils.data._utils import signal_handling
+
+            signal_handling._SIGCHLD_handler_set = False  # so that the caller's own loader takes it again
         for number, handler in before.items():
             signal.signal(number, handler)
 

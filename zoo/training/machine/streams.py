@@ -1,0 +1,47 @@
+"""Standard error as it may be while a run trains: a terminal, a file, closed, replaced, gone, or not there."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from typing import Any, TextIO, cast
+
+
+def say(line: str) -> None:
+    """Print a line on standard error if it takes one; no run ends because nobody listens."""
+    stream = sys.stderr
+    if stream is None:  # for `print` that would mean standard output
+        return
+    with suppress(OSError, ValueError, AttributeError):
+        print(line, file=stream)
+        stream.flush()
+
+
+def is_terminal() -> bool:
+    """Whether somebody looks at standard error."""
+    try:
+        return bool(sys.stderr.isatty())
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def quiet() -> TextIO:
+    """Standard error for a live display: what it does not take any more is left out."""
+    return cast(TextIO, _Quiet(sys.stderr))
+
+
+class _Quiet:
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            self.stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self.stream.flush()

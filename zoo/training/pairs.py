@@ -1,0 +1,33 @@
+"""Losses over pairs of a batch: whether the batches hold any."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+
+from zoo.errors import ZooError
+from zoo.kinds.feed import Feed
+from zoo.recipes import Pairs, Recipe
+
+
+def check_pairs(recipe: Recipe, targets: torch.Tensor, feed: Feed) -> None:
+    """Look at the batches of the first epoch for two samples of one label, without which such a loss teaches nothing.
+
+    Raises `ZooError` if no batch holds any, and warns if some do not.
+    """
+    if not isinstance(recipe.loss, Pairs):
+        return
+    batches = feed.plan(0)
+    without = sum(len(labels := targets[indices.cpu()]) == len(labels.unique()) for indices in batches)
+    if without == len(batches):
+        raise ZooError(
+            f"no batch of {recipe.data.batch_size} holds two samples of one label, which loss.name {recipe.loss.name} "
+            "learns from; raise data.batch_size, or give more samples of each label."
+        )
+    if without:
+        warnings.warn(
+            f"{without} of the first epoch's {len(batches)} batches hold no two samples of one label, and teach "
+            f"nothing to loss.name {recipe.loss.name}; raise data.batch_size, or give more samples of each label.",
+            stacklevel=5,
+        )
