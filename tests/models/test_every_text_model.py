@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from zoo import registry
 from zoo._create import create
+from zoo.data.text import shorten
 from zoo.nn.words import PAD
 
 NAMES = [name for name in registry.names() if registry.get(name).task == "text-classification"]
@@ -63,6 +64,23 @@ def test_padding_does_not_learn(model: nn.Module) -> None:
     gradient = model.get_parameter("embedding.weight").grad
     assert gradient is not None and gradient[PAD].count_nonzero() == 0 and gradient[1:].any(1).all()
     model.zero_grad()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("read", [4, 5, 9])
+def test_a_long_text_may_be_read_at_its_ends_alone(model: nn.Module, read: int) -> None:
+    net = registry.get(model.zoo.name).constructor(vocab_size=VOCABULARY, num_classes=3, read=read).eval()  # type: ignore[union-attr]
+    net.load_state_dict(model.state_dict())
+    texts = [list(range(10, 21)), WORDS, [4, 5], []]
+    cut = [shorten(text, read, "head_tail") for text in texts]
+    torch.testing.assert_close(net(*batch(*texts)), model(*batch(*cut)))
+    if "attn" in model.zoo.name:  # type: ignore[union-attr]
+        _, weights = net(*batch(*texts), return_attention=True)
+        _, of_cut = model(*batch(*cut), return_attention=True)
+        middle = slice(read - read // 2, len(texts[0]) - read // 2)
+        assert weights.shape == (4, 11) and not weights[0, middle].any()
+        torch.testing.assert_close(torch.cat([weights[0, : middle.start], weights[0, middle.stop :]]), of_cut[0])
+        torch.testing.assert_close(weights.sum(1), of_cut.sum(1))
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from zoo.nn.head import linear_head
 from zoo.nn.ngrams import Ngrams, WithNgrams, ngrams_beside
 from zoo.nn.rates import rate
 from zoo.nn.recurrent import time_dropout
-from zoo.nn.words import PAD, WordVectors, embed
+from zoo.nn.words import PAD, WordVectors, embed, ends
 from zoo.registry import register_model
 
 
@@ -49,6 +49,8 @@ class bilstm_attn(WithNgrams):
             for none. Its weights are fitted to the training texts before the first step.
         ngram_order: n of its longest n-grams.
         ngram_penalty: on its squared weights.
+        read: tokens that the network reads, from both ends of a longer text; 0 for all. The n-grams are of the whole
+            text, which costs them next to nothing.
 
     The three rates act in training mode alone; 0 by default, since what helps depends on the amount of text.
 
@@ -73,6 +75,7 @@ class bilstm_attn(WithNgrams):
         ngrams: int = 0,
         ngram_order: int = 2,
         ngram_penalty: float = 0.005,
+        read: int = 0,
     ) -> None:
         super().__init__()
         self.embedding: WordVectors = WordVectors(vocab_size, embedding_dim, padding_idx=PAD)
@@ -85,6 +88,7 @@ class bilstm_attn(WithNgrams):
         self.num_features = width
         self.ngrams: Ngrams | None = ngrams_beside(ngrams, num_classes, ngram_order, ngram_penalty)
         self.head: nn.Linear | nn.Identity = linear_head(width, num_classes)
+        self.most: int = read
         self.word_dropout: float = rate("word_dropout", word_dropout)
         self.embedding_dropout: float = rate("embedding_dropout", embedding_dropout)
         self.dropout: float = rate("dropout", dropout)
@@ -105,6 +109,13 @@ class bilstm_attn(WithNgrams):
 
     def attend(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """The pooled vector (N, num_features) and the weights (N, T) by which it is pooled."""
+        if not self.most:
+            return self._attend(tokens, lengths)
+        places = ends(lengths, tokens.shape[1], self.most)
+        pooled, weights = self._attend(tokens.gather(1, places), lengths.clamp(max=self.most))
+        return pooled, weights.new_zeros(tokens.shape).scatter_add(1, places, weights)
+
+    def _attend(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         vectors = self.embed(tokens)
         states = time_dropout(self.encoder(vectors, lengths), self.dropout, self.training)
         if self.skip:

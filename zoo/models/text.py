@@ -8,7 +8,7 @@ from zoo.nn import Recurrent
 from zoo.nn.head import linear_head
 from zoo.nn.ngrams import Ngrams, WithNgrams, ngrams_beside
 from zoo.nn.rates import rate
-from zoo.nn.words import PAD, WordVectors, embed
+from zoo.nn.words import PAD, WordVectors, embed, ends
 from zoo.registry import register_model
 
 
@@ -37,6 +37,8 @@ class LastState(WithNgrams):
             for none. Its weights are fitted to the training texts before the first step.
         ngram_order: n of its longest n-grams.
         ngram_penalty: on its squared weights.
+        read: tokens that the network reads, from both ends of a longer text; 0 for all. The n-grams are of the whole
+            text, which costs them next to nothing.
 
     The three rates act in training mode alone.
 
@@ -61,6 +63,7 @@ class LastState(WithNgrams):
         ngrams: int = 0,
         ngram_order: int = 2,
         ngram_penalty: float = 0.005,
+        read: int = 0,
     ) -> None:
         super().__init__()
         self.embedding: WordVectors = WordVectors(vocab_size, embedding_dim, padding_idx=PAD)
@@ -70,6 +73,7 @@ class LastState(WithNgrams):
         self.num_features: int = self.encoder.width
         self.ngrams: Ngrams | None = ngrams_beside(ngrams, num_classes, ngram_order, ngram_penalty)
         self.head: nn.Linear | nn.Identity = linear_head(self.num_features, num_classes)
+        self.most: int = read
         self.word_dropout: float = rate("word_dropout", word_dropout)
         self.embedding_dropout: float = rate("embedding_dropout", embedding_dropout)
         self.dropout: float = rate("dropout", dropout)
@@ -78,8 +82,11 @@ class LastState(WithNgrams):
         return self.forward_head(self.forward_features(tokens, lengths))
 
     def forward_features(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        vectors = embed(tokens, self.embedding, self.bigrams, self.word_dropout, self.embedding_dropout)
-        return self.beside(self.encoder.last_states(self.encoder(vectors, lengths), lengths), tokens, lengths)
+        read, within = tokens, lengths
+        if self.most:
+            read, within = tokens.gather(1, ends(lengths, tokens.shape[1], self.most)), lengths.clamp(max=self.most)
+        vectors = embed(read, self.embedding, self.bigrams, self.word_dropout, self.embedding_dropout)
+        return self.beside(self.encoder.last_states(self.encoder(vectors, within), within), tokens, lengths)
 
 
 @register_model(
@@ -103,6 +110,7 @@ def rnn_text(
     ngrams: int = 0,
     ngram_order: int = 2,
     ngram_penalty: float = 0.005,
+    read: int = 0,
 ) -> LastState:
     """A `LastState` of tanh units. They have no gates and soon forget, so it is for short texts."""
     return LastState(
@@ -121,6 +129,7 @@ def rnn_text(
         ngrams,
         ngram_order,
         ngram_penalty,
+        read,
     )
 
 
@@ -145,6 +154,7 @@ def lstm_text(
     ngrams: int = 0,
     ngram_order: int = 2,
     ngram_penalty: float = 0.005,
+    read: int = 0,
 ) -> LastState:
     """A `LastState` of LSTM units."""
     return LastState(
@@ -163,6 +173,7 @@ def lstm_text(
         ngrams,
         ngram_order,
         ngram_penalty,
+        read,
     )
 
 
@@ -187,6 +198,7 @@ def gru_text(
     ngrams: int = 0,
     ngram_order: int = 2,
     ngram_penalty: float = 0.005,
+    read: int = 0,
 ) -> LastState:
     """A `LastState` of gated recurrent units."""
     return LastState(
@@ -205,6 +217,7 @@ def gru_text(
         ngrams,
         ngram_order,
         ngram_penalty,
+        read,
     )
 
 
@@ -229,6 +242,7 @@ def bilstm_text(
     ngrams: int = 0,
     ngram_order: int = 2,
     ngram_penalty: float = 0.005,
+    read: int = 0,
 ) -> LastState:
     """A `LastState` of LSTM units in both directions."""
     return LastState(
@@ -247,4 +261,5 @@ def bilstm_text(
         ngrams,
         ngram_order,
         ngram_penalty,
+        read,
     )

@@ -58,6 +58,17 @@ def _look_up(table: nn.Embedding, ids: Tensor, dropout: float) -> Tensor:
     return vectors
 
 
+def ends(lengths: Tensor, steps: int, most: int) -> Tensor:
+    """Places of the first and last `most` tokens of each text: lengths (N,) -> int64 (N, steps), or (N, most) if less.
+
+    A longer text is read at both ends, as `zoo.data.text.encode` shortens one with `head_tail`; of an odd number the
+    head gets more. A shorter one is read as it is, with the padding behind it.
+    """
+    place = torch.arange(steps, device=lengths.device)[:most]
+    left_out = (lengths - most).clamp(min=0).unsqueeze(1)
+    return place + (place >= most - most // 2) * left_out
+
+
 def bigram_ids(tokens: Tensor, rows: int) -> Tensor:
     """A row of the table for each token and the one before it: (N, T) int64 -> (N, T) int64 below `rows`.
 
