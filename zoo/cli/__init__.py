@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli import exporting, machine, models, predicting, reproducing, sharing, site, training
+from zoo.cli import exporting, helps, machine, models, predicting, reproducing, sharing, site, training
 from zoo.cli.options import BAD_INPUT, DONE, INTERRUPTED
 from zoo.cli.output import Messages, drop
 
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 for part in (models, predicting, training, reproducing, sharing, exporting, site, machine):
     app.add_typer(part.app)
+helps.apply(app)
 
 
 @app.callback(invoke_without_command=True)
