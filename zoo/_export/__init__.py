@@ -166,7 +166,9 @@ def _export(bundle: Bundle, path: Path, quantize: str | None) -> Export:
         "zoo.sha256": hashlib.sha256(bundle.tensors.read_bytes()).hexdigest(),
         "zoo.config": json.dumps(bundle.config),
         "zoo.labels": json.dumps(bundle.config["labels"]),
-        "zoo.export": json.dumps({key: report[key] for key in _KEPT}),
+        "zoo.export": json.dumps(
+            {**{key: report[key] for key in _KEPT}, "fingerprint": bundle.metrics["data"]["fingerprint"]}
+        ),
         **({} if tokenizer is None else {"zoo.tokenizer": hashlib.sha256(tokenizer).hexdigest()}),
     }
     files = {path: signed(content, about)} | ({} if tokenizer is None else {beside: tokenizer})

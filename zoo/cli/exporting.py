@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from zoo.cli.options import DONE, FAILED, Device, Json, Name
-from zoo.cli.output import document
+from zoo.cli.output import document, facts
 
 app = typer.Typer()
 
@@ -41,10 +41,31 @@ def embed(
     print(save(name, inputs, out, device=device))
 
 
+def predict_file(path: str, inputs: list[str], as_json: bool, plain: bool) -> int:
+    """`zoo predict FILE.onnx INPUT…`: the answers of an ONNX file."""
+    from zoo._export.onnx_file import open_file
+    from zoo._export.predictor import answers
+    from zoo.errors import ZooError
+
+    if not plain:
+        raise ZooError("of an ONNX file the answers are printed, as text or with --json; leave the other options out.")
+    found = [{"input": str(raw), **answer} for raw, answer in answers(open_file(path), inputs)]
+    if as_json:
+        document(found)
+        return DONE
+    for one in found:
+        print(one.pop("input"))
+        for top in one.get("top", ()):
+            print(f"  {top['probability']:7.2%}  {top['label']}")
+        if "top" not in one:
+            facts(one, "  ")
+    return DONE
+
+
 def _print(report: Any) -> None:
     print(report.message)
-    for file, facts in report.files.items():
-        print(f"  {file}  {facts['size'] / 1e6:.2f} MB")
+    for file, about in report.files.items():
+        print(f"  {file}  {about['size'] / 1e6:.2f} MB")
     agreement = report.agreement
     print(
         f"  outputs: {agreement['largest']:.1e} of their scale at most, over {len(agreement['grid'])} sizes "

@@ -45,6 +45,11 @@ def predict(
 
     Example: zoo predict bilstm_attn.imdb_v1 reviews.csv -o answers.csv
     """
+    if name.endswith(".onnx"):  # which needs no torch
+        from zoo.cli.exporting import predict_file
+
+        return predict_file(name, inputs, as_json, plain=out is None and not (as_csv or as_jsonl or strict))
+
     import zoo
     from zoo.answering import answers, columns
     from zoo.answering import inputs as reading

@@ -15,7 +15,7 @@ app: typer.Typer = typer.Typer()
 
 @app.command()
 def evaluate(
-    name: Annotated[str, typer.Argument(metavar="NAME|RUN", help="A weight, a model, or the folder of a run.")],
+    name: Annotated[str, typer.Argument(metavar="NAME|RUN", help="A weight, model, run, or ONNX file of the zoo.")],
     data: Annotated[
         str | None, typer.Option("--data", metavar="PATH", help="Labelled data of your own to measure it on.")
     ] = None,
@@ -26,6 +26,13 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure a weight or a run on its recipe's test split, or on your own labelled data."""
+    if name.endswith(".onnx") and data is None:  # which needs no torch
+        from zoo._export.evaluating import evaluate as evaluate_file
+
+        found = {"name": name, "split": "test", "metrics": evaluate_file(name)}
+        document(found) if as_json else facts(found)
+        return
+
     import zoo
 
     columns = {key: value for key, value in {"target": target, "text": text, "image": image}.items() if value}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import ZooError
+from zoo.wording import clean as clean
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,19 +21,6 @@ PAD, UNKNOWN = "<pad>", "<unk>"  # ids 0 and 1 of every tokenizer trained here
 
 Truncate = Literal["head", "tail", "head_tail"]
 T = TypeVar("T")
-
-
-_INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]|(?<=\\w)[\u200c\u200d](?=\\w)")
-
-
-def clean(raw: str) -> str:
-    """A text as a person has it -> the text that every text task reads; the one place where this is said.
-
-    An accent that is a character of its own joins its letter (NFC), and what nobody sees goes: soft hyphens, zero-width
-    spaces, word joiners, byte-order marks, and zero-width joiners between letters (those in emoji stay). All else is as
-    it was. Data sets are read as they were published, so no figure depends on this.
-    """
-    return raw if raw.isascii() else unicodedata.normalize("NFC", _INVISIBLE.sub("", raw))
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int = 30_000) -> Tokenizer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,45 +10,15 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from zoo.data import text
+from zoo.wording import SEPARATOR, split
+
+__all__ = ["RARE", "SEPARATOR", "Encoded", "alphabet", "encode", "split", "train_tokenizer"]
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-SEPARATOR = "\t"
-"""What stands between the words of a sentence that was split already; no word holds it."""
-
 RARE = 5
 """A character that stands fewer times in the training words is unknown: so the model learns what an unknown one is."""
-
-_WORD = re.compile(
-    r"""
-      (?:https?://|www\.)\S+ | [\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+  # addresses; a limit keeps the search linear
-    | \w+(?=n['’]t\b) | n['’]t\b | can(?=not\b)                  # do|n't, can|not
-    | ['’](?:s|m|d|re|ve|ll)\b                                   # it|'s, we|'ll
-    | (?:[a-z]\.){2,}                                            # U.S.
-    | (?:mr|mrs|ms|dr|st|ft|sr|jr|inc|corp|co|ltd|vs|etc|no|jan|feb|aug|sept|oct|nov|dec)\.(?=\s)
-    | \d+(?:[.,:/]\d+)*(?:st|nd|rd|th|s)?\b                      # 1,000.50, 7:30, 20th, 1970s
-    | (?:e|non|pre|mid|anti)-\w+                                 # e-mail; other hyphens are words of their own
-    | \w+(?:\.\w+)*                                              # film, report.doc
-    | [:;]-?[()D] | [.?!]+ | ([^\w\s])\1*                        # :-), ?!, ..., --
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
-
-
-def split(raw: str) -> list[str]:
-    """The words of a raw text as they are written in it, in order; none where there is nothing but white space.
-
-    A text with a tab between words was split already: its words stand between the tabs. A single given word has a tab
-    after it; a tab before or after a sentence says nothing. Any other text is split as the English Web Treebank is, by
-    a rule of a few lines that finds 98.8 % of the words of its validation split (F1): at white space, around
-    punctuation, and before the clitics of "do|n't" and "it|'s".
-    """
-    raw = text.clean(raw)
-    given = [word for word in map(str.strip, raw.split(SEPARATOR)) if word]
-    if len(given) > 1 or (raw.endswith(SEPARATOR) and not any(re.search(r"\s", word) for word in given)):
-        return given
-    return [found.group() for found in _WORD.finditer(raw)]
 
 
 def train_tokenizer(sentences: Iterable[str], vocab_size: int) -> Tokenizer:

@@ -1,0 +1,194 @@
+"""The rows of a table as people have them: mappings, JSON, CSV. Needs the standard library alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import ZooError
+
+LARGEST = (2 - 2**-23) * 2.0**127
+"""The largest float32."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What stands in the columns of a table: the names of numbers first, then of each category all that it may be.
+
+    unit: what the targets count, where they are numbers. dates: those of the numbers that are days since 1970, and
+    dates in the rows that people have. unseen_is_blank: whether a category that training never saw counts as a blank;
+    if not, it is refused.
+    """
+
+    numbers: tuple[str, ...]
+    categories: Mapping[str, tuple[str, ...]]
+    unit: str = ""
+    dates: tuple[str, ...] = ()
+    unseen_is_blank: bool = False
+
+
+class Row(dict[str, str]):
+    """A line of a CSV file, column -> cell, that knows where it stands."""
+
+    def __init__(self, cells: Mapping[str, str], where: str) -> None:
+        super().__init__(cells)
+        self.where = where
+
+    def __str__(self) -> str:
+        return self.where
+
+
+def read_csv(text: str, name: str) -> list[Row]:
+    """The rows of a CSV file whose first line names the columns; `name` is the file's, for messages.
+
+    Raises `ZooError` with the line where a row has more or fewer cells than there are columns.
+    """
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = list(reader.fieldnames or [])
+        if len(set(header)) < len(header):
+            raise ZooError(f"{name} names a column twice; name each column once in the first line.")
+        rows = []
+        for cells in reader:
+            where = f"{name}:{reader.line_num}"
+            if not any(cell for cell in cells.values() if isinstance(cell, str) and cell.strip()):
+                continue  # a line of commas, which spreadsheets leave at the end
+            if None in cells or None in cells.values():
+                raise ZooError(f"{where} does not have {len(header)} cells, one for each column of the first line.")
+            rows.append(Row(cells, where))
+    except csv.Error as error:
+        line = reader.reader.line_num
+        raise ZooError(f"{name}:{line} is no CSV ({error}); give one row a line, below a header.") from error
+    return rows
+
+
+def encode_rows(rows: Iterable[Mapping[str, Any]], columns: Columns) -> list[list[float]]:
+    """Each row as its numbers and then the place of each category, NaN for a blank.
+
+    A blank is None, NaN, or text without a character; other columns of a row are left alone. Raises `ZooError` for a
+    row that lacks a column, for a number that is none, and for a category that is not among the column's.
+    """
+    return [_encode(row, columns) for row in rows]
+
+
+def _encode(row: Mapping[str, Any], columns: Columns) -> list[float]:
+    where = row.where if isinstance(row, Row) else "the row"
+    for name in (*columns.numbers, *columns.categories):
+        if name not in row:
+            raise ZooError(f"{where} lacks the column {name!r}; give it, empty where the value is not known.")
+    numbers = [(_date if name in columns.dates else _number)(row[name], name, where) for name in columns.numbers]
+    return numbers + [
+        _place(row[name], name, known, where, columns.unseen_is_blank) for name, known in columns.categories.items()
+    ]
+
+
+def _number(cell: Any, name: str, where: str) -> float:
+    if _is_blank(cell):
+        return math.nan
+    try:
+        value = float(cell)
+    except (TypeError, ValueError, OverflowError):  # the last for an int beyond all floats
+        value = math.inf
+    if abs(value) > LARGEST:
+        raise ZooError(f"{where}: {name} is {cell!r} where a number is expected; leave it empty if it is not known.")
+    return value
+
+
+def _date(cell: Any, name: str, where: str) -> float:
+    """Days since 1970 of a date or time, as ISO 8601 writes it or as an object that does."""
+    if _is_blank(cell):
+        return math.nan
+    try:
+        text = cell.isoformat() if hasattr(cell, "isoformat") else str(cell).strip().replace("/", "-")
+        when = datetime.fromisoformat(text.removesuffix("Z"))
+    except ValueError as error:
+        raise ZooError(
+            f"{where}: {name} is {cell!r} where a date is expected; write it as 2026-01-31, or leave it empty if it is "
+            "not known."
+        ) from error
+    return (when.replace(tzinfo=None) - datetime(1970, 1, 1)) / timedelta(days=1)
+
+
+def category(cell: Any) -> str:
+    """A category as text, whatever it was read from."""
+    return str(cell).strip().removesuffix(".0")  # which programs add to the whole numbers of a column with blanks
+
+
+def _place(cell: Any, name: str, known: tuple[str, ...], where: str, unseen_is_blank: bool) -> float:
+    if _is_blank(cell):
+        return math.nan
+    text = category(cell)
+    if text not in known:
+        if unseen_is_blank:
+            return math.nan
+        raise ZooError(
+            f"{where}: {name} is {text!r}, which is none of {', '.join(known)}; leave it empty if it is not known."
+        )
+    return float(known.index(text))
+
+
+def _is_blank(cell: Any) -> bool:
+    if isinstance(cell, str):
+        return not cell.strip()
+    return cell is None or (isinstance(cell, Real) and cell != cell)
+
+
+def unpack(raw: Any) -> list[Any] | None:
+    """The rows of a CSV file, given by its path, whose first line names the columns, or of the text of a JSON array.
+
+    None for one row. Raises `ZooError` for a file that cannot be read, is empty, or has a header alone.
+    """
+    if not isinstance(raw, (str, os.PathLike)) or _is_json(raw):
+        return None
+    if isinstance(raw, str) and raw.lstrip().startswith("["):
+        return _list(raw)
+    path = Path(raw)
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # -sig: as spreadsheets write it
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise ZooError(
+            f"{str(path)[:200]} cannot be read ({why}); give the path of a CSV file or a JSON object."
+        ) from error
+    if not text.strip():
+        raise ZooError(f"{path} is empty; name the columns in its first line, and give one row a line below.")
+    rows = read_csv(text, str(path))
+    if not rows:
+        raise ZooError(f"{path} has a header but no rows; give at least one row below it.")
+    return rows
+
+
+def _list(text: str) -> list[Any]:
+    try:
+        rows = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ZooError(f"the rows {text[:40]!r} are not JSON ({error}); give a list of objects.") from error
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, Mapping):
+            raise ZooError(f"row {number} of the JSON list is not an object; give pairs of column and value.")
+    return rows
+
+
+def row_of(raw: Any) -> Mapping[str, Any]:
+    """A row as a mapping, also from the text of a JSON object; `ZooError` for anything else."""
+    if _is_json(raw):
+        try:
+            raw = json.loads(raw)
+        except (ValueError, RecursionError) as error:
+            raise ZooError(f"the row {raw[:40]!r} is no JSON object ({error}); give column and value pairs.") from error
+    if not isinstance(raw, Mapping):
+        raise ZooError(f"{type(raw).__name__} is no row; give a dict of columns, a JSON object, or a CSV file's path.")
+    return raw
+
+
+def _is_json(raw: Any) -> bool:
+    return isinstance(raw, str) and raw.lstrip().startswith("{")
