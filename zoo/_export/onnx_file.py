@@ -112,7 +112,7 @@ def session_of(content: bytes, threads: int = 0) -> Any:
     except ImportError as error:
         raise ZooError(f"ONNX files need onnxruntime; {INSTALL}.") from error
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what fails is raised; an exporter whose file fails is no news
     if threads:
         options.intra_op_num_threads = options.inter_op_num_threads = threads
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
