@@ -146,6 +146,16 @@ def reproduced(bundle: Path, folder: Path) -> Any:
     return {key: value for key, value in report.items() if key not in ("seconds", "environment")}
 
 
+def told(inputs: Any) -> Any:
+    tensors = inputs if isinstance(inputs, tuple) else (inputs,)
+    return [(str(tensor.dtype), str(tensor.device), tensor.tolist()) for tensor in tensors]
+
+
+def published(bundle: Path, folder: Path) -> Any:
+    name = zoo.publish(bundle, folder / "shelf", name="mlp.mine_v1")
+    return {k: v.tolist() for k, v in load_file(folder / "shelf" / name / "model.safetensors").items()}
+
+
 CALLS: dict[str, Callable[[Path, Path], Any]] = {
     "train": trained,
     "create": created,
@@ -153,6 +163,9 @@ CALLS: dict[str, Callable[[Path, Path], Any]] = {
     "predict": answered,
     "verify": verified,
     "reproduce": reproduced,
+    "embed": lambda bundle, folder: zoo.embed(bundle, pixels()).tolist(),
+    "transform": lambda bundle, folder: told(zoo.transform(bundle)(pixels()[0])),
+    "publish": published,
 }
 
 
@@ -168,8 +181,11 @@ def usual(run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]
     return {name: call(run, tmp_path_factory.mktemp(name)) for name, call in CALLS.items()}
 
 
-@pytest.mark.parametrize("setting", SETTINGS)
-@pytest.mark.parametrize("name", CALLS)
+LONG = {"publish": ("autocast", "float64", "device meta", "inference_mode")}
+"""Calls that take seconds, with the settings that they are tried under."""
+
+
+@pytest.mark.parametrize(("name", "setting"), [(n, s) for n in CALLS for s in SETTINGS if s in LONG.get(n, SETTINGS)])
 def test_nothing_that_the_caller_set_bears_on_a_result_or_is_changed(
     name: str, setting: str, run: Path, usual: dict[str, Any], tmp_path: Path
 ):
@@ -279,3 +295,12 @@ def test_a_silence_in_several_threads_leaves_the_filters_as_they_were():
         worker.join()
         warnings.warn("x", UserWarning, stacklevel=1)
     assert list(warnings.filters) == before
+
+
+@pytest.mark.parametrize("setting", ["device meta", "float64", "inference_mode"])
+def test_a_transform_of_texts_is_on_the_cpu_whatever_is_set(setting: str, text_bundle: Path):
+    usual = told(zoo.transform(text_bundle)("a good film"))
+    with SETTINGS[setting]():
+        made = zoo.transform(text_bundle)
+        assert told(made("a good film")) == usual
+        assert all(tensor.device.type == "cpu" for tensor in made.batch(["a", "a film"]))

@@ -38,13 +38,15 @@ class Transform:
 
         Raises `ZooError` for an input that the task cannot read.
         """
-        inputs = tasks.get(self.task).prepare([raw], self.input, self.tokenizer)
+        with caller.own(gradients=False):
+            inputs = tasks.get(self.task).prepare([raw], self.input, self.tokenizer)
         sample = tuple(one[0] for one in inputs)
         return sample[0] if len(sample) == 1 else sample
 
     def batch(self, raw: Sequence[Any]) -> tuple[Tensor, ...]:
         """What `forward` takes for several raw inputs at once, texts padded to the longest: for `collate_fn`."""
-        return tasks.get(self.task).prepare(list(raw), self.input, self.tokenizer)
+        with caller.own(gradients=False):
+            return tasks.get(self.task).prepare(list(raw), self.input, self.tokenizer)
 
 
 def transform(name: str | os.PathLike[str]) -> Transform:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from zoo import caller
 from zoo.bundles.facts import facts_of
 from zoo.bundles.format import Bundle, open_bundle
 from zoo.bundles.index import FILES, TENSORS, Entry, FileRecord
@@ -34,6 +35,7 @@ from zoo.sources.progress import progress
 CARD = "README.md"
 
 
+@caller.own()
 def publish(
     runs: Any,
     to: str | os.PathLike[str],
