@@ -142,8 +142,15 @@ class Predictor(Generic[A]):
 
         The order of the classes stays; the model's own outputs are not touched.
         """
-        temperature = self.config.get("temperature")
+        outputs, temperature = _finite(outputs), self.config.get("temperature")
         return outputs / temperature if temperature and isinstance(outputs, torch.Tensor) else outputs
+
+
+def _finite(outputs: Any) -> Any:
+    """The outputs; `ZooError` if they are not numbers, as those of damaged tensors are not."""
+    if isinstance(outputs, torch.Tensor) and not outputs.isfinite().all():
+        raise ZooError("the model gives no number for this input: its tensors are damaged, or the input is too large.")
+    return outputs
 
 
 def predictor(

@@ -40,7 +40,7 @@ from zoo.environment import environment
 from zoo.errors import ZooError, whole
 from zoo.home import expanded
 from zoo.publishing.provenance import recipe_of
-from zoo.recipes import Recipe, load_recipe
+from zoo.recipes import Recipe
 from zoo.sources.finding import fetched, locate
 from zoo.sources.trust import check_nothing_added
 from zoo.tasks import measures
@@ -88,7 +88,7 @@ def on_own(
     reads them."""
     bundle = _bundle(name_or_run)
     check_config(bundle)
-    recipe, model = load_recipe(bundle.path("recipe.yaml")), load_model(bundle, device=device)
+    recipe, model = recipe_of(bundle), load_model(bundle, device=device)
     test, task = own.whole(recipe, place, bundle.config, columns), tasks.get(bundle.config["task"])
     size = recipe.evaluate.batch_size
     outputs, truth = outputs_of(model, test, bundle.config, tokenizer=bundle.tokenizer, batch_size=size)
@@ -106,7 +106,7 @@ def _bundle(name_or_run: str | os.PathLike[str] | Run) -> Bundle:
 
 def _evaluate(bundle: Bundle, device: torch.device | str | None = None) -> dict[str, float]:
     check_config(bundle)
-    recipe, model = load_recipe(bundle.path("recipe.yaml")), load_model(bundle, device=device)
+    recipe, model = recipe_of(bundle), load_model(bundle, device=device)
     test, asked, size = own.load(recipe).test, recipe.evaluate.metric, recipe.evaluate.batch_size
     found = measure(model, test, bundle.config, tokenizer=bundle.tokenizer, batch_size=size, asked=asked)
     values, notes = computed(found, asked, f"the test split of {recipe.data.name}")
@@ -199,7 +199,7 @@ def _golden(bundle: Bundle) -> str | None:
 
 def _metrics(bundle: Bundle) -> str | None:
     """None where the metrics came out again, a sentence where they could not be measured."""
-    recipe = load_recipe(bundle.path("recipe.yaml"))
+    recipe = recipe_of(bundle)
     name = recipe.data.name
     if not own.at_hand(recipe):
         how = f"`zoo data get {name}` fetches it" if recipe.data.files is None else "say where it lies with --data PATH"

@@ -12,12 +12,14 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from torch import nn
 
 from zoo import registry
 from zoo.bundles.format import Bundle
+from zoo.bundles.index import TENSORS
 from zoo.bundles.load import load_model
-from zoo.construct import check_arguments, skeleton
+from zoo.construct import Budget, check_arguments, skeleton
 from zoo.errors import ZooError
 
 
@@ -59,7 +61,7 @@ def check_config(bundle: Bundle) -> None:
     named = bool(labels) or not entry.task.endswith("-classification")
     _expect(named and all(isinstance(label, str) for label in labels), where, "labels", labels, "a list of text")
     check_arguments(entry, config["model_args"])
-    head = getattr(skeleton(entry.name, config["model_args"]), "head", None)
+    head = getattr(skeleton(entry.name, config["model_args"], _budget(bundle)), "head", None)
     if labels and isinstance(head, nn.Linear):
         _expect(
             len(labels) == head.out_features, where, "labels", labels, f"one for each of {head.out_features} outputs"
@@ -78,6 +80,20 @@ def check_config(bundle: Bundle) -> None:
     if entry.task == "multi-task":
         tasks = described.get("tasks")
         _expect(_is_tasks(tasks), where, "input.tasks", tasks, '{NAME: {"kind": KIND, "outputs": COUNT}}')
+
+
+def _budget(bundle: Bundle) -> Budget:
+    """What the model may make, by the sizes that stand in the head of its tensors' file."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with bundle.opened(TENSORS) as path, safe_open(path, "pt") as file:
+            shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118 - it is no mapping
+    except (SafetensorError, OSError) as error:
+        raise ZooError(
+            f"{bundle.folder / TENSORS} is not a whole safetensors file ({error}); fetch or publish the bundle again."
+        ) from error
+    return Budget.of({str(place): torch.empty(shape, device="meta") for place, shape in enumerate(shapes)})
 
 
 def check_figures(bundle: Bundle) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,6 +16,34 @@ from zoo.draws import Drawn
 from zoo.errors import ZooError, whole
 
 
+class TooLarge(ZooError):
+    """A constructor that makes more than it may: it is stopped, and not tried again in another way."""
+
+
+@dataclass
+class Budget:
+    """How many tensors, and numbers in them, a constructor may make.
+
+    A foreign bundle's arguments may ask for 30,000 layers or for 6 GB, while the tensors beside them, which say how
+    large the model is, are a few. Whatever the model needs beside its tensors (buffers that are not saved, values that
+    are filled twice) is small next to them.
+    """
+
+    tensors: int
+    numbers: int
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor]) -> Budget:
+        """What a model with these tensors may make on its way."""
+        return cls(8 * len(tensors) + 256, 4 * sum(tensor.numel() for tensor in tensors.values()) + 4_000_000)
+
+    def spend(self, made: Tensor) -> None:
+        self.tensors -= 1
+        self.numbers -= made.numel()
+        if self.tensors < 0 or self.numbers < 0:
+            raise TooLarge("model_args ask for a far larger model than the tensors are of; do not use this bundle.")
+
+
 def construct(name: str, arguments: Mapping[str, Any]) -> Any:
     """What the model's constructor makes of these arguments, on torch's default device.
 
@@ -23,6 +52,8 @@ def construct(name: str, arguments: Mapping[str, Any]) -> Any:
     constructor = registry.get(name).constructor
     try:
         return constructor(**arguments)
+    except TooLarge:
+        raise
     except Exception as error:  # torch and the models raise almost anything for a value they do not like
         why = " ".join(str(error).split()) or type(error).__name__
         raise ZooError(f"model_args: {name} cannot be built with {dict(arguments)} ({why}); change them.") from error
@@ -73,6 +104,22 @@ def check_units(name: str, model: nn.Module, arguments: Mapping[str, Any]) -> No
             raise ZooError(f"model {name!r} with {dict(arguments)} has no units in {layer}; give 1 or more.")
 
 
+class _Bounded(TorchFunctionMode):
+    """Takes what constructors make off a budget; without one it lets everything pass."""
+
+    _makers = frozenset(getattr(torch, name) for name in ("empty", "zeros", "ones", "full", "rand", "randn", "arange"))
+
+    def __init__(self, budget: Budget | None) -> None:
+        super().__init__()
+        self.budget = budget
+
+    def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if self.budget is not None and func in self._makers:
+            with torch.device("meta"):  # its size is known before it has memory
+                self.budget.spend(func(*args, **{**(kwargs or {}), "device": "meta"}))
+        return func(*args, **(kwargs or {}))
+
+
 class _SkipFills(TorchFunctionMode):
     """Leaves out everything that only fills a tensor: on the meta device that is work without effect.
 
@@ -93,16 +140,21 @@ class _SkipFills(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def skeleton(name: str, arguments: Mapping[str, Any]) -> nn.Module:
-    """The model on the meta device; in full where its constructor needs values, as some do for `.item()`."""
+def skeleton(name: str, arguments: Mapping[str, Any], budget: Budget | None = None) -> nn.Module:
+    """The model on the meta device; in full where its constructor needs values, as some do for `.item()`.
+
+    Raises `TooLarge` where that takes more than `budget`.
+    """
     try:
-        with Drawn(torch.Generator()), torch.device("meta"), _SkipFills():
+        with Drawn(torch.Generator()), torch.device("meta"), _SkipFills(), _Bounded(budget):
             return construct(name, arguments)
+    except TooLarge:
+        raise
     except ZooError:  # whatever it was, constructing in full gives either the model or the reason
-        return in_full(name, arguments)
+        return in_full(name, arguments, budget)
 
 
-def in_full(name: str, arguments: Mapping[str, Any]) -> nn.Module:
+def in_full(name: str, arguments: Mapping[str, Any], budget: Budget | None = None) -> nn.Module:
     """The model constructed on the CPU with all its values, and nothing drawn from torch's RNG."""
-    with Drawn(torch.Generator()), torch.device("cpu"):
+    with Drawn(torch.Generator()), torch.device("cpu"), _Bounded(budget):
         return construct(name, arguments)

@@ -113,10 +113,14 @@ def read_text(path: Path) -> str:
 def parse_json(text: str, where: str) -> dict[str, Any]:
     """The JSON object that `text` holds; `ZooError` with the line where it is none."""
     try:
-        return _object(json.loads(text), "the whole", where)
+        return _object(json.loads(text, parse_constant=_not_finite), "the whole", where)
     except (ValueError, RecursionError) as error:
         place = f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else type(error).__name__
         raise ZooError(f"{where} is not JSON ({place}); fetch or publish it anew.") from error
+
+
+def _not_finite(constant: str) -> Any:
+    raise ValueError(f"{constant} is not a number of JSON")
 
 
 def entry_from(name: str, value: Any, where: str) -> Entry:

@@ -22,7 +22,7 @@ from zoo.bundles.format import Bundle
 from zoo.bundles.index import TENSORS
 from zoo.bundles.record import Model, Record, attach, values
 from zoo.bundles.widen import widened
-from zoo.construct import check_arguments, check_options, device_of, in_full, skeleton
+from zoo.construct import Budget, check_arguments, check_options, device_of, in_full, skeleton
 from zoo.errors import ZooError, some
 from zoo.nn.channels import adapt_channels
 from zoo.tensors import read_tensors
@@ -74,12 +74,14 @@ def _load(
     check_arguments(entry, arguments)
     with bundle.opened(TENSORS) as path:
         tensors = _read(path, bundle.folder / TENSORS, device, dtype)
-    model = skeleton(entry.name, arguments)
+    # Arguments of the caller's own may ask for more than the bundle's tensors are of.
+    budget = None if model_args or num_classes is not None else Budget.of(tensors)
+    model = skeleton(entry.name, arguments, budget)
     about = _in_channels(model, tensors, config["input"], arguments.get("in_chans"))
     _assign(model, tensors, name)
     if _is_partial(model, device, dtype):
         # The constructor computed something that is in no state dict, such as a table of positions.
-        model = in_full(entry.name, arguments)
+        model = in_full(entry.name, arguments, budget and Budget.of(tensors))
         _assign(model, tensors, name)
         model.to(device=device, dtype=dtype)
     _flatten_recurrent(model, device)
@@ -115,20 +117,22 @@ def _assign(model: nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:
     for key, slot in expected.items():
         slots.setdefault(id(slot), []).append(key)
     state: dict[str, Tensor] = {}
-    missing, other = [], []
+    missing, other, wrong = [], [], []
     for keys in slots.values():
         slot, found = expected[keys[0]], next((key for key in keys if key in tensors), None)
         if found is None:
             missing.append(keys[0])
         elif tensors[found].shape != slot.shape:
             other.append(f"{found} {list(tensors[found].shape)} instead of {list(slot.shape)}")
+        elif tensors[found].is_floating_point() != slot.is_floating_point() or tensors[found].is_complex():
+            wrong.append(f"{found} {tensors[found].dtype} instead of {slot.dtype}")
         else:
             value = tensors[found]
             if isinstance(slot, nn.Parameter):
                 value = nn.Parameter(value, requires_grad=slot.requires_grad)
             state.update(dict.fromkeys(keys, value))
     unexpected = [key for key in tensors if key not in expected]
-    report = {"missing": missing, "unexpected": unexpected, "of another shape": other}
+    report = {"missing": missing, "unexpected": unexpected, "of another shape": other, "of another type": wrong}
     if any(report.values()):
         told = "; ".join(f"{len(keys)} {kind}: {some(keys, _SHOWN)}" for kind, keys in report.items() if keys)
         raise ZooError(f"the tensors of {name} do not fit its model ({told}); check the model's arguments.")

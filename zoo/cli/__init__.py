@@ -12,7 +12,7 @@ import typer
 
 from zoo.cli import exporting, helps, machine, models, predicting, reproducing, sharing, site, training
 from zoo.cli.options import BAD_INPUT, DONE, INTERRUPTED
-from zoo.cli.output import Messages, drop
+from zoo.cli.output import Harmless, Messages, drop, harmless
 
 app = typer.Typer(
     name="zoo",
@@ -64,7 +64,8 @@ def _status(arguments: list[str] | None) -> int:
         for stream in (sys.stdout, sys.stderr):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         if "--json" not in options:
-            status = _run(arguments)
+            with redirect_stdout(Harmless(sys.stdout)):  # type: ignore[type-var]
+                status = _run(arguments)
         else:
             with redirect_stdout(sys.stderr):  # whoever else prints, a plug-in perhaps, must not spoil the document
                 status = _run(arguments)
@@ -113,4 +114,4 @@ def _sentence(error: Exception) -> str:
         text = str(error)
     else:
         text = f"unexpected {type(error).__name__}: {error}; run again with --debug and report what it shows."
-    return " ".join(text.split())
+    return harmless(" ".join(text.split()))

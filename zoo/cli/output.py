@@ -37,6 +37,29 @@ class Messages:
             drop(self.stream)
 
 
+class Harmless:
+    """Standard output on which no text of a file, a label or a server moves the cursor, rings or hides anything."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        self.stream.write(harmless(text))
+        return len(text)
+
+
+_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+"""What a terminal obeys or what turns the direction of text; not the tab and the end of a line."""
+
+
+def harmless(text: str) -> str:
+    """The text with each character that a terminal would obey written out, as \\u001b is."""
+    return _COMMANDS.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
 def drop(stream: TextIO | None) -> None:
     """Send what is left of a stream nowhere."""
     if stream is not None:

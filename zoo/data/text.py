@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 PAD, UNKNOWN = "<pad>", "<unk>"  # ids 0 and 1 of every tokenizer trained here
 
+LARGEST = 64 << 20
+"""Bytes of a tokenizer's file; those of the largest published ones have a quarter of that."""
+
 Truncate = Literal["head", "tail", "head_tail"]
 T = TypeVar("T")
 
@@ -71,9 +74,14 @@ def read_tokenizer(path: Path | None) -> Tokenizer:
     from tokenizers import Tokenizer
 
     try:
+        if path is not None and path.stat().st_size > LARGEST:
+            raise ValueError(f"it has more than {LARGEST:,} bytes")
         return Tokenizer.from_file(str(path))
-    except Exception as error:  # its Rust code raises nothing narrower
-        raise ZooError(f"{path} is no tokenizer ({error}); fetch or publish the bundle anew.") from error
+    except BaseException as error:  # its Rust code raises nothing narrower, and a panic of it is not an Exception
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            raise
+        why = " ".join(str(error).split())[:200]
+        raise ZooError(f"{path} is not a tokenizer ({why}); fetch or publish the bundle again.") from error
 
 
 def encode(

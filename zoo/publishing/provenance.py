@@ -14,9 +14,16 @@ if TYPE_CHECKING:
 
 def recipe_of(bundle: Bundle) -> Recipe:
     """The bundle's recipe. Raises `ZooError` where it is none, and where it is for another model than config.json."""
+    from zoo.data.own.places import is_one, public
     from zoo.recipes import load_recipe
 
     recipe, model = load_recipe(bundle.path("recipe.yaml")), bundle.config["model"]
+    name = recipe.data.name
+    if is_one(name) and public(name) != name:
+        raise ZooError(
+            f"the recipe of {bundle.folder.name} names a place on a machine for its data ({name}), as no published "
+            "recipe does; say where the data lie with --data PATH, and do not trust it."
+        )
     if recipe.model != model:
         raise ZooError(f"config.json is for {model}, but recipe.yaml for {recipe.model}; publish the weight anew.")
     return recipe

@@ -8,6 +8,8 @@ from typing import Any
 import yaml
 
 DEEPEST = 50
+MOST = 100_000
+"""Values that a document may hold, each alias counted as all that it stands for: nine lines can mean a billion."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -20,6 +22,7 @@ class _Loader(yaml.SafeLoader):
 
     yaml_implicit_resolvers = {"<": yaml.SafeLoader.yaml_implicit_resolvers["<"]}  # a merge, which people use
     depth = 0
+    sizes: dict[int, int] | None = None
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         self.depth += 1
@@ -27,7 +30,19 @@ class _Loader(yaml.SafeLoader):
             raise yaml.MarkedYAMLError(problem=f"it is nested deeper than {DEEPEST} levels")
         node = super().compose_node(parent, index)
         self.depth -= 1
+        if node is not None:
+            self._count(node)
         return node
+
+    def _count(self, node: yaml.Node) -> None:
+        """Note how many values a node holds. Nodes in it are counted before it, and those of an alias are the same."""
+        if self.sizes is None:
+            self.sizes = {}
+        inside = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
+        held = [self.sizes.get(id(part), 1) for part in inside] if isinstance(inside, list) else []
+        self.sizes[id(node)] = 1 + sum(held)
+        if self.sizes[id(node)] > MOST:
+            raise yaml.MarkedYAMLError(problem=f"it holds more than {MOST:,} values", problem_mark=node.start_mark)
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)

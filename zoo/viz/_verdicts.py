@@ -37,13 +37,13 @@ def verdicts(name: str | os.PathLike[str], what: str) -> Verdicts:
     """
     from zoo import kinds, sources, tasks
     from zoo.bundles.load import load_model
-    from zoo.recipes import load_recipe
+    from zoo.publishing.provenance import recipe_of
     from zoo.training import own
 
     bundle = sources.find(name)
     config, task = bundle.config, tasks.get(bundle.config["task"])
     check(name, task.name, what)
-    recipe, model, kind = load_recipe(bundle.path("recipe.yaml")), load_model(bundle), kinds.get(task.kind)
+    recipe, model, kind = recipe_of(bundle), load_model(bundle), kinds.get(task.kind)
     found = own.load(recipe)
     # Each target's own place goes the way of the targets, in whatever order they are evaluated.
     targets = found.test.targets
