@@ -122,7 +122,8 @@ def test_a_run_with_few_texts_of_a_group_and_data_without_groups(tmp_path: Path,
         prepare(parse(content), tmp_path)
     plain, few = parse({**content, "data": {"name": "tiny_reviews", "batch_size": 4}}), parse(content)
     setup = prepare(plain, tmp_path)
-    grouped = Split(setup.train.inputs, setup.train.targets, torch.arange(len(setup.train)) // 3)
+    groups = torch.arange(len(setup.train)) // 3
+    grouped = Split(setup.train.inputs, setup.train.targets, groups)
     feed = text.training(few, grouped, setup.config, setup.tokenizer, CPU)
     seen = torch.cat(feed.plan(0))
     assert feed.size == len(feed.plan(1)) and sorted(grouped.groups[seen].tolist()) == sorted(
