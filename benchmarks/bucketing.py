@@ -47,8 +47,8 @@ def compared(name: str, count: int, clock: Callable[[], float]) -> list[Row]:
     recipe = load_recipe(name)
     with tempfile.TemporaryDirectory() as folder:
         setup = prepare(recipe, Path(folder))
-        feed = text.training(recipe, setup.train, setup.config, setup.tokenizer, CPU)
-        lengths = torch.tensor([len(row) for row in text.encode(setup.train, setup.config, setup.tokenizer)])
+        feed = text.training(recipe, setup.train, setup.input, CPU)
+        lengths = torch.tensor([len(row) for row in text.encode(setup.train, setup.input)])
     model = fresh_model(recipe, setup.config, CPU)
     plans = [feed.plan(0), list(torch.randperm(len(lengths)).split(recipe.data.batch_size))]
     like, mixed = (padding(plan, lengths) for plan in plans)

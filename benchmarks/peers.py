@@ -68,8 +68,7 @@ class Job:
         return range(self.recipe.train.epochs or 0)
 
     def feed(self) -> Feed:
-        kind = kinds.get(self.setup.config["input"]["kind"])
-        return kind.training(self.recipe, self.setup.train, self.setup.config, self.setup.tokenizer, CPU)
+        return kinds.get(self.setup.input.kind).training(self.recipe, self.setup.train, self.setup.input, CPU)
 
     def fresh(self) -> tuple[nn.Module, torch.optim.Optimizer]:
         model = fresh_model(self.recipe, self.setup.config, CPU)

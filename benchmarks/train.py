@@ -36,9 +36,11 @@ from pathlib import Path
 from typing import Any
 
 import peers
+import torch
 from load import Row, report
 from peers import Job, Laps
 
+from zoo import tasks
 from zoo.data import Split
 from zoo.kinds import text
 from zoo.recipes import Recipe, override, parse
@@ -201,8 +203,9 @@ def contend(model: str, name: str, processor: bool) -> tuple[float, float]:
     case, (train, switches) = CASES[model], CONTENDERS[name]
     with tempfile.TemporaryDirectory() as folder:
         setup, laps = setup_of(model, case, Path(folder)), Laps()
-        trained = train(Job(recipe_of(model, case, switches), setup), laps)
-        measured = measure(trained, setup.held, setup.config, tokenizer=setup.tokenizer, batch_size=100)
+        recipe = recipe_of(model, case, switches)
+        trained = train(Job(recipe, setup), laps)
+        measured = measure(trained, setup.batches(recipe, torch.device("cpu")), tasks.get(setup.config["task"]))
     return statistics.mean(laps.seconds(processor)), measured["accuracy"]
 
 
@@ -245,7 +248,7 @@ def spread(split: Split, count: int) -> Split:
 def work(setup: Setup) -> tuple[int, str]:
     """How much is read in an epoch, and of what; padding is no work."""
     if setup.config["input"]["kind"] == "text":
-        return sum(map(len, text.encode(setup.train, setup.config, setup.tokenizer))), "tokens"
+        return sum(map(len, text.encode(setup.train, setup.input))), "tokens"
     return len(setup.train), "images"
 
 

@@ -37,7 +37,7 @@ def sample(weight: str) -> dict[str, Any]:
 
 @torch.inference_mode()
 def outputs(predictor: Predictor, raw: Any) -> torch.Tensor:
-    return predictor.model(*predictor.task.prepare([raw], predictor.input, predictor.tokenizer))
+    return predictor.model(*predictor.prepare([raw]))
 
 
 def platform() -> dict[str, str]:
@@ -70,7 +70,7 @@ def test_the_outputs_are_what_they_were(weight: str):
 def test_a_compiled_model_gives_the_same(weight: str):
     """Captured whole where its lengths allow it; the kernels are torch's own, and not what is tested here."""
     predictor = zoo.predictor(weight)
-    inputs = predictor.task.prepare([sample(weight)["input"]], predictor.input, predictor.tokenizer)
+    inputs = predictor.prepare([sample(weight)["input"]])
     with torch.no_grad():
         plain = predictor.model(*inputs)
         compiled = torch.compile(predictor.model, backend="aot_eager")(*inputs)

@@ -33,7 +33,7 @@ def sample(weight: str) -> Any:
 @pytest.mark.parametrize("weight", SHIPPED)
 def test_a_transform_gives_what_the_predictor_feeds(weight: str) -> None:
     raw, predictor = sample(weight), zoo.predictor(weight)
-    fed = predictor.task.prepare([raw], predictor.input, predictor.tokenizer)
+    fed = predictor.prepare([raw])
     made = pickle.loads(pickle.dumps(zoo.transform(weight)))
     given = made(raw)
     given = given if isinstance(given, tuple) else (given,)

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo import caller, sources, tasks
+from zoo import caller, kinds, sources
 from zoo._predictor import BATCH, Predictor, predictor
 from zoo.check import check_config
-from zoo.data.text import read_tokenizer
 from zoo.errors import ZooError
+from zoo.kinds import Input
 from zoo.names import GUESTS, text_of
 
 
@@ -38,15 +38,13 @@ class Transform:
 
         Raises `ZooError` for an input that the task cannot read.
         """
-        with caller.own(gradients=False):
-            inputs = tasks.get(self.task).prepare([raw], self.input, self.tokenizer)
-        sample = tuple(one[0] for one in inputs)
+        sample = tuple(one[0] for one in self.batch([raw]))
         return sample[0] if len(sample) == 1 else sample
 
     def batch(self, raw: Sequence[Any]) -> tuple[Tensor, ...]:
         """What `forward` takes for several raw inputs at once, texts padded to the longest: for `collate_fn`."""
         with caller.own(gradients=False):
-            return tasks.get(self.task).prepare(list(raw), self.input, self.tokenizer)
+            return kinds.get(self.input["kind"]).prepare(list(raw), Input(self.input, self.tokenizer))
 
 
 def transform(name: str | os.PathLike[str]) -> Transform:
@@ -70,8 +68,7 @@ def transform(name: str | os.PathLike[str]) -> Transform:
         return Transform("image-classification", timm.transform(name, {}))
     bundle = sources.find(name)
     check_config(bundle)
-    tokenizer = None if bundle.tokenizer is None else read_tokenizer(bundle.tokenizer)
-    return Transform(bundle.config["task"], bundle.config["input"], tokenizer)
+    return Transform(bundle.config["task"], bundle.config["input"], kinds.input_of(bundle).tokenizer)
 
 
 def embed(name: str | os.PathLike[str], raw: Any, *, device: str | torch.device | None = None) -> Tensor:
@@ -99,17 +96,16 @@ def features(predictor: Predictor, raw: Any) -> Tensor:
     task, model = predictor.task, predictor.model
     if not hasattr(model, "forward_features"):
         raise ZooError(f"{type(model).__name__} has no forward_features, so it gives no embedding; add that method.")
-    several = isinstance(raw, (list, tuple)) or getattr(raw, "ndim", None) == (task.batch_ndim or -1)
+    several = isinstance(raw, (list, tuple)) or getattr(raw, "ndim", None) == (predictor.kind.batch_ndim or -1)
     raws = predictor.unpack(raw if several else [raw])
     if not raws:
         raise ZooError("there is nothing to embed; give one input or more.")
-    device = next(model.parameters()).device
-    order = sorted(range(len(raws)), key=lambda index: task.cost(raws[index]))
+    order = sorted(range(len(raws)), key=lambda index: predictor.kind.cost(raws[index]))
     rows: list[Tensor] = [torch.empty(0)] * len(raws)
     for start in range(0, len(order), BATCH):
         chosen = order[start : start + BATCH]
         batch = [raws[index] for index in chosen]
-        inputs = [tensor.to(device) for tensor in task.prepare(batch, predictor.input, predictor.tokenizer)]
+        inputs = predictor.prepare(batch)
         found = model.forward_head(model.forward_features(*inputs), pre_logits=True)  # type: ignore[operator]
         for index, row in zip(chosen, task.embed(found, inputs, batch).float().cpu(), strict=True):
             rows[index] = row

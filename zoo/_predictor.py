@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, overload
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from zoo import caller, display, sources, tasks
+from zoo import caller, display, kinds, sources, tasks
 from zoo.bundles.load import load_model
 from zoo.bundles.record import Record, record
 from zoo.check import check_config
 from zoo.construct import device_of
-from zoo.data.text import read_tokenizer
 from zoo.errors import ZooError
+from zoo.kinds import Input, Kind
 from zoo.tasks import Task
 from zoo.tasks.classification import TOP
 
@@ -45,7 +45,7 @@ class Predictor(Generic[A]):
     model: nn.Module
     task: Task
     config: dict[str, Any]
-    tokenizer: Any = None
+    reads: Input
     batch_size: int = BATCH
 
     def __repr__(self) -> str:
@@ -79,7 +79,17 @@ class Predictor(Generic[A]):
     @property
     def input(self) -> dict[str, Any]:
         """The input transform as data."""
-        return self.config["input"]
+        return self.reads.settings
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer of what is read, None if there is none."""
+        return self.reads.tokenizer
+
+    @property
+    def kind(self) -> Kind:
+        """How what a person has becomes the model's inputs."""
+        return kinds.get(self.reads.kind)
 
     @overload
     def __call__(self, raw: list[Any] | tuple[Any, ...]) -> list[A]: ...
@@ -95,12 +105,12 @@ class Predictor(Generic[A]):
         """
         if (rows := self._several(raw)) is not None:
             return self._answers(self.unpack(rows))
-        held = self.task.unpack(raw)
+        held = self.kind.unpack(raw)
         return self._answers([raw])[0] if held is None else self._answers(held)
 
     def _several(self, raw: Any) -> Iterable[Any] | None:
         """The raw inputs that a list, any other iterable, a batch or a frame holds; None for one raw input."""
-        if getattr(raw, "ndim", None) == (self.task.batch_ndim or -1):
+        if getattr(raw, "ndim", None) == (self.kind.batch_ndim or -1):
             return raw
         if hasattr(raw, "columns") and hasattr(raw, "shape"):  # a frame of pandas' or polars'
             return None if self.task.kind == "series" else _rows(raw)
@@ -112,28 +122,32 @@ class Predictor(Generic[A]):
         """Each raw input by itself, where some of `several` are files that hold more than one."""
         found = []
         for raw in several:
-            held = self.task.unpack(raw)
+            held = self.kind.unpack(raw)
             found += [raw] if held is None else held
         return found
 
     def _answers(self, raw: list[Any]) -> list[Any]:
         answers: list[Any] = [None] * len(raw)
-        order = sorted(range(len(raw)), key=lambda index: self.task.cost(raw[index]))
+        order = sorted(range(len(raw)), key=lambda index: self.kind.cost(raw[index]))
         for start in range(0, len(order), self.batch_size):
             chosen = order[start : start + self.batch_size]
             for index, answer in zip(chosen, self._batch([raw[index] for index in chosen]), strict=True):
                 answers[index] = answer
         return answers
 
+    def prepare(self, raw: list[Any]) -> tuple[Tensor, ...]:
+        """What the model's `forward` takes for these raw inputs, as one batch on its device."""
+        device = next(self.model.parameters()).device
+        return tuple(tensor.to(device) for tensor in self.kind.prepare(raw, self.reads))
+
     @caller.own(gradients=False)
     @torch.inference_mode()
     def _batch(self, raw: list[Any]) -> list[Any]:
-        device = next(self.model.parameters()).device
-        inputs = [tensor.to(device) for tensor in self.task.prepare(raw, self.input, self.tokenizer)]
-        if self.task.explain is None or "return_attention" not in inspect.signature(self.model.forward).parameters:
+        inputs, explain = self.prepare(raw), self.kind.explain
+        if explain is None or "return_attention" not in inspect.signature(self.model.forward).parameters:
             return self.task.answer(self._calibrated(self.task.run(self.model, inputs, raw)), raw, self.config)
         logits, weights = self.model(*inputs, return_attention=True)
-        explained = self.task.explain(raw, self.input, self.tokenizer, weights)
+        explained = explain(raw, self.reads, weights)
         answers = self.task.answer(self._calibrated(logits), raw, self.config)
         return [dataclasses.replace(a, attention=words) for a, words in zip(answers, explained, strict=True)]
 
@@ -184,10 +198,9 @@ def predictor(
     where = device_of("cpu" if device is None else device)
     bundle = sources.find(name)
     check_config(bundle)
-    tokenizer = None if bundle.tokenizer is None else read_tokenizer(bundle.tokenizer)
-    model = load_model(bundle, device=where, dtype=dtype)
+    reads, model = kinds.input_of(bundle), load_model(bundle, device=where, dtype=dtype)
     config = {**bundle.config, "top": top}
-    return Predictor(model, tasks.get(bundle.config["task"]), config, tokenizer, batch_size)
+    return Predictor(model, tasks.get(bundle.config["task"]), config, reads, batch_size)
 
 
 def _rows(frame: Any) -> list[Any]:

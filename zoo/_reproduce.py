@@ -16,8 +16,9 @@ from typing import Any
 
 import torch
 from safetensors import deserialize
+from torch import nn
 
-from zoo import caller, sources, tasks
+from zoo import caller, kinds, sources, tasks
 from zoo.bundles.card import SHARES
 from zoo.bundles.format import Bundle
 from zoo.bundles.index import TENSORS
@@ -34,11 +35,13 @@ from zoo.compare import (
     margin_of,
     spent,
 )
+from zoo.data import Split
 from zoo.data.own import places
 from zoo.data.split import IGNORED
 from zoo.environment import environment
 from zoo.errors import ZooError, whole
 from zoo.home import expanded
+from zoo.kinds.feed import Batches
 from zoo.publishing.provenance import recipe_of
 from zoo.recipes import Recipe
 from zoo.sources.finding import fetched, locate
@@ -90,8 +93,7 @@ def on_own(
     check_config(bundle)
     recipe, model = recipe_of(bundle), load_model(bundle, device=device)
     test, task = own.whole(recipe, place, bundle.config, columns), tasks.get(bundle.config["task"])
-    size = recipe.evaluate.batch_size
-    outputs, truth = outputs_of(model, test, bundle.config, tokenizer=bundle.tokenizer, batch_size=size)
+    outputs, truth = outputs_of(model, _batches(bundle, recipe, model, test), task)
     found = {name: metric(outputs, truth) for name, metric in measures.of(task).items()}
     values, notes = computed(found, "", "these data")
     for note in notes:
@@ -107,8 +109,8 @@ def _bundle(name_or_run: str | os.PathLike[str] | Run) -> Bundle:
 def _evaluate(bundle: Bundle, device: torch.device | str | None = None) -> dict[str, float]:
     check_config(bundle)
     recipe, model = recipe_of(bundle), load_model(bundle, device=device)
-    test, asked, size = own.load(recipe).test, recipe.evaluate.metric, recipe.evaluate.batch_size
-    found = measure(model, test, bundle.config, tokenizer=bundle.tokenizer, batch_size=size, asked=asked)
+    asked = recipe.evaluate.metric
+    found = _measured(bundle, recipe, model, own.load(recipe).test)
     values, notes = computed(found, asked, f"the test split of {recipe.data.name}")
     for note in notes:
         warnings.warn(note, stacklevel=4)
@@ -449,10 +451,18 @@ def _start(bundle: Bundle, recipe: Recipe, metric: str) -> float:
     from zoo.training.setup import fresh_model
 
     model = fresh_model(recipe, bundle.config, torch.device("cpu"))
-    test = own.load(recipe).test
-    return measure(model, test, bundle.config, tokenizer=bundle.tokenizer, batch_size=recipe.evaluate.batch_size)[
-        metric
-    ]
+    return _measured(bundle, recipe, model, own.load(recipe).test)[metric]
+
+
+def _measured(bundle: Bundle, recipe: Recipe, model: nn.Module, split: Split) -> dict[str, float]:
+    """The metrics of a model on a split, read as the bundle says."""
+    batches = _batches(bundle, recipe, model, split)
+    return measure(model, batches, tasks.get(bundle.config["task"]), recipe.evaluate.metric)
+
+
+def _batches(bundle: Bundle, recipe: Recipe, model: nn.Module, split: Split) -> Batches:
+    reads, device = kinds.input_of(bundle), next(model.parameters()).device
+    return kinds.get(reads.kind).evaluation(split, reads, recipe.evaluate.batch_size, device)
 
 
 def _judge(claim: _Claim, found: Comparison, values: list[float], identical: bool) -> tuple[str, list[str]]:

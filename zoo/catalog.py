@@ -199,7 +199,7 @@ def _weight(bundle: Bundle) -> ModelInfo:
     from zoo import kinds
 
     config, metrics, kind = bundle.config, bundle.metrics, kinds.get(bundle.config["input"].get("kind", ""))
-    figures, shape = metrics.get("metrics", {}), kind.shape(config)
+    figures, shape = metrics.get("metrics", {}), kind.shape(config["input"])
     return _model(
         config["model"],
         num_parameters=config.get("num_parameters", 0),
@@ -208,7 +208,7 @@ def _weight(bundle: Bundle) -> ModelInfo:
         labels=config["labels"],
         input=config["input"],
         model_args=config["model_args"],
-        example=", ".join(map(_written, kind.blank(config))),
+        example=", ".join(map(_written, kind.blank(config["input"]))),
         metrics=values(figures),
         figures=figures,
         baselines=metrics.get("baselines", {}),

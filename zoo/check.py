@@ -15,12 +15,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo import registry
+from zoo import kinds, registry
 from zoo.bundles.format import Bundle
 from zoo.bundles.index import TENSORS
 from zoo.bundles.load import load_model
 from zoo.construct import Budget, check_arguments, skeleton
 from zoo.errors import ZooError
+from zoo.kinds.holds import is_count, is_number, is_numbers
 
 
 def check_schema(bundle: Bundle) -> None:
@@ -43,11 +44,6 @@ def spread(values: Sequence[float]) -> float:
     return statistics.stdev(values) if len(values) > 1 else 0.0
 
 
-def is_number(value: Any) -> bool:
-    """Whether `value` is a finite int or float; a bool is none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def check_config(bundle: Bundle) -> None:
     """Raise `ZooError`, naming the key, where config.json is not what it has to be."""
     config, where = bundle.config, f"{bundle.folder / 'config.json'}"
@@ -56,7 +52,7 @@ def check_config(bundle: Bundle) -> None:
     temperature = config.get("temperature")
     warm = temperature is None or (is_number(temperature) and temperature > 0)
     _expect(warm, where, "temperature", temperature, "a number above 0")
-    _expect(_is_count(config.get("num_parameters")), where, "num_parameters", config.get("num_parameters"), "a count")
+    _expect(is_count(config.get("num_parameters")), where, "num_parameters", config.get("num_parameters"), "a count")
     labels = config["labels"]
     named = bool(labels) or not entry.task.endswith("-classification")
     _expect(named and all(isinstance(label, str) for label in labels), where, "labels", labels, "a list of text")
@@ -67,15 +63,10 @@ def check_config(bundle: Bundle) -> None:
             len(labels) == head.out_features, where, "labels", labels, f"one for each of {head.out_features} outputs"
         )
     described = config["input"]
-    kind = described.get("kind")
-    _expect(isinstance(kind, str) and kind in _INPUTS, where, "input.kind", kind, f"one of {', '.join(_INPUTS)}")
-    for key, (right, expected) in _INPUTS[kind].items():
-        _expect(right(described.get(key)), where, f"input.{key}", described.get(key), expected)
-    if kind in ("image", "series"):
-        counts = (1, described["channels"]) if kind == "image" else (len(described["channels"]),)
-        for key in ("mean", "std"):
-            found = described[key]
-            _expect(len(found) in counts, where, f"input.{key}", found, "one value a channel")
+    kind, known = described.get("kind"), kinds.names()
+    _expect(isinstance(kind, str) and kind in known, where, "input.kind", kind, f"one of {', '.join(known)}")
+    for key, right, expected in kinds.get(str(kind)).holds:
+        _expect(right(described), where, f"input.{key}", described.get(key), expected)
     bundle.tokenizer  # noqa: B018  raises where a file that is named is not there and whole
     if entry.task == "multi-task":
         tasks = described.get("tasks")
@@ -109,8 +100,8 @@ def check_figures(bundle: Bundle) -> None:
         for key in ("value", "mean", "std"):
             _expect(is_number(figures.get(key)), where, f"{name}.{key}", figures.get(key), "a number")
         values, seeds = figures.get("values"), figures.get("seeds")
-        _expect(_is_numbers(values), where, f"{name}.values", values, "a list of numbers")
-        _expect(_is_count(figures.get("n")), where, f"{name}.n", figures.get("n"), "a count")
+        _expect(is_numbers(values), where, f"{name}.values", values, "a list of numbers")
+        _expect(is_count(figures.get("n")), where, f"{name}.n", figures.get("n"), "a count")
         _expect(
             isinstance(seeds, list) and all(type(seed) is int for seed in seeds) and len(seeds) == len(values),
             where, f"{name}.seeds", seeds, f"{len(values)} seeds",
@@ -141,44 +132,15 @@ def _expect(right: bool, where: str, key: str, found: Any, expected: str) -> Non
         raise ZooError(f"{where}: {key} is {shown} where {expected} is expected; publish the weight anew.")
 
 
-def _is_count(value: Any) -> bool:
-    return type(value) is int and value > 0
-
-
-def _is_numbers(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(map(is_number, value))
-
-
-def _is_scales(value: Any) -> bool:
-    return isinstance(value, dict) and all(
-        isinstance(scale, dict)
-        and isinstance(scale.get("log"), bool)
-        and is_number(scale.get("mean"))
-        and is_number(scale.get("std"))
-        and scale["std"] > 0
-        for scale in value.values()
-    )
-
-
-def _is_categories(value: Any) -> bool:
-    return isinstance(value, dict) and all(
-        isinstance(known, list) and all(isinstance(category, str) for category in known) for known in value.values()
-    )
-
-
 def _is_tasks(value: Any) -> bool:
     return (
         isinstance(value, dict)
         and bool(value)
         and all(
-            isinstance(task, dict) and isinstance(task.get("kind"), str) and _is_count(task.get("outputs"))
+            isinstance(task, dict) and isinstance(task.get("kind"), str) and is_count(task.get("outputs"))
             for task in value.values()
         )
     )
-
-
-def _is_names(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(name, str) for name in value)
 
 
 def _are_baselines(value: Any) -> bool:
@@ -188,7 +150,7 @@ def _are_baselines(value: Any) -> bool:
 def _are_reports(value: Any) -> bool:
     return isinstance(value, list) and all(
         isinstance(report, dict)
-        and _is_count(report.get("n"))
+        and is_count(report.get("n"))
         and is_number(report.get("mean"))
         and isinstance(report.get("verdict"), str)
         for report in value
@@ -203,40 +165,3 @@ _OPTIONAL: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 """What metrics.json may leave out, as a test and in words."""
 _KINDS = {dict: "an object", str: "text"}
-_TOKENIZER = (lambda v: v == "tokenizer.json", "'tokenizer.json'")
-_INPUTS: dict[Any, dict[str, tuple[Callable[[Any], bool], str]]] = {
-    "image": {
-        "channels": (_is_count, "a count"),
-        "size": (lambda v: isinstance(v, list) and len(v) == 2 and all(map(_is_count, v)), "[height, width]"),
-        "maximum": (lambda v: is_number(v) and v > 0, "a number above 0"),
-        "mean": (_is_numbers, "a list of numbers"),
-        "std": (lambda v: _is_numbers(v) and min(v) > 0, "a list of numbers above 0"),
-    },
-    "text": {
-        "tokenizer": _TOKENIZER,
-        "max_length": (_is_count, "a count"),
-        "truncate": (lambda v: isinstance(v, str), "text"),
-    },
-    "tagged": {
-        "tokenizer": _TOKENIZER,
-        "alphabet": (lambda v: isinstance(v, str), "text"),
-        "max_characters": (_is_count, "a count"),
-    },
-    "table": {
-        "numbers": (_is_scales, "log, mean and std above 0 of each column"),
-        "categories": (_is_categories, "a list of text for each column"),
-        "unit": (lambda v: isinstance(v, str), "text"),
-    },
-    "characters": {
-        "symbols": (lambda v: isinstance(v, str) and bool(v), "text"),
-        "length": (_is_count, "a count"),
-    },
-    "series": {
-        "context": (_is_count, "a count"),
-        "horizon": (_is_count, "a count"),
-        "channels": (_is_names, "a list of text"),
-        "mean": (_is_numbers, "a list of numbers"),
-        "std": (lambda v: _is_numbers(v) and min(v) > 0, "a list of numbers above 0"),
-    },
-}
-"""Of each kind of input: what each key must be, as a test and in words."""

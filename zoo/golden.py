@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo import tasks
 from zoo.bundles.format import Bundle
 from zoo.bundles.load import load_model
 from zoo.environment import environment
@@ -77,11 +76,10 @@ def _outputs(bundle: Bundle, model: nn.Module, given: Any) -> Tensor:
 
 
 def _prepared(bundle: Bundle, given: Any) -> tuple[Tensor, ...]:
-    from zoo.data.text import read_tokenizer
+    from zoo import kinds
 
-    task = tasks.get(bundle.config["task"])
-    tokenizer = None if bundle.tokenizer is None else read_tokenizer(bundle.tokenizer)
-    return tuple(task.prepare([raw(given)], bundle.config["input"], tokenizer))
+    reads = kinds.input_of(bundle)
+    return kinds.get(reads.kind).prepare([raw(given)], reads)
 
 
 def sample(described: Mapping[str, Any]) -> Any:

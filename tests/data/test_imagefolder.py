@@ -16,7 +16,7 @@ import yaml
 from PIL import Image
 
 import zoo
-from zoo import ZooError, data
+from zoo import ZooError, data, kinds
 from zoo.cli import main
 from zoo.kinds import image
 
@@ -255,13 +255,11 @@ def test_a_run_streams_them_and_its_weight_takes_a_picture(folder: Path, tmp_pat
 def test_workers_give_the_same_batches(folder: Path):
     """Also from the middle of an epoch on, as where a run is resumed."""
     found = data.load(f"imagefolder:{folder}")
-    config = {
-        "input": {"kind": "image", "channels": 3, "size": [8, 8], "maximum": 255.0, "mean": [0.0], "std": [1.0]},
-        "labels": found.labels,
-    }
+    settings = {"kind": "image", "channels": 3, "size": [8, 8], "maximum": 255.0, "mean": [0.0], "std": [1.0]}
+    input = kinds.Input(settings, classes=len(found.labels))
 
     def batches(workers: int, start: int) -> list[torch.Tensor]:
-        feed = image.training(zoo.recipes.parse(recipe(folder, workers=workers)), found.train, config, None, CPU)
+        feed = image.training(zoo.recipes.parse(recipe(folder, workers=workers)), found.train, input, CPU)
         plan = feed.plan(1)
         return [feed.load(i, torch.Generator().manual_seed(0), 0.0)[0][0] for i in plan[start:]]
 
@@ -274,12 +272,10 @@ def test_a_picture_that_breaks_later_ends_the_run_with_its_name(folder: Path):
     found = data.load(f"imagefolder:{folder}")
     path = Path(str(found.train.inputs[0]))
     path.write_bytes(b"gone")
-    config = {
-        "input": {"kind": "image", "channels": 3, "size": [8, 8], "maximum": 255.0, "mean": [0.0], "std": [1.0]},
-        "labels": found.labels,
-    }
+    settings = {"kind": "image", "channels": 3, "size": [8, 8], "maximum": 255.0, "mean": [0.0], "std": [1.0]}
+    input = kinds.Input(settings, classes=len(found.labels))
     for workers in (0, 1):
-        feed = image.training(zoo.recipes.parse(recipe(folder, workers=workers)), found.train, config, None, CPU)
+        feed = image.training(zoo.recipes.parse(recipe(folder, workers=workers)), found.train, input, CPU)
         with pytest.raises(ZooError) as raised:
             for indices in feed.plan(0):
                 feed.load(indices, torch.Generator(), 0.0)

@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from zoo.errors import ZooError
-from zoo.tasks.forecasting import answer, mae, mse, prepare
+from zoo.kinds import Input
+from zoo.kinds.series import prepare
+from zoo.tasks.forecasting import answer, mae, mse
 
 INPUT = {"kind": "series", "context": 3, "horizon": 2, "channels": ["a", "b"], "mean": [10.0, 0.0], "std": [2.0, 0.5]}
 ROWS = np.array([[99, 99], [10, 0], [12, 1], [8, -1]])
@@ -22,7 +24,7 @@ def test_arrays_tensors_and_files_become_the_last_rows_standardised(tmp_path: Pa
         "date,b,a\n" + "".join(f"2026-01-0{i + 1},{b},{a}\n" for i, (a, b) in enumerate(ROWS)), encoding="utf-8-sig"
     )
     raw = [ROWS, torch.from_numpy(ROWS), ROWS.astype("float16"), ROWS[::-1][::-1]]
-    (batch,) = prepare([*raw, tmp_path / "rows.npy", str(tmp_path / "rows.csv")], INPUT)
+    (batch,) = prepare([*raw, tmp_path / "rows.npy", str(tmp_path / "rows.csv")], Input(INPUT))
     assert batch.dtype == torch.float32
     torch.testing.assert_close(batch, STANDARDISED.expand(6, -1, -1))
 
@@ -30,7 +32,7 @@ def test_arrays_tensors_and_files_become_the_last_rows_standardised(tmp_path: Pa
 def test_a_gap_before_the_context_does_not_matter():
     rows = ROWS.astype(float)
     rows[0] = np.nan
-    torch.testing.assert_close(prepare([rows], INPUT)[0], STANDARDISED)
+    torch.testing.assert_close(prepare([rows], Input(INPUT))[0], STANDARDISED)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,7 @@ def test_a_gap_before_the_context_does_not_matter():
 )
 def test_what_is_no_series_is_refused(raw, said: str):
     with pytest.raises(ZooError, match=said):
-        prepare([ROWS, raw], INPUT)
+        prepare([ROWS, raw], Input(INPUT))
 
 
 def test_files_that_hold_no_series_are_refused(tmp_path: Path):
@@ -61,7 +63,7 @@ def test_files_that_hold_no_series_are_refused(tmp_path: Path):
     ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ZooError, match=said):
-            prepare([tmp_path / name], INPUT)
+            prepare([tmp_path / name], Input(INPUT))
 
 
 def test_an_answer_is_in_the_units_of_the_series():

@@ -10,13 +10,15 @@ import torch
 import zoo
 from zoo.data.split import IGNORED
 from zoo.errors import ZooError
-from zoo.tasks.language_modelling import nats, prepare, rows
+from zoo.kinds import Input
+from zoo.kinds.characters import prepare
+from zoo.tasks.language_modelling import nats, rows
 
 INPUT = {"kind": "characters", "symbols": "\nab", "length": 8}
 
 
 def test_prompts_become_ids_filled_up_behind():
-    (ids,) = prepare(["ab\n", "b"], INPUT)
+    (ids,) = prepare(["ab\n", "b"], Input(INPUT))
     assert ids.tolist() == [[1, 2, 0], [2, 0, 0]] and ids.dtype == torch.int64
 
 
@@ -26,7 +28,7 @@ def test_prompts_become_ids_filled_up_behind():
 )
 def test_what_is_no_prompt_is_refused(raw, said: str):
     with pytest.raises(ZooError, match=said):
-        prepare(["ab", raw], INPUT)
+        prepare(["ab", raw], Input(INPUT))
 
 
 def test_nats_are_of_the_characters_that_count():

@@ -8,7 +8,9 @@ import torch
 
 from zoo.data.words import train_tokenizer
 from zoo.errors import ZooError
-from zoo.tasks.token_classification import TASK, Tag, Tagging, prepare
+from zoo.kinds import Input
+from zoo.kinds.tagged import prepare
+from zoo.tasks.token_classification import TASK, Tag, Tagging
 
 INPUT = {"kind": "tagged", "tokenizer": "tokenizer.json", "alphabet": "acdgost", "max_characters": 20}
 CONFIG = {"labels": ["NOUN", "VERB", "PUNCT"], "input": INPUT}
@@ -20,7 +22,7 @@ def tokenizer():
 
 
 def test_sentences_become_words_characters_and_lengths(tokenizer):
-    words, characters, lengths = prepare(["Cats don't!", "dogs", ""], INPUT, tokenizer)
+    words, characters, lengths = prepare(["Cats don't!", "dogs", ""], Input(INPUT, tokenizer))
     word = tokenizer.token_to_id
     assert words.tolist() == [[word("cats"), word("do"), word("n't"), 1], [word("dogs"), 0, 0, 0], [0, 0, 0, 0]]
     assert lengths.tolist() == [4, 1, 0]
@@ -29,19 +31,19 @@ def test_sentences_become_words_characters_and_lengths(tokenizer):
 
 
 def test_a_tab_says_where_the_words_are(tokenizer):
-    assert prepare(["don't\tdance"], INPUT, tokenizer)[2].tolist() == [2]
-    assert prepare(["don't dance"], INPUT, tokenizer)[2].tolist() == [3]
+    assert prepare(["don't\tdance"], Input(INPUT, tokenizer))[2].tolist() == [2]
+    assert prepare(["don't dance"], Input(INPUT, tokenizer))[2].tolist() == [3]
 
 
 @pytest.mark.parametrize("raw", [b"bytes", 3, None])
 def test_what_is_no_sentence_is_refused(raw, tokenizer):
     with pytest.raises(ZooError, match="is no sentence; give a str"):
-        prepare([raw], INPUT, tokenizer)
+        prepare([raw], Input(INPUT, tokenizer))
 
 
 def test_half_a_character_is_refused(tokenizer):
     with pytest.raises(ZooError, match=r"the sentence 'cats \\udcff' holds half of a character; give valid Unicode\."):
-        prepare(["cats", "cats \udcff"], INPUT, tokenizer)
+        prepare(["cats", "cats \udcff"], Input(INPUT, tokenizer))
 
 
 def test_every_word_as_it_was_written_has_a_tag_and_its_probability():

@@ -16,7 +16,7 @@ from zoo.kinds.feed import Feed
 from zoo.recipes import parse
 
 KIND = kinds.get("characters")
-CONFIG = {"input": {"kind": "characters", "symbols": "", "length": 10}}
+INPUT = kinds.Input({"kind": "characters", "symbols": "", "length": 10})
 
 
 def counting(count: int) -> Split:
@@ -27,7 +27,7 @@ def counting(count: int) -> Split:
 @pytest.mark.parametrize("count", [3, 10, 19, 20, 21, 29, 30, 31, 97])
 def test_every_character_is_measured_once_and_looks_back_at_a_whole_window(count: int):
     seen = []
-    for (ids,), targets in KIND.evaluation(counting(count), CONFIG, None, 3, torch.device("cpu")):
+    for (ids,), targets in KIND.evaluation(counting(count), INPUT, 3, torch.device("cpu")):
         assert ids.dtype == targets.dtype == torch.int64 and ids.shape == targets.shape
         assert ((targets == ids + 1) | (targets == IGNORED)).all()
         for row, wanted in zip(ids, targets, strict=True):
@@ -39,7 +39,7 @@ def test_every_character_is_measured_once_and_looks_back_at_a_whole_window(count
 
 def feed(characters: dict[str, Any], count: int, seed: int = 0) -> Feed:
     recipe = parse({**characters, "train": {"epochs": 1, "seed": seed}})
-    return KIND.training(recipe, counting(count), CONFIG, None, torch.device("cpu"))
+    return KIND.training(recipe, counting(count), INPUT, torch.device("cpu"))
 
 
 def test_an_epoch_reads_windows_end_to_end_from_a_place_of_its_own(characters: dict[str, Any], tiny_text: None):

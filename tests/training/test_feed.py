@@ -13,7 +13,7 @@ import torch
 from zoo import ZooError, data
 from zoo.data import DataSet, Split
 from zoo.data.text import train_tokenizer
-from zoo.kinds import image, text
+from zoo.kinds import Input, image, text
 from zoo.kinds.feed import mix
 from zoo.kinds.transforms import normalize
 from zoo.recipes import Recipe, parse
@@ -33,10 +33,7 @@ def recipe(**more: Any) -> Recipe:
     return parse({**content, **more})
 
 
-CONFIG = {
-    "input": {"kind": "image", "channels": 1, "maximum": 255, "mean": [0.0], "std": [1.0]},
-    "labels": [str(i) for i in range(10)],
-}
+INPUT = Input({"kind": "image", "channels": 1, "maximum": 255, "mean": [0.0], "std": [1.0]}, classes=10)
 
 
 def numbered(count: int) -> Split:
@@ -53,7 +50,7 @@ def numbers(images: torch.Tensor) -> list[int]:
 
 @pytest.mark.parametrize("count", [300, 304, 8])
 def test_every_image_once_an_epoch_up_to_the_dropped_last_batch(count: int):
-    feed = image.training(recipe(), numbered(count), CONFIG, None, CPU)
+    feed = image.training(recipe(), numbered(count), INPUT, CPU)
     generator = torch.Generator()
     assert feed.size == count // 8
     orders = []
@@ -74,9 +71,7 @@ def test_every_image_once_an_epoch_up_to_the_dropped_last_batch(count: int):
 def test_the_order_is_a_function_of_seed_and_epoch_alone():
     def order(seed: int, epoch: int) -> list[int]:
         torch.manual_seed(int(torch.randint(1000, ())))  # nothing global may matter
-        return torch.cat(
-            image.training(recipe(train={"seed": seed}), numbered(80), CONFIG, None, CPU).plan(epoch)
-        ).tolist()
+        return torch.cat(image.training(recipe(train={"seed": seed}), numbered(80), INPUT, CPU).plan(epoch)).tolist()
 
     assert order(0, 5) == order(0, 5)
     assert order(0, 5) != order(1, 5) and order(0, 5) != order(0, 6)
@@ -84,7 +79,7 @@ def test_the_order_is_a_function_of_seed_and_epoch_alone():
 
 def test_augmentation_is_a_function_of_the_generator_alone():
     split = data.load("digits").train
-    feed = image.training(recipe(data={"augment": {"affine": {"degrees": 30.0}}}), split, CONFIG, None, CPU)
+    feed = image.training(recipe(data={"augment": {"affine": {"degrees": 30.0}}}), split, INPUT, CPU)
     batch = feed.plan(0)[0]
     first, again, other = (feed.load(batch, torch.Generator().manual_seed(seed), 0.0)[0][0] for seed in (1, 1, 2))
     assert torch.equal(first, again) and not torch.equal(first, other)
@@ -93,7 +88,7 @@ def test_augmentation_is_a_function_of_the_generator_alone():
 @pytest.mark.parametrize("train", [{"epochs": 4}, {"epochs": None, "steps": 40}])
 def test_alternating_flips_mirror_each_image_in_every_other_epoch(train: dict[str, Any]):
     wanted = recipe(data={"augment": {"flip": {"alternate": True}}}, train=train)
-    feed = image.training(wanted, numbered(80), CONFIG, None, CPU)
+    feed = image.training(wanted, numbered(80), INPUT, CPU)
     epochs = []
     for epoch in range(4):
         shown = {}
@@ -124,11 +119,9 @@ def test_a_run_with_few_texts_of_a_group_and_data_without_groups(tmp_path: Path,
     setup = prepare(plain, tmp_path)
     groups = torch.arange(len(setup.train)) // 3
     grouped = Split(setup.train.inputs, setup.train.targets, groups)
-    feed = text.training(few, grouped, setup.config, setup.tokenizer, CPU)
+    feed = text.training(few, grouped, setup.input, CPU)
     seen = torch.cat(feed.plan(0))
-    assert feed.size == len(feed.plan(1)) and sorted(grouped.groups[seen].tolist()) == sorted(
-        set(grouped.groups.tolist())
-    )
+    assert feed.size == len(feed.plan(1)) and sorted(groups[seen].tolist()) == sorted(set(groups.tolist()))
     assert not torch.equal(seen, torch.cat(feed.plan(1)))
 
 
@@ -140,38 +133,34 @@ def test_mix_parts_all_places():
 
 def test_a_batch_larger_than_the_data_is_refused():
     with pytest.raises(ZooError) as raised:
-        image.training(recipe(), numbered(7), CONFIG, None, CPU)
+        image.training(recipe(), numbered(7), INPUT, CPU)
     assert str(raised.value) == "data.batch_size is 8, but there are 7 training samples; lower it."
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 1000])
 def test_evaluation_sees_every_image_exactly_once(size: int):
     split = numbered(100)
-    batches = list(image.evaluation(split, CONFIG, None, size, CPU))
+    batches = list(image.evaluation(split, INPUT, size, CPU))
     assert [n for (images,), _ in batches for n in numbers(images)] == list(range(100))
     assert torch.equal(torch.cat([targets for _, targets in batches]), split.targets)
 
 
 @pytest.fixture(scope="module")
-def texts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Split, dict[str, Any], Path]:
-    """Texts of many lengths, each with a word of its own; their configuration and tokenizer."""
+def texts() -> tuple[Split, Input]:
+    """Texts of many lengths, each with a word of its own; what reads them."""
     inputs = [f"word{n} " + "and so on " * (n % 7) for n in range(50)]
-    path = tmp_path_factory.mktemp("text") / "tokenizer.json"
-    train_tokenizer(inputs).save(str(path))
-    config = {"input": {"kind": "text", "max_length": 9, "truncate": "head"}, "labels": ["even", "odd"]}
-    return Split(inputs, torch.arange(50) % 2), config, path
+    settings = {"kind": "text", "max_length": 9, "truncate": "head"}
+    return Split(inputs, torch.arange(50) % 2), Input(settings, train_tokenizer(inputs), 2)
 
 
-def words(tokens: torch.Tensor, tokenizer: Path) -> list[str]:
-    from tokenizers import Tokenizer
-
-    vocabulary = {index: word for word, index in Tokenizer.from_file(str(tokenizer)).get_vocab().items()}
+def words(tokens: torch.Tensor, input: Input) -> list[str]:
+    vocabulary = {index: word for word, index in input.tokenizer.get_vocab().items()}
     return [vocabulary[row[0]] for row in tokens.tolist()]
 
 
 def test_every_text_once_an_epoch(texts):
-    split, config, tokenizer = texts
-    feed = text.training(recipe(), split, config, tokenizer, CPU)
+    split, input = texts
+    feed = text.training(recipe(), split, input, CPU)
     orders = []
     for epoch in range(2):
         seen: list[str] = []
@@ -183,7 +172,7 @@ def test_every_text_once_an_epoch(texts):
             assert all(
                 (row[int(n) :] == 0).all() and (row[: int(n)] > 0).all() for row, n in zip(tokens, lengths, strict=True)
             )
-            found = words(tokens, tokenizer)
+            found = words(tokens, input)
             assert targets.tolist() == [int(word[4:]) % 2 for word in found]
             seen += found
         assert Counter(seen) == Counter(f"word{n}" for n in range(50))
@@ -192,10 +181,10 @@ def test_every_text_once_an_epoch(texts):
 
 
 def test_evaluation_sees_every_text_exactly_once_with_its_target(texts):
-    split, config, tokenizer = texts
+    split, input = texts
     seen = Counter()
-    for (tokens, _), targets in text.evaluation(split, config, tokenizer, 8, CPU):
-        seen.update(zip(words(tokens, tokenizer), targets.tolist(), strict=True))
+    for (tokens, _), targets in text.evaluation(split, input, 8, CPU):
+        seen.update(zip(words(tokens, input), targets.tolist(), strict=True))
     assert seen == Counter((f"word{n}", n % 2) for n in range(50))
 
 

@@ -31,12 +31,12 @@ def all_rows() -> torch.Tensor:
     return found
 
 
-CONFIG = {"input": {"kind": "series", "context": 4, "horizon": 3, "mean": [1.0, 0.0], "std": [1.0, 2.0]}}
+INPUT = kinds.Input({"kind": "series", "context": 4, "horizon": 3, "mean": [1.0, 0.0], "std": [1.0, 2.0]})
 
 
 def test_every_window_of_a_split_is_measured_once_and_may_look_back_before_it():
     split = Split(rows(20), torch.arange(10, 20))
-    batches = list(KIND.evaluation(split, CONFIG, None, 3, torch.device("cpu")))
+    batches = list(KIND.evaluation(split, INPUT, 3, torch.device("cpu")))
     assert [len(targets) for _, targets in batches] == [3, 3, 2]  # a forecast ends with the split at the latest
     contexts, targets = (torch.cat(part) for part in ([x for (x,), _ in batches], [y for _, y in batches]))
     for i in range(8):
@@ -47,7 +47,7 @@ def test_every_window_of_a_split_is_measured_once_and_may_look_back_before_it():
 
 def test_training_reads_no_window_that_begins_before_the_series(series: dict[str, Any], tiny_series: None):
     split, recipe = Split(rows(20), torch.arange(20)), parse(series)
-    feed = KIND.training(recipe, split, CONFIG, None, torch.device("cpu"))
+    feed = KIND.training(recipe, split, INPUT, torch.device("cpu"))
     (contexts,), targets = feed.load(torch.arange(14), torch.Generator(), 0.0)
     assert contexts[0, 0, 0] == -1.0 and contexts[13, 0, 0] == 12.0 and targets[13, -1, 0] == 18.0
     assert len(starts(split, 4, 3)) == 14
@@ -76,7 +76,7 @@ def test_the_scale_is_that_of_the_training_rows(series: dict[str, Any], tiny_ser
 
 def test_a_channel_that_stands_still_is_left_on_its_scale(series: dict[str, Any], tiny_series: None, tmp_path: Path):
     still = Split(torch.full((30, 2), 7.0), torch.arange(30))
-    found = KIND.describe(parse(series), data.load("tiny_series"), still, tmp_path)
+    found = KIND.describe(parse(series), data.load("tiny_series"), still, None)
     assert found.input["mean"] == [7.0, 7.0] and found.input["std"] == [1.0, 1.0]
 
 

@@ -37,7 +37,7 @@ def setup(tmp_path: Path) -> Setup:
 
 
 def feed_of(setup: Setup) -> Feed:
-    return tagged.training(recipes.parse(RECIPE), setup.train, setup.config, setup.tokenizer, CPU)
+    return tagged.training(recipes.parse(RECIPE), setup.train, setup.input, CPU)
 
 
 def test_the_validation_split_is_the_authors_own(setup: Setup, tiny_sentences: DataSet) -> None:
@@ -61,7 +61,7 @@ def test_every_word_stands_beside_its_own_target(setup: Setup) -> None:
 
 
 def test_evaluation_gives_every_sentence_once(setup: Setup) -> None:
-    batches = list(tagged.evaluation(setup.held, setup.config, setup.tokenizer, 7, CPU))
+    batches = list(tagged.evaluation(setup.held, setup.input, 7, CPU))
     assert sum(len(targets) for _, targets in batches) == 30
     lengths = torch.cat([inputs[2] for inputs, _ in batches])
     assert lengths.tolist() == sorted((setup.held.targets != IGNORED).sum(1).tolist())

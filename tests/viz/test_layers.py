@@ -97,7 +97,7 @@ def test_features_of_a_perceptron_are_a_square_of_its_units_beside_the_image() -
     figure = viz.features("mlp.digits_v1", image, "body.0")
     seen, units, _ = figure.axes
     read = predictor("mlp.digits_v1")
-    (inputs,) = read.task.prepare([image], read.input, None)
+    (inputs,) = read.prepare([image])
     with torch.no_grad():
         want = read.model.get_submodule("body.0")(inputs.flatten(1))
     torch.testing.assert_close(board(units).flatten(), want[0])

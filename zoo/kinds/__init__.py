@@ -1,24 +1,43 @@
-"""How each kind of data becomes batches.
+"""The kinds of data: how a data set becomes batches, and how what a person has becomes a model's inputs.
 
-One file a kind, named like it; its `KIND` is all that the engine knows of it.
+One file a kind, named like it; its `KIND` is all that the rest of the zoo knows of it.
 """
 
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from zoo.data import DataSet, Split, hold_out
+from zoo.data.text import read_tokenizer
 from zoo.errors import unknown
-from zoo.kinds.feed import Feed, Inputs
-from zoo.recipes import Recipe
+from zoo.kinds.feed import Batches, Feed, Inputs
+
+if TYPE_CHECKING:
+    from zoo.bundles.format import Bundle
+    from zoo.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class Input:
+    """What a model reads: `settings` is `input` of its config.json, and the tokenizer is read once for all who need it.
+
+    `classes` is how many labels the targets have, 0 if they are no classes.
+    """
+
+    settings: dict[str, Any]
+    tokenizer: Any = None  # of the package tokenizers, None if the kind has none
+    classes: int = 0
+
+    @property
+    def kind(self) -> str:
+        return self.settings["kind"]
 
 
 @dataclass(frozen=True)
@@ -27,36 +46,55 @@ class Described:
 
     input: dict[str, Any]
     model_args: dict[str, Any]
-    tokenizer: Path | None = None
+    tokenizer: Any = None
 
 
 @dataclass(frozen=True)
 class Kind:
     """A kind of data as a handful of functions.
 
-    Attributes:
-        describe: (recipe, data set, training split, the run's folder) -> `Described`. A tokenizer is trained on that
-            split alone, or is that of the weight to begin from, and is written into the folder.
-        blank: (config.json) -> what the model's `forward` takes for two samples that say nothing, on the CPU.
-        training: (recipe, split, config, tokenizer, device) -> the run's batches.
-        evaluation: (split, config, tokenizer, batch size, device) -> every sample exactly once, without augmentation,
-            as (inputs, targets) on the device.
-        shape: (config.json) -> the shape of one sample, without the batch, as `ModelInfo.input_shape` has it; () if it
-            is not fixed.
-        samples: what one sample is, for messages.
+    Of a data set:
+        describe: (recipe, data set, training split, weight to begin from) -> `Described`. A tokenizer is trained on
+            that split alone, or is that of the weight, which is asked for by calling it; None if there is none.
+        training: (recipe, split, input, device) -> the run's batches.
+        evaluation: (split, input, batch size, device) -> every sample exactly once, without augmentation, as (inputs,
+            targets) on the device. The batches can be gone through again; what takes long is done once.
         check: (recipe, data set) -> None; raises `ZooError` with the key path for settings that the data refuse.
         hold_out: (split, fraction) -> (rest, held), for data sets without a validation split of their own.
+
+    Of `input` in config.json, called settings here:
+        holds: (key, test of the settings, what is expected in words), each once those before it hold.
+        blank: settings -> what the model's `forward` takes for two samples that say nothing, on the CPU.
+        shape: settings -> the shape of one sample, without the batch, as `ModelInfo.input_shape` has it; () if it is
+            not fixed.
+        samples: settings -> what one sample is, for messages.
+
+    Of what a person has, a raw input:
+        prepare: (raw inputs, input) -> what the model's `forward` takes, one batch on the CPU. Raises `ZooError` for
+            what is not of this kind.
+        unpack: the raw inputs that one thing holds, as a file holds rows; None if it is a raw input itself. The text of
+            each is what it is called in messages.
+        batch_ndim: an array or tensor of so many dimensions is a batch of raw inputs; 0 if none is.
+        cost: how long a raw input is. A batch takes as long as its longest member, so inputs of like cost share one.
+        explain: (raw inputs, input, attention weights) -> for each input [(part, weight), …]; None if nothing of the
+            input can be named.
     """
 
-    describe: Callable[[Recipe, DataSet, Split, Path], Described]
+    describe: Callable[[Recipe, DataSet, Split, Callable[[], Input] | None], Described]
+    training: Callable[[Recipe, Split, Input, torch.device], Feed]
+    evaluation: Callable[[Split, Input, int, torch.device], Batches]
+    holds: Sequence[tuple[str, Callable[[dict[str, Any]], bool], str]]
     blank: Callable[[dict[str, Any]], Inputs]
-    training: Callable[[Recipe, Split, dict[str, Any], Path | None, torch.device], Feed]
-    evaluation: Callable[[Split, dict[str, Any], Path | None, int, torch.device], Iterator[tuple[Inputs, Tensor]]]
     samples: Callable[[dict[str, Any]], str]
-    shape: Callable[[dict[str, Any]], tuple[int, ...]] = lambda config: ()
+    prepare: Callable[[list[Any], Input], Inputs]
     check: Callable[[Recipe, DataSet], None] = lambda recipe, data: None
     # The split does not move with the seed of the run: seeds are compared on the same samples.
     hold_out: Callable[[Split, float], tuple[Split, Split]] = lambda split, fraction: hold_out(split, fraction, seed=0)
+    shape: Callable[[dict[str, Any]], tuple[int, ...]] = lambda settings: ()
+    unpack: Callable[[Any], list[Any] | None] = lambda raw: None
+    batch_ndim: int = 0
+    cost: Callable[[Any], int] = lambda raw: 0
+    explain: Callable[[list[Any], Input, Tensor], list[list[tuple[str, float]]]] | None = field(default=None)
 
 
 def names() -> list[str]:
@@ -70,3 +108,9 @@ def get(name: str) -> Kind:
     if name not in names():
         raise unknown("kind of data", name, names())
     return import_module(f"{__name__}.{name}").KIND
+
+
+def input_of(bundle: Bundle) -> Input:
+    """What the model of a bundle reads, with its tokenizer."""
+    file = bundle.tokenizer
+    return Input(bundle.config["input"], None if file is None else read_tokenizer(file), len(bundle.config["labels"]))

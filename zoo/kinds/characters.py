@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Generator, Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from zoo.data import DataSet, Split
+from zoo.data import DataSet, Split, text
 from zoo.data.split import IGNORED
 from zoo.errors import ZooError
-from zoo.kinds import Described, Kind
-from zoo.kinds.feed import Feed, Inputs, check_batch, mix, refuse_augment
-from zoo.recipes import Recipe
-from zoo.training.begin import reader
+from zoo.kinds import Described, Input, Kind, holds
+from zoo.kinds.feed import Batches, Feed, Inputs, check_batch, mix, refuse_augment
+from zoo.models.charlm import encode
+
+if TYPE_CHECKING:
+    from zoo.recipes import Recipe
 
 
-def describe(recipe: Recipe, data: DataSet, train: Split, folder: Path) -> Described:
+def describe(recipe: Recipe, data: DataSet, train: Split, begun: Callable[[], Input] | None) -> Described:
     symbols = "".join(data.labels)
-    if recipe.init_from is not None and reader(recipe.init_from, "characters").config["input"]["symbols"] != symbols:
+    if begun and begun().settings["symbols"] != symbols:
         raise ZooError(
             f"init_from: {recipe.init_from} writes with other symbols than those of {data.name}; "
             "name a weight with the same ones."
@@ -30,43 +32,43 @@ def describe(recipe: Recipe, data: DataSet, train: Split, folder: Path) -> Descr
     )
 
 
-def blank(config: dict[str, Any]) -> Inputs:
+def blank(settings: dict[str, Any]) -> Inputs:
     return (torch.zeros(2, 3, dtype=torch.int64),)
 
 
-def training(
-    recipe: Recipe, split: Split, config: dict[str, Any], tokenizer: Path | None, device: torch.device
-) -> Feed:
+def training(recipe: Recipe, split: Split, input: Input, device: torch.device) -> Feed:
     """Windows end to end from a place that is drawn anew for each epoch, in random order."""
-    text = Text(split, config["input"]["length"], device)
-    windows = len(split) // text.length - 1  # so many there are wherever the first begins
+    written = Text(split, input.settings["length"], device)
+    windows = len(split) // written.length - 1  # so many there are wherever the first begins
     size = check_batch(recipe, windows)
     count = windows // size
 
     def plan(epoch: int) -> list[Tensor]:
         generator = Generator().manual_seed(mix(recipe.train.seed, 0, epoch))
-        first = torch.randint(text.length, (1,), generator=generator)
+        first = torch.randint(written.length, (1,), generator=generator)
         order = torch.randperm(windows, generator=generator)[: count * size]
-        return list((first + order * text.length).view(count, size).to(device))
+        return list((first + order * written.length).view(count, size).to(device))
 
     def load(begins: Tensor, generator: Generator, progress: float) -> tuple[Inputs, Tensor]:
-        return text.at(begins, text.length)
+        return written.at(begins, written.length)
 
     return Feed(count, plan, load)
 
 
-def evaluation(
-    split: Split, config: dict[str, Any], tokenizer: Path | None, size: int, device: torch.device
-) -> Iterator[tuple[Inputs, Tensor]]:
+def evaluation(split: Split, input: Input, size: int, device: torch.device) -> Batches:
     """Windows twice as long, of which the first half has been counted before and is there to be looked back at."""
-    text = Text(split, config["input"]["length"], device)
-    span = min(2 * text.length, len(split))
-    ends = torch.arange(span, len(split) + text.length, text.length, device=device).clamp(max=len(split))
+    written = Text(split, input.settings["length"], device)
+    span = min(2 * written.length, len(split))
+    ends = torch.arange(span, len(split) + written.length, written.length, device=device).clamp(max=len(split))
     counted = torch.cat([ends.new_zeros(1), ends[:-1]])
-    for end, before in zip(ends.split(size), counted.split(size), strict=True):
-        inputs, targets = text.at(end - span, span)
-        again = (end - span).unsqueeze(1) + torch.arange(span, device=device) < before.unsqueeze(1)
-        yield inputs, targets.masked_fill(again, IGNORED)
+
+    def begin() -> Iterator[tuple[Inputs, Tensor]]:
+        for end, before in zip(ends.split(size), counted.split(size), strict=True):
+            inputs, targets = written.at(end - span, span)
+            again = (end - span).unsqueeze(1) + torch.arange(span, device=device) < before.unsqueeze(1)
+            yield inputs, targets.masked_fill(again, IGNORED)
+
+    return Batches(size, begin)
 
 
 class Text:
@@ -89,13 +91,24 @@ def hold_out(split: Split, fraction: float) -> tuple[Split, Split]:
     return Split(split.inputs[:count], split.targets[:count]), Split(split.inputs[count:], split.targets[count:])
 
 
+def prepare(raw: list[Any], input: Input) -> tuple[Tensor]:
+    """Prompts -> ids (N, T) int64, 0 behind each end, where a model that reads forwards takes no notice of it.
+
+    Raises `ZooError` for what is not a `str`, an empty one, and one with characters that the model has never seen.
+    """
+    text.check(raw)
+    return (pad_sequence([encode(text.clean(one), input.settings["symbols"]) for one in raw], batch_first=True),)
+
+
 KIND = Kind(
     describe=describe,
     blank=blank,
     training=training,
     evaluation=evaluation,
-    shape=lambda config: (config["input"]["length"],),
-    samples=lambda config: "ids of characters",
+    shape=lambda settings: (settings["length"],),
+    samples=lambda settings: "ids of characters",
     check=refuse_augment,
     hold_out=hold_out,
+    holds=(holds.key("symbols", lambda v: isinstance(v, str) and bool(v), "text"), holds.count("length")),
+    prepare=prepare,
 )

@@ -5,15 +5,18 @@ Both are pure functions of the seed and the place in the run, so that a resumed 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Generator, Tensor
 
 from zoo.data import DataSet
 from zoo.errors import ZooError
-from zoo.recipes import Recipe
+
+if TYPE_CHECKING:
+    from zoo.recipes import Recipe
 
 Inputs = tuple[Tensor, ...]
 Load = Callable[[Tensor, Generator, float], tuple[Inputs, Tensor]]
@@ -30,6 +33,17 @@ class Feed:
     size: int
     plan: Callable[[int], list[Tensor]]
     load: Load
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Batches of at most `size` samples, as (inputs, targets), that can be gone through again: `begin` begins anew."""
+
+    size: int
+    begin: Callable[[], Iterator[tuple[Inputs, Tensor]]]
+
+    def __iter__(self) -> Iterator[tuple[Inputs, Tensor]]:
+        return self.begin()
 
 
 def mix(seed: int, *place: int) -> int:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Generator, Tensor
@@ -13,16 +12,18 @@ from torch import Generator, Tensor
 from zoo import registry
 from zoo.data import DataSet, Split
 from zoo.errors import ZooError
-from zoo.kinds import Described, Kind
+from zoo.kinds import Described, Input, Kind, holds
 from zoo.kinds.augment import alternating
-from zoo.kinds.feed import Feed, Inputs, mix, shuffled_batches
+from zoo.kinds.feed import Batches, Feed, Inputs, mix, shuffled_batches
 from zoo.kinds.pictures import read_batches, stream
+from zoo.kinds.raw_image import channels_of, prepare
 from zoo.kinds.transforms import augmented, check_augment, normalize
-from zoo.recipes import Recipe
-from zoo.tasks.image_classification import channels_of
+
+if TYPE_CHECKING:
+    from zoo.recipes import Recipe
 
 
-def describe(recipe: Recipe, data: DataSet, train: Split, folder: Path) -> Described:
+def describe(recipe: Recipe, data: DataSet, train: Split, begun: Callable[[], Input] | None) -> Described:
     channels, *size = _shape(recipe, data)
     return Described(
         {
@@ -38,14 +39,12 @@ def describe(recipe: Recipe, data: DataSet, train: Split, folder: Path) -> Descr
     )
 
 
-def blank(config: dict[str, Any]) -> Inputs:
-    return (torch.zeros(2, config["input"]["channels"], *config["input"]["size"]),)
+def blank(settings: dict[str, Any]) -> Inputs:
+    return (torch.zeros(2, settings["channels"], *settings["size"]),)
 
 
-def training(
-    recipe: Recipe, split: Split, config: dict[str, Any], tokenizer: Path | None, device: torch.device
-) -> Feed:
-    targets, settings = split.targets.to(device), config["input"]
+def training(recipe: Recipe, split: Split, input: Input, device: torch.device) -> Feed:
+    targets, settings = split.targets.to(device), input.settings
     flip = recipe.data.augment.flip
     first = None
     if flip and flip.alternate:
@@ -54,13 +53,12 @@ def training(
     total = recipe.train.steps or batches * (recipe.train.epochs or 0)
 
     def augment(images: Tensor, indices: Tensor, generator: Generator, progress: float) -> tuple[Inputs, Tensor]:
-        labels = len(config["labels"])
         truth = targets.index_select(0, indices)
         mirrored = None
         if first is not None:
             odd = round(progress * total) // batches % 2 == 1
             mirrored = first.index_select(0, indices) ^ odd
-        x, y = augmented(images, truth, settings, recipe.data.augment, generator, progress, labels, mirrored)
+        x, y = augmented(images, truth, settings, recipe.data.augment, generator, progress, input.classes, mirrored)
         return (x,), y
 
     if isinstance(split.inputs, list):
@@ -71,16 +69,18 @@ def training(
     )
 
 
-def evaluation(
-    split: Split, config: dict[str, Any], tokenizer: Path | None, size: int, device: torch.device
-) -> Iterator[tuple[Inputs, Tensor]]:
-    settings = config["input"]
-    if isinstance(split.inputs, list):
-        batches: Iterator[Tensor] = read_batches(split.inputs, torch.arange(len(split)).split(size), settings)
-    else:
-        batches = (in_channels(images, settings["channels"]) for images in split.inputs.split(size))
-    for images, targets in zip(batches, split.targets.split(size), strict=True):
-        yield (normalize(images.to(device), settings),), targets.to(device)
+def evaluation(split: Split, input: Input, size: int, device: torch.device) -> Batches:
+    settings = input.settings
+
+    def begin() -> Iterator[tuple[Inputs, Tensor]]:
+        if isinstance(split.inputs, list):
+            batches: Iterator[Tensor] = read_batches(split.inputs, torch.arange(len(split)).split(size), settings)
+        else:
+            batches = (in_channels(images, settings["channels"]) for images in split.inputs.split(size))
+        for images, targets in zip(batches, split.targets.split(size), strict=True):
+            yield (normalize(images.to(device), settings),), targets.to(device)
+
+    return Batches(size, begin)
 
 
 def in_channels(images: Tensor, channels: int) -> Tensor:
@@ -122,12 +122,26 @@ def _shape(recipe: Recipe, data: DataSet) -> tuple[int, int, int]:
     return recipe.data.channels or stored[0], stored[1], stored[2]
 
 
+def _is_size(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(holds.is_count, value))
+
+
 KIND = Kind(
     describe=describe,
     blank=blank,
     training=training,
     evaluation=evaluation,
-    shape=lambda config: (config["input"]["channels"], *config["input"]["size"]),
-    samples=lambda config: f"images of {' x '.join(map(str, [config['input']['channels'], *config['input']['size']]))}",
+    shape=lambda settings: (settings["channels"], *settings["size"]),
+    samples=lambda settings: f"images of {' x '.join(map(str, [settings['channels'], *settings['size']]))}",
     check=check,
+    holds=(
+        holds.count("channels"),
+        holds.key(
+            "size", lambda v: isinstance(v, list) and len(v) == 2 and all(map(holds.is_count, v)), "[height, width]"
+        ),
+        holds.key("maximum", lambda v: holds.is_number(v) and v > 0, "a number above 0"),
+        *holds.standardised(lambda settings: (1, settings["channels"])),
+    ),
+    prepare=prepare,
+    batch_ndim=4,
 )

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Generator, Tensor
@@ -14,7 +14,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from zoo.errors import ZooError
 from zoo.kinds.feed import Feed, Inputs, shuffled_batches
-from zoo.recipes import Recipe
+
+if TYPE_CHECKING:
+    from zoo.recipes import Recipe
 
 AHEAD = 2
 """Batches that each worker has ready, torch's own choice."""
@@ -33,7 +35,7 @@ class Pictures(Dataset[Tensor]):
         return len(self.paths)
 
     def __getitem__(self, index: int) -> Tensor:
-        from zoo.tasks.image_classification import pixels
+        from zoo.kinds.raw_image import pixels
 
         return pixels(self.paths[index], self.input).round().clamp(0, 255).to(torch.uint8)
 

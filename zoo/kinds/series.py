@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import csv
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Generator, Tensor
 
-from zoo.data import DataSet, Split
-from zoo.data.series import standardise
+from zoo.data import DataSet, Split, series
 from zoo.errors import ZooError
-from zoo.kinds import Described, Kind
-from zoo.kinds.feed import Feed, Inputs, refuse_augment, shuffled_batches
-from zoo.recipes import Recipe
+from zoo.kinds import Described, Input, Kind, holds
+from zoo.kinds.arrays import line, read_npy, to_tensor
+from zoo.kinds.feed import Batches, Feed, Inputs, refuse_augment, shuffled_batches
+
+if TYPE_CHECKING:
+    from zoo.recipes import Recipe
+
+LARGEST = 1e12
+"""Beyond which no value of a series is believed: the squares of the normalisation would leave float32 at 1e19."""
 
 
-def describe(recipe: Recipe, data: DataSet, train: Split, folder: Path) -> Described:
+def describe(recipe: Recipe, data: DataSet, train: Split, begun: Callable[[], Input] | None) -> Described:
     rows, settings = train.inputs.double(), recipe.data.series  # type: ignore[union-attr]
     deviation = rows.std(0, correction=0)
     size = {"context": settings.context, "horizon": settings.horizon}
@@ -33,14 +40,16 @@ def describe(recipe: Recipe, data: DataSet, train: Split, folder: Path) -> Descr
     )
 
 
-def blank(config: dict[str, Any]) -> Inputs:
-    return (torch.zeros(2, config["input"]["context"], len(config["input"]["channels"])),)
+def blank(settings: dict[str, Any]) -> Inputs:
+    return (torch.zeros(2, *shape(settings)),)
 
 
-def training(
-    recipe: Recipe, split: Split, config: dict[str, Any], tokenizer: Path | None, device: torch.device
-) -> Feed:
-    windows = Windows(split, config["input"], device)
+def shape(settings: dict[str, Any]) -> tuple[int, ...]:
+    return settings["context"], len(settings["channels"])
+
+
+def training(recipe: Recipe, split: Split, input: Input, device: torch.device) -> Feed:
+    windows = Windows(split, input.settings, device)
 
     def load(indices: Tensor, generator: Generator, progress: float) -> tuple[Inputs, Tensor]:
         return windows.at(indices)
@@ -48,19 +57,21 @@ def training(
     return shuffled_batches(recipe, len(windows.starts), device, load)
 
 
-def evaluation(
-    split: Split, config: dict[str, Any], tokenizer: Path | None, size: int, device: torch.device
-) -> Iterator[tuple[Inputs, Tensor]]:
-    windows = Windows(split, config["input"], device)
-    for indices in torch.arange(len(windows.starts), device=device).split(size):
-        yield windows.at(indices)
+def evaluation(split: Split, input: Input, size: int, device: torch.device) -> Batches:
+    windows = Windows(split, input.settings, device)
+
+    def begin() -> Iterator[tuple[Inputs, Tensor]]:
+        for indices in torch.arange(len(windows.starts), device=device).split(size):
+            yield windows.at(indices)
+
+    return Batches(size, begin)
 
 
 class Windows:
     """The windows of a split, in the order of time: every one whose context and horizon lie within its rows."""
 
     def __init__(self, split: Split, input: dict[str, Any], device: torch.device) -> None:
-        self.rows: Tensor = standardise(split.inputs, input).to(device)  # type: ignore[arg-type]
+        self.rows: Tensor = series.standardise(split.inputs, input).to(device)  # type: ignore[arg-type]
         self.starts: Tensor = starts(split, input["context"], input["horizon"]).to(device)
         self.before: Tensor = torch.arange(-input["context"], 0, device=device)
         self.after: Tensor = torch.arange(input["horizon"], device=device)
@@ -96,13 +107,106 @@ def hold_out(split: Split, fraction: float) -> tuple[Split, Split]:
     return Split(split.inputs[:end], split.targets[:count]), Split(split.inputs, split.targets[count:])
 
 
+def prepare(raw: list[Any], input: Input) -> tuple[Tensor]:
+    """Raw series -> one batch (N, context, C), float32: the last `context` rows of each, standardised.
+
+    A raw series is a path (a CSV whose first line names the columns, of which those of `channels` are read;
+    or `.npy`), a frame with these columns in any order, or a numpy array or tensor (T, C) with its channels in that
+    order, oldest row first, T at least the context. A column of times, if there is one, puts the rows of a CSV or a
+    frame in order.
+
+    Raises `ZooError` for a file that is no series, other channels, too few rows, numbers that are not finite, and times
+    that are not one step apart in the rows that the forecast looks back at.
+    """
+    return (torch.stack([series.standardise(_rows(one, input.settings), input.settings) for one in raw]),)
+
+
+def _rows(raw: Any, settings: dict[str, Any]) -> Tensor:
+    """Any raw series -> its last rows (context, C), float32."""
+    context = settings["context"]
+    name, rows = read(raw, settings["channels"], context)
+    if len(rows) < context:
+        raise ZooError(f"{name} has {len(rows)} rows, and a forecast looks back at {context}; give at least as many.")
+    rows = rows[-context:].float()
+    if not rows.isfinite().all():
+        raise ZooError(f"{name} holds values that are not finite in its last {context} rows; fill them in.")
+    if rows.abs().max() > LARGEST:
+        raise ZooError(f"{name} holds a value beyond {LARGEST:g} in its last {context} rows; give it in other units.")
+    return rows
+
+
+def read(raw: Any, channels: list[str], last: int | None = None) -> tuple[str, Tensor]:
+    """What messages call a raw series, and its rows (T, C), oldest first; with `last` only so many of the latest.
+
+    Raises `ZooError` for what is no series.
+    """
+    if isinstance(raw, (str, os.PathLike)):
+        name, rows = str(raw), _from_file(Path(raw), channels, last)
+    elif hasattr(raw, "columns") and hasattr(raw, "shape"):
+        name, rows = "the frame", _from_frame(raw, channels, last)
+    elif hasattr(raw, "shape"):
+        name, rows = f"the array of shape {tuple(raw.shape)}", to_tensor(raw, "the array")
+    else:
+        raise ZooError(f"{type(raw).__name__} is no series; give a path, a numpy array or a tensor.")
+    if rows.ndim != 2 or rows.shape[1] != len(channels) or rows.is_complex():
+        raise ZooError(f"{name} is no series; give rows of {len(channels)} numbers: {', '.join(channels)}.")
+    return name, rows
+
+
+def _from_frame(frame: Any, channels: list[str], last: int | None) -> Tensor:
+    """Of a frame of pandas' or polars' the columns by their names: their places may be any."""
+    names = [str(name) for name in frame.columns]
+    if missing := [channel for channel in channels if channel not in names]:
+        raise ZooError(f"the frame has no column {', '.join(missing)}; give {', '.join(channels)}.")
+    columns = {name: frame[own].to_list() for name, own in zip(names, frame.columns, strict=True)}
+    try:
+        rows = torch.tensor([[float(cell) for cell in columns[channel]] for channel in channels]).T
+    except (TypeError, ValueError) as error:
+        raise ZooError(f"the frame holds something else than numbers in {', '.join(channels)}; fill it in.") from error
+    times = series.times_in(columns, channels)
+    index = getattr(frame, "index", None)
+    if times is None and getattr(getattr(index, "dtype", None), "kind", "") == "M":
+        times = list(index)  # type: ignore[arg-type]
+    last = len(rows) if last is None else last
+    return rows if times is None else series.in_time(rows, times, last, lambda row: f"row {row + 1} of the frame")
+
+
+def _from_file(path: Path, channels: list[str], last: int | None) -> Tensor:
+    if not path.is_file():
+        raise ZooError(f"there is no file {path}; give the path of a series.")
+    if path.suffix == ".npy":
+        return to_tensor(read_npy(path), str(path))
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ZooError(
+            f"{path} cannot be read as CSV text ({line(error)[:-1]}); give rows of numbers between commas."
+        ) from error
+    rows = series.parse(text, channels, str(path))
+    lines = [number for number, cells in enumerate(csv.reader(text.splitlines()), 1) if cells]
+    head, *body = (cells for cells in csv.reader(text.splitlines()) if cells)
+    columns = {name.strip(): [cells[place] for cells in body] for place, name in enumerate(head)}
+    times = series.times_in(columns, channels)
+    if times is None:
+        return rows
+    return series.in_time(rows, times, last or len(rows), lambda row: f"line {lines[row + 1]} of {path}")
+
+
 KIND = Kind(
     describe=describe,
     blank=blank,
     training=training,
     evaluation=evaluation,
-    shape=lambda config: (config["input"]["context"], len(config["input"]["channels"])),
-    samples=lambda config: f"{config['input']['context']} rows of {', '.join(config['input']['channels'])}",
+    shape=shape,
+    samples=lambda settings: f"{settings['context']} rows of {', '.join(settings['channels'])}",
     check=check,
     hold_out=hold_out,
+    holds=(
+        holds.count("context"),
+        holds.count("horizon"),
+        holds.key("channels", holds.is_names, "a list of text"),
+        *holds.standardised(lambda settings: (len(settings["channels"]),)),
+    ),
+    prepare=prepare,
+    batch_ndim=3,
 )

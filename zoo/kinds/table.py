@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Generator, Tensor
 
+from zoo.cells import Columns, Row, row_of, unpack
 from zoo.data import DataSet, Split
 from zoo.data import table as tables
 from zoo.errors import ZooError, unknown
-from zoo.kinds import Described, Kind
-from zoo.kinds.feed import Feed, Inputs, refuse_augment, shuffled_batches
-from zoo.recipes import Recipe
+from zoo.kinds import Described, Input, Kind, holds
+from zoo.kinds.feed import Batches, Feed, Inputs, refuse_augment, shuffled_batches
+
+if TYPE_CHECKING:
+    from zoo.recipes import Recipe
 
 
-def describe(recipe: Recipe, data: DataSet, train: Split, folder: Path) -> Described:
+def describe(recipe: Recipe, data: DataSet, train: Split, begun: Callable[[], Input] | None) -> Described:
     columns = data.table
     assert columns is not None and isinstance(train.inputs, Tensor)
     return Described(
@@ -26,16 +28,17 @@ def describe(recipe: Recipe, data: DataSet, train: Split, folder: Path) -> Descr
     )
 
 
-def blank(config: dict[str, Any]) -> Inputs:
-    numbers, categories = (len(config["input"][key]) for key in ("numbers", "categories"))
-    return tables.normalize(torch.full((2, numbers + categories), torch.nan), config["input"])
+def blank(settings: dict[str, Any]) -> Inputs:
+    return tables.normalize(torch.full((2, *shape(settings)), torch.nan), settings)
 
 
-def training(
-    recipe: Recipe, split: Split, config: dict[str, Any], tokenizer: Path | None, device: torch.device
-) -> Feed:
+def shape(settings: dict[str, Any]) -> tuple[int, ...]:
+    return (len(settings["numbers"]) + len(settings["categories"]),)
+
+
+def training(recipe: Recipe, split: Split, input: Input, device: torch.device) -> Feed:
     targets = split.targets.to(device)
-    numbers, codes = tables.normalize(split.inputs.to(device), config["input"])  # type: ignore[union-attr]
+    numbers, codes = tables.normalize(split.inputs.to(device), input.settings)  # type: ignore[union-attr]
 
     def load(indices: Tensor, generator: Generator, progress: float) -> tuple[Inputs, Tensor]:
         return (numbers[indices], codes[indices]), targets[indices]
@@ -43,11 +46,12 @@ def training(
     return shuffled_batches(recipe, len(targets), device, load)
 
 
-def evaluation(
-    split: Split, config: dict[str, Any], tokenizer: Path | None, size: int, device: torch.device
-) -> Iterator[tuple[Inputs, Tensor]]:
-    for rows, targets in zip(split.inputs.split(size), split.targets.split(size), strict=True):  # type: ignore[union-attr]
-        yield tables.normalize(rows.to(device), config["input"]), targets.to(device)
+def evaluation(split: Split, input: Input, size: int, device: torch.device) -> Batches:
+    def begin() -> Iterator[tuple[Inputs, Tensor]]:
+        for rows, targets in zip(split.inputs.split(size), split.targets.split(size), strict=True):  # type: ignore[union-attr]
+            yield tables.normalize(rows.to(device), input.settings), targets.to(device)
+
+    return Batches(size, begin)
 
 
 def check(recipe: Recipe, data: DataSet) -> None:
@@ -58,12 +62,59 @@ def check(recipe: Recipe, data: DataSet) -> None:
             raise ZooError(f"data.table.log: {unknown('number', name, data.table.numbers)}")
 
 
+def prepare(raw: list[Any], input: Input) -> tuple[Tensor, Tensor]:
+    """Rows -> numbers (N, F) float32 and codes (N, C) int64, as `zoo.data.table.normalize` gives them.
+
+    A row is a mapping column -> value, or the text of a JSON object that is one. It needs every column of the
+    settings, in any order; a value that is not known is None, NaN or empty text. Columns that the model does not read,
+    such as the target, may be there too. Raises `ZooError` for what is no row, a column that is not there, a number
+    that is none, a category that the training data do not have, and a row in which the model has nothing to read, as
+    one of totals.
+    """
+    settings = input.settings
+    # A weight of one's own data says what a date is, and that a category which it never saw counts as a blank.
+    more = {"dates": tuple(settings.get("dates", ())), "unseen_is_blank": bool(settings.get("unseen_is_blank"))}
+    columns = Columns(tuple(settings["numbers"]), settings["categories"], **more)
+    rows = [row_of(one) for one in raw]
+    table = tables.encode(rows, columns)
+    for row, blank in zip(rows, table.isnan().all(1).tolist(), strict=True):
+        if blank:
+            held = {name: cell for name, cell in row.items() if cell is not None and str(cell).strip()}
+            where = row.where if isinstance(row, Row) else f"the row {str(held)[:60]}" if held else "a row"
+            raise ZooError(f"{where} is blank in every column that the model reads; leave it out, or fill it in.")
+    return tables.normalize(table, settings)
+
+
+def _is_scales(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(scale, dict)
+        and isinstance(scale.get("log"), bool)
+        and holds.is_number(scale.get("mean"))
+        and holds.is_number(scale.get("std"))
+        and scale["std"] > 0
+        for scale in value.values()
+    )
+
+
+def _is_categories(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(known, list) and all(isinstance(category, str) for category in known) for known in value.values()
+    )
+
+
 KIND = Kind(
     describe=describe,
     blank=blank,
     training=training,
     evaluation=evaluation,
-    shape=lambda config: (len(config["input"]["numbers"]) + len(config["input"]["categories"]),),
-    samples=lambda config: " and ".join(f"{len(config['input'][key])} {key}" for key in ("numbers", "categories")),
+    shape=shape,
+    samples=lambda settings: " and ".join(f"{len(settings[key])} {key}" for key in ("numbers", "categories")),
     check=check,
+    holds=(
+        holds.key("numbers", _is_scales, "log, mean and std above 0 of each column"),
+        holds.key("categories", _is_categories, "a list of text for each column"),
+        holds.text("unit"),
+    ),
+    prepare=prepare,
+    unpack=unpack,
 )

@@ -2,51 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Generator, Tensor
 
 from zoo.data import DataSet, Split, text, words
-from zoo.kinds import Described, Kind
-from zoo.kinds.feed import Feed, Inputs, check_batch, mix, refuse_augment
-from zoo.recipes import Recipe
-from zoo.training.begin import reader
-from zoo.training.run import write_text
+from zoo.kinds import Described, Input, Kind, holds
+from zoo.kinds.feed import Batches, Feed, Inputs, check_batch, mix, refuse_augment
+
+if TYPE_CHECKING:
+    from zoo.recipes import Recipe
 
 
-def describe(recipe: Recipe, data: DataSet, train: Split, folder: Path) -> Described:
+def describe(recipe: Recipe, data: DataSet, train: Split, begun: Callable[[], Input] | None) -> Described:
     settings = recipe.data.tagged
-    if recipe.init_from is None:
+    if begun is None:
         tokenizer = words.train_tokenizer(train.inputs, settings.vocab_size)  # type: ignore[arg-type]
         alphabet = words.alphabet(train.inputs)  # type: ignore[arg-type]
     else:
-        weight = reader(recipe.init_from, "tagged")
-        tokenizer, alphabet = text.read_tokenizer(weight.tokenizer), weight.config["input"]["alphabet"]
-    path = folder / "tokenizer.json"
-    write_text(path, tokenizer.to_str(pretty=False))
+        weight = begun()
+        tokenizer, alphabet = weight.tokenizer, weight.settings["alphabet"]
     return Described(
         {
             "kind": "tagged",
-            "tokenizer": path.name,
+            "tokenizer": "tokenizer.json",
             "alphabet": alphabet,
             "max_characters": settings.max_characters,
         },
         {"vocab_size": tokenizer.get_vocab_size(), "characters": len(alphabet) + 2},
-        path,
+        tokenizer,
     )
 
 
-def blank(config: dict[str, Any]) -> Inputs:
+def blank(settings: dict[str, Any]) -> Inputs:
     return torch.ones(2, 3, dtype=torch.int64), torch.ones(2, 3, 4, dtype=torch.int64), torch.tensor([3, 2])
 
 
-def training(
-    recipe: Recipe, split: Split, config: dict[str, Any], tokenizer: Path | None, device: torch.device
-) -> Feed:
-    encoded = encode(split, config, tokenizer)
+def training(recipe: Recipe, split: Split, input: Input, device: torch.device) -> Feed:
+    encoded = encode(split, input)
     lengths, size = [len(s) for s in encoded.words], check_batch(recipe, len(split))
 
     def plan(epoch: int) -> list[Tensor]:
@@ -58,22 +53,37 @@ def training(
     return Feed(len(plan(0)), plan, load)
 
 
-def evaluation(
-    split: Split, config: dict[str, Any], tokenizer: Path | None, size: int, device: torch.device
-) -> Iterator[tuple[Inputs, Tensor]]:
-    encoded = encode(split, config, tokenizer)
+def evaluation(split: Split, input: Input, size: int, device: torch.device) -> Batches:
+    encoded = encode(split, input)
     # Neighbours in length share a batch, so that little is padded.
     order = torch.tensor([len(s) for s in encoded.words]).argsort(stable=True)
-    for indices in order.split(size):
-        yield _batch(encoded, split, indices, device)
+
+    def begin() -> Iterator[tuple[Inputs, Tensor]]:
+        for indices in order.split(size):
+            yield _batch(encoded, split, indices, device)
+
+    return Batches(size, begin)
 
 
-def encode(split: Split, config: dict[str, Any], tokenizer: Path | None) -> words.Encoded:
+def encode(split: Split, input: Input) -> words.Encoded:
     """Every sentence of the split as ids, as the bundle's input says."""
     texts: list[str] = split.inputs  # type: ignore[assignment]
-    sentences = [sentence.split(words.SEPARATOR) for sentence in texts]
-    settings = config["input"]
-    return words.encode(sentences, text.read_tokenizer(tokenizer), settings["alphabet"], settings["max_characters"])
+    return _encode([sentence.split(words.SEPARATOR) for sentence in texts], input)
+
+
+def prepare(raw: list[Any], input: Input) -> tuple[Tensor, Tensor, Tensor]:
+    """Sentences -> words (N, T) and their characters (N, T, C), zero behind each end, and lengths (N,), all int64.
+
+    A sentence is a text, which `zoo.data.words.split` splits into words, or words with tabs between them. Raises
+    `ZooError` for what is not a `str`, and for one that no encoding can write.
+    """
+    text.check(raw, "sentence")
+    return _encode(list(map(words.split, raw)), input).batch(range(len(raw)))
+
+
+def _encode(sentences: list[list[str]], input: Input) -> words.Encoded:
+    settings = input.settings
+    return words.encode(sentences, input.tokenizer, settings["alphabet"], settings["max_characters"])
 
 
 def _batch(encoded: words.Encoded, split: Split, indices: Tensor, device: torch.device) -> tuple[Inputs, Tensor]:
@@ -84,9 +94,12 @@ def _batch(encoded: words.Encoded, split: Split, indices: Tensor, device: torch.
 
 KIND = Kind(
     describe=describe,
-    blank=blank,
     training=training,
     evaluation=evaluation,
-    samples=lambda config: "word ids and character ids",
     check=refuse_augment,
+    holds=(holds.TOKENIZER, holds.text("alphabet"), holds.count("max_characters")),
+    blank=blank,
+    samples=lambda settings: "word ids and character ids",
+    prepare=prepare,
+    cost=lambda raw: len(raw) if isinstance(raw, str) else 0,
 )

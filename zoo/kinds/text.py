@@ -2,50 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Generator, Tensor
 
 from zoo.data import DataSet, Split, text
 from zoo.errors import ZooError
-from zoo.kinds import Described, Kind
-from zoo.kinds.feed import Feed, Inputs, check_batch, mix, refuse_augment
-from zoo.recipes import Recipe
-from zoo.training.begin import reader
-from zoo.training.run import write_text
+from zoo.kinds import Described, Input, Kind, holds
+from zoo.kinds.feed import Batches, Feed, Inputs, check_batch, mix, refuse_augment
+
+if TYPE_CHECKING:
+    from zoo.recipes import Recipe
 
 
-def describe(recipe: Recipe, data: DataSet, train: Split, folder: Path) -> Described:
+def describe(recipe: Recipe, data: DataSet, train: Split, begun: Callable[[], Input] | None) -> Described:
     settings = recipe.data.text
-    if recipe.init_from is None:
-        tokenizer = text.train_tokenizer(train.inputs, settings.vocab_size)  # type: ignore[arg-type]
-    else:
-        tokenizer = text.read_tokenizer(reader(recipe.init_from, "text").tokenizer)
-    path = folder / "tokenizer.json"
-    write_text(path, tokenizer.to_str(pretty=False))
+    tokenizer = begun().tokenizer if begun else text.train_tokenizer(train.inputs, settings.vocab_size)  # type: ignore[arg-type]
     return Described(
         {
             "kind": "text",
-            "tokenizer": path.name,
+            "tokenizer": "tokenizer.json",
             "max_length": settings.max_length,
             "truncate": settings.truncate,
         },
         {"vocab_size": tokenizer.get_vocab_size()},
-        path,
+        tokenizer,
     )
 
 
-def blank(config: dict[str, Any]) -> Inputs:
+def blank(settings: dict[str, Any]) -> Inputs:
     return torch.ones(2, 3, dtype=torch.int64), torch.tensor([3, 2])
 
 
-def training(
-    recipe: Recipe, split: Split, config: dict[str, Any], tokenizer: Path | None, device: torch.device
-) -> Feed:
-    sequences = encode(split, config, tokenizer)
+def training(recipe: Recipe, split: Split, input: Input, device: torch.device) -> Feed:
+    sequences = encode(split, input)
     lengths, size = torch.tensor([len(s) for s in sequences]), check_batch(recipe, len(sequences))
     most = recipe.data.text.per_group
 
@@ -78,30 +70,72 @@ def check(recipe: Recipe, data: DataSet) -> None:
         raise ZooError(f"data.text.per_group: the texts of {data.name} are in no groups; leave it out.")
 
 
-def evaluation(
-    split: Split, config: dict[str, Any], tokenizer: Path | None, size: int, device: torch.device
-) -> Iterator[tuple[Inputs, Tensor]]:
-    sequences = encode(split, config, tokenizer)
+def evaluation(split: Split, input: Input, size: int, device: torch.device) -> Batches:
+    sequences = encode(split, input)
     # Neighbours in length share a batch, so that little is padded.
     order = sorted(range(len(sequences)), key=lambda i: len(sequences[i]))
-    for start in range(0, len(order), size):
-        chosen = order[start : start + size]
-        tokens, length = text.pad([sequences[i] for i in chosen])
-        yield (tokens.to(device), length.to(device)), split.targets[chosen].to(device)
+
+    def begin() -> Iterator[tuple[Inputs, Tensor]]:
+        for start in range(0, len(order), size):
+            chosen = order[start : start + size]
+            tokens, length = text.pad([sequences[i] for i in chosen])
+            yield (tokens.to(device), length.to(device)), split.targets[chosen].to(device)
+
+    return Batches(size, begin)
 
 
-def encode(split: Split, config: dict[str, Any], tokenizer: Path | None) -> list[list[int]]:
+def encode(split: Split, input: Input) -> list[list[int]]:
     """The token ids of every text of the split, shortened as the bundle's input says."""
-    settings = config["input"]
-    return text.encode(text.read_tokenizer(tokenizer), split.inputs, settings["max_length"], settings["truncate"])  # type: ignore[arg-type]
+    return _encode(split.inputs, input)
+
+
+def _encode(texts: Any, input: Input) -> list[list[int]]:
+    settings = input.settings
+    return text.encode(input.tokenizer, texts, settings["max_length"], settings["truncate"])
+
+
+def prepare(raw: list[Any], input: Input) -> tuple[Tensor, Tensor]:
+    """Texts -> tokens (N, T) int64, zero behind each end, and lengths (N,) int64.
+
+    `max_length` tokens at most, cut as `truncate` of the settings says. Raises `ZooError` for what is not a
+    `str`, for one that no encoding can write, and for a text in which the tokenizer finds nothing to read.
+    """
+    text.check(raw)
+    raw = list(map(text.clean, raw))
+    rows = _encode(raw, input)
+    for one, row in zip(raw, rows, strict=True):
+        if not row:
+            raise ZooError(f"the text {one[:40]!r} holds no words to classify; give at least one.")
+    return text.pad(rows)
+
+
+def explain(raw: list[str], input: Input, attention: Tensor) -> list[list[tuple[str, float]]]:
+    """Attention weights (N, T) -> for each text all its words as written, in order, each with its weight.
+
+    A word that truncation left out has the weight 0. What the tokenizer makes several tokens of, such as ½ or …, stands
+    once, with their weights together.
+    """
+    found, settings = [], input.settings
+    for one, weights in zip(map(text.clean, raw), attention.tolist(), strict=True):
+        places = text.spans(input.tokenizer, one)
+        summed = dict.fromkeys(places, 0.0)
+        read = text.shorten(places, settings["max_length"], settings["truncate"])
+        for place, weight in zip(read, weights[: len(read)], strict=True):
+            summed[place] += weight
+        found.append([(one[start:end], weight) for (start, end), weight in summed.items()])
+    return found
 
 
 KIND = Kind(
     describe=describe,
-    blank=blank,
     training=training,
     evaluation=evaluation,
-    shape=lambda config: (config["input"]["max_length"],),
-    samples=lambda config: "token ids",
     check=check,
+    holds=(holds.TOKENIZER, holds.count("max_length"), holds.text("truncate")),
+    blank=blank,
+    shape=lambda settings: (settings["max_length"],),
+    samples=lambda settings: "token ids",
+    prepare=prepare,
+    cost=lambda raw: len(raw) if isinstance(raw, str) else 0,
+    explain=explain,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,9 @@ from torch import Generator, Tensor
 
 from zoo.errors import ZooError
 from zoo.kinds import augment as A
-from zoo.recipes import Augment
+
+if TYPE_CHECKING:
+    from zoo.recipes import Augment
 
 
 def normalize(images: Tensor, input: dict[str, Any]) -> Tensor:

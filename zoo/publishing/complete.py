@@ -139,19 +139,12 @@ def _held_out(held: Bundle) -> Split:
 def outputs_of(bundle: Bundle, split: Split) -> tuple[Tensor, Tensor]:
     """The model's outputs for every sample of a split, and the targets; a row a word if words have targets."""
     from zoo import kinds
+    from zoo.training import measure
 
-    config, model = bundle.config, load_model(bundle, device="cpu")
-    task, kind, size = (
-        tasks.get(config["task"]),
-        kinds.get(config["input"]["kind"]),
-        recipe_of(bundle).evaluate.batch_size,
-    )
-    rows = []
-    with torch.inference_mode():
-        for inputs, truth in kind.evaluation(split, config, bundle.tokenizer, size, torch.device("cpu")):
-            rows.append(task.rows(model(*inputs).float(), truth))
-    outputs, targets = (torch.cat(part) for part in zip(*rows, strict=True))
-    return outputs.clone(), targets.clone()
+    reads, size = kinds.input_of(bundle), recipe_of(bundle).evaluate.batch_size
+    batches = kinds.get(reads.kind).evaluation(split, reads, size, torch.device("cpu"))
+    outputs, targets = measure.outputs_of(load_model(bundle, device="cpu"), batches, tasks.get(bundle.config["task"]))
+    return outputs.clone(), targets.clone()  # of a fit, which inference tensors cannot be in
 
 
 def _at_hand(bundle: Bundle) -> Split | None:

@@ -1,4 +1,4 @@
-"""What a model is for: default loss, metrics, how raw input becomes tensors and output becomes an answer.
+"""What a model is for: losses, metrics, and how its output becomes an answer.
 
 One file a task, named like it; its `TASK` is all that the rest of the zoo knows of it.
 """
@@ -26,19 +26,11 @@ class Task:
         losses: those that a recipe may name; it gets the first if it names none.
         metrics: name -> function of (outputs, targets) -> float; a fraction in 0..1 where the metric is one. The first
             is what a recipe is measured by if it names none.
-        prepare: (raw inputs, config["input"] of the bundle, tokenizer or None) -> what the model's `forward` takes,
-            one batch on the CPU. Raises `ZooError` for an input that is not what the task reads.
-        run: (model, what `prepare` gave, raw inputs) -> what `answer` is made from: the outputs of `forward`, unless an
-            answer takes many of them.
+        run: (model, what the kind's `prepare` gave, raw inputs) -> what `answer` is made from: the outputs of
+            `forward`, unless an answer takes many of them.
         answer: (what `run` gave, raw inputs, config.json) -> one answer for each raw input, with `to_dict()`.
         rows: (outputs, targets) of a batch -> the rows that metrics are taken over, so that batches can be put end to
             end: the same for most, one row a word or a step where samples differ in length.
-        batch_ndim: an array or tensor of so many dimensions is a batch of raw inputs; 0 where none is.
-        unpack: the raw inputs that one thing holds, as a file holds rows; None where it is a raw input itself. The text
-            of each is what it is called in messages.
-        cost: how long a raw input is. A batch takes as long as its longest member, so inputs of like cost share one.
-        explain: (raw inputs, config["input"], tokenizer, attention weights) -> for each input [(part, weight), …];
-            None where nothing of the input can be named.
         embed: (features that the head reads, what `prepare` gave, raw inputs) -> one row for each raw input, (N, D).
     """
 
@@ -46,15 +38,9 @@ class Task:
     kind: str
     losses: tuple[str, ...]
     metrics: Mapping[str, Callable[[Tensor, Tensor], float]]
-    prepare: Callable[[list[Any], dict[str, Any], Any], tuple[Tensor, ...]]
     answer: Callable[[Any, list[Any], dict[str, Any]], list[Any]]
     rows: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = lambda outputs, targets: (outputs, targets)
     run: Callable[[nn.Module, Sequence[Tensor], list[Any]], Any] = lambda model, inputs, raw: model(*inputs)
-    batch_ndim: int = 0
-    unpack: Callable[[Any], list[Any] | None] = lambda raw: None
-    cost: Callable[[Any], int] = lambda raw: 0
-    explain: Callable[[list[Any], dict[str, Any], Any, Tensor], list[list[tuple[str, float]]]] | None = None
-
     embed: Callable[[Tensor, Sequence[Tensor], list[Any]], Tensor] = lambda features, inputs, raw: features.flatten(1)
 
     def __reduce__(self) -> tuple[Callable[[str], Task], tuple[str]]:

@@ -9,11 +9,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 
 from zoo.data.split import IGNORED
-from zoo.data.text import check, clean
-from zoo.models.charlm import encode
+from zoo.data.text import clean
 from zoo.tasks import Task
 
 LENGTH, TEMPERATURE = 300, 0.8
@@ -28,15 +26,6 @@ class Continuation:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
-
-
-def prepare(raw: list[Any], input: dict[str, Any], tokenizer: None = None) -> tuple[Tensor]:
-    """Prompts -> ids (N, T) int64, 0 behind each end, where a model that reads forwards takes no notice of it.
-
-    Raises `ZooError` for what is not a `str`, an empty one, and one with characters that the model has never seen.
-    """
-    check(raw)
-    return (pad_sequence([encode(clean(text), input["symbols"]) for text in raw], batch_first=True),)
 
 
 def run(model: nn.Module, inputs: Sequence[Tensor], raw: list[str]) -> list[str]:
@@ -64,7 +53,6 @@ TASK = Task(
     kind="characters",
     losses=("cross_entropy",),
     metrics={"nats": nats},
-    prepare=prepare,
     run=run,
     answer=lambda texts, raw, config: [Continuation(text) for text in texts],
     rows=rows,

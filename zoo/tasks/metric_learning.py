@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from zoo.tasks import Task
-from zoo.tasks.image_classification import prepare
 
 CHUNK = 1000  # rows of distances at a time, so that 10,000 images do not need 400 MB
 
@@ -45,7 +44,5 @@ TASK = Task(
     kind="image",
     losses=("triplet", "contrastive"),
     metrics={"recall_at_1": recall_at_1},
-    prepare=prepare,
     answer=lambda outputs, raw, config: [Embedding(row) for row in outputs.float().tolist()],
-    batch_ndim=4,
 )

@@ -12,7 +12,6 @@ from zoo.data.mnist_tasks import TASKS
 from zoo.nn import MultiTaskLoss
 from zoo.tasks import Task
 from zoo.tasks.classification import accuracy
-from zoo.tasks.image_classification import prepare
 from zoo.tasks.regression import rmse
 
 
@@ -87,7 +86,5 @@ TASK = Task(
         "thickness_rmse": metric("thickness"),
         "sum_of_losses": sum_of_losses,
     },
-    prepare=prepare,
     answer=lambda outputs, raw, config: answer(outputs, config["input"]["tasks"]),
-    batch_ndim=4,
 )

@@ -8,7 +8,6 @@ from typing import Any
 from torch import Tensor
 
 from zoo.tasks import Task
-from zoo.tasks.tables import prepare, unpack
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,5 @@ TASK = Task(
     kind="table",
     losses=("mse", "mae", "huber"),
     metrics={"rmse": rmse, "mae": mae},
-    prepare=prepare,
     answer=answer,
-    unpack=unpack,
 )

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from zoo.tasks import Task
 from zoo.tasks.classification import LOSSES, TOP, accuracy, answer
-from zoo.tasks.tables import prepare, unpack
 
 
 def roc_auc(logits: Tensor, targets: Tensor) -> float:
@@ -49,7 +48,5 @@ TASK = Task(
     kind="table",
     losses=LOSSES,
     metrics={"roc_auc": roc_auc, "average_precision": average_precision, "accuracy": accuracy},
-    prepare=prepare,
     answer=lambda outputs, raw, config: answer(outputs, config["labels"], config.get("top", TOP)),
-    unpack=unpack,
 )

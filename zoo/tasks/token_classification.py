@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
-from zoo.data import text, words
+from zoo.data import words
 from zoo.data.split import IGNORED
 from zoo.tasks import Task
 from zoo.tasks.classification import accuracy
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -35,17 +32,6 @@ class Tagging:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {"answer": [vars(tag) for tag in self.answer]}
-
-
-def prepare(raw: list[Any], input: dict[str, Any], tokenizer: Tokenizer) -> tuple[Tensor, Tensor, Tensor]:
-    """Sentences -> words (N, T) and their characters (N, T, C), zero behind each end, and lengths (N,), all int64.
-
-    A sentence is a text, which `zoo.data.words.split` splits into words, or words with tabs between them. Raises
-    `ZooError` for what is not a `str`, and for one that no encoding can write.
-    """
-    text.check(raw, "sentence")
-    encoded = words.encode(list(map(words.split, raw)), tokenizer, input["alphabet"], input["max_characters"])
-    return encoded.batch(range(len(raw)))
 
 
 def answer(outputs: Tensor, raw: list[str], config: dict[str, Any]) -> list[Tagging]:
@@ -75,9 +61,7 @@ TASK = Task(
     kind="tagged",
     losses=("cross_entropy",),
     metrics={"accuracy": accuracy},
-    prepare=prepare,
     answer=answer,
     rows=rows,
     embed=embed,
-    cost=lambda raw: len(raw) if isinstance(raw, str) else 0,
 )

@@ -15,6 +15,7 @@ from zoo.check import check_config
 from zoo.errors import ZooError, some
 from zoo.home import expanded
 from zoo.integrity import sha256
+from zoo.kinds import Input, input_of
 from zoo.names import GUESTS
 from zoo.tensors import read_tensors
 
@@ -73,8 +74,8 @@ def check_unchanged(name: str, folder: Path) -> None:
         )
 
 
-def reader(name: str, kind: str) -> Bundle:
-    """The bundle to begin from, to whose tokenizer, alphabet or symbols the rows of its embeddings belong.
+def reader(name: str, kind: str) -> Input:
+    """What the weight to begin from reads, to whose tokenizer, alphabet or symbols the rows of its embeddings belong.
 
     Raises `ZooError` where `name` gives tensors alone, and where the weight reads another kind of data than `kind`.
     """
@@ -89,7 +90,7 @@ def reader(name: str, kind: str) -> Bundle:
             f"init_from: {name} reads {found.config['input']['kind']} data, not {kind} data; "
             "name a weight of the same model."
         )
-    return found
+    return input_of(found)
 
 
 def _find(name: str) -> Path | Bundle:

@@ -87,14 +87,14 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
     Raises `ZooError` where the loss is no number, memory runs out, or a checkpoint belongs to other data;
     `KeyboardInterrupt` on SIGINT and `SystemExit(143)` on SIGTERM, each after a checkpoint.
     """
-    kind = kinds.get(setup.config["input"]["kind"])
-    feed = kind.training(recipe, setup.train, setup.config, setup.tokenizer, device)
+    kind = kinds.get(setup.input.kind)
+    feed = kind.training(recipe, setup.train, setup.input, device)
     check_pairs(recipe, setup.train.targets, feed)
     total = recipe.train.steps or feed.size * (recipe.train.epochs or 0)
     no_room = f"out of memory on {device} before the first step; make the model smaller, or leave out train.average."
     with memory.enough(lambda: no_room):
         raw = fresh_model(recipe, setup.config, device)
-        start(raw, lambda: kind.evaluation(setup.train, setup.config, setup.tokenizer, 500, device))
+        start(raw, lambda: iter(kind.evaluation(setup.train, setup.input, 500, device)))
         if recipe.train.channels_last:
             raw = raw.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         # Copied before anything is patched or compiled, so that the average is a plain model of its own.
@@ -125,6 +125,8 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
     generator = torch.Generator(device)
     rows = _logged(folder, place.epoch)
     pending: list[Tensor] = []
+    validates = setup.held_name == "validation"
+    held = setup.batches(recipe, device) if validates and processes.is_main() else None
     saved_at = time.monotonic() if place.step else -math.inf
     began = time.monotonic()
 
@@ -141,8 +143,8 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
         asked = recipe.evaluate.metric
         values = dict.fromkeys([*task.metrics, asked], 0.0)
         if processes.is_main():
-            size = recipe.evaluate.batch_size
-            values = measure(current, setup.held, setup.config, tokenizer=setup.tokenizer, batch_size=size, asked=asked)
+            assert held is not None
+            values = measure(current, held, task, asked)
         told = processes.told_by_main(list(values.values()), device)
         # What cannot be computed in this epoch is an empty cell of the log.
         return {
@@ -261,7 +263,7 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
                 **_figures(recipe, place, rate),
                 "seconds": round(place.seconds, 2),
             }
-            if setup.held_name == "validation":
+            if validates:
                 started = time.perf_counter()
                 row |= validated()
                 place.seconds += time.perf_counter() - started

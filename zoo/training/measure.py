@@ -1,57 +1,57 @@
-"""Metrics of a model on a split: every sample once, in float32, without augmentation."""
+"""What a model says of every sample of a split, and the metrics of that: in float32, without augmentation."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
-from zoo import kinds, tasks
-from zoo.data import Split
 from zoo.errors import ZooError
-from zoo.tasks import measures
+from zoo.kinds.feed import Batches, Inputs
+from zoo.tasks import Task, measures
 from zoo.training.machine import memory
 
 
-def measure(
-    model: nn.Module,
-    split: Split,
-    config: dict[str, Any],
-    *,
-    tokenizer: Path | None = None,
-    batch_size: int = 500,
-    asked: str = "",
-) -> dict[str, float]:
-    """The task's metrics of `model`, which is put into eval mode, over the whole of `split`; the one `asked` for too.
+def over(model: nn.Module, batches: Batches, task: Task) -> Iterator[tuple[Inputs, Tensor, Tensor]]:
+    """Each batch's inputs, and the rows that metrics are taken over: outputs (R, …) in float32 and targets (R, …).
 
-    `config` is a bundle's config.json: its input transform and task are what counts. Metric -> value.
-    Raises `ZooError` where memory runs out.
+    The model is put into eval mode, and no gradient is kept. Raises `ZooError` if memory runs out.
     """
-    task = tasks.get(config["task"])
-    everything, truth = outputs_of(model, split, config, tokenizer=tokenizer, batch_size=batch_size)
+    device = next(model.parameters()).device
+    model.eval()
+    told, feed = f"out of memory on {device} with evaluate.batch_size {batches.size}; lower it.", iter(batches)
+    with memory.kept() as trim:
+        while True:
+            # Not around the yield: between batches the mode is that of whoever asked for them.
+            with memory.enough(lambda: told), torch.inference_mode():
+                batch = next(feed, None)
+                if batch is None:
+                    return
+                outputs, truth = task.rows(model(*batch[0]), batch[1])
+                outputs = outputs.float()
+            yield batch[0], outputs, truth
+            trim()
+
+
+def outputs_of(model: nn.Module, batches: Batches, task: Task) -> tuple[Tensor, Tensor]:
+    """(outputs, targets) of the rows that metrics are taken over, on the CPU and in float32."""
+    outputs, targets = [], []
+    for _, rows, truth in over(model, batches, task):
+        outputs.append(rows.cpu())
+        targets.append(truth.cpu())
+    return torch.cat(outputs), torch.cat(targets)
+
+
+def measure(model: nn.Module, batches: Batches, task: Task, asked: str = "") -> dict[str, float]:
+    """The task's metrics of `model` over all batches: metric -> value; the one `asked` for too.
+
+    Raises `ZooError` if memory runs out.
+    """
+    everything, truth = outputs_of(model, batches, task)
     more = {} if asked in ("", *task.metrics) else {asked: measures.of(task)[asked]}
     return {name: metric(everything, truth) for name, metric in {**task.metrics, **more}.items()}
-
-
-def outputs_of(
-    model: nn.Module, split: Split, config: dict[str, Any], *, tokenizer: Path | None = None, batch_size: int = 500
-) -> tuple[Tensor, Tensor]:
-    """(outputs, targets) of the rows that metrics are taken over, on the CPU and in float32."""
-    device = next(model.parameters()).device
-    task, kind = tasks.get(config["task"]), kinds.get(config["input"]["kind"])
-    model.eval()
-    outputs, targets = [], []
-    told = f"out of memory on {device} with evaluate.batch_size {batch_size}; lower it."
-    with memory.kept() as trim, memory.enough(lambda: told), torch.inference_mode():
-        for inputs, truth in kind.evaluation(split, config, tokenizer, batch_size, device):
-            rows, of_rows = task.rows(model(*inputs), truth)
-            outputs.append(rows.float().cpu())
-            targets.append(of_rows.cpu())
-            trim()
-    return torch.cat(outputs), torch.cat(targets)
 
 
 def computed(values: dict[str, float], asked: str, where: str) -> tuple[dict[str, float], list[str]]:

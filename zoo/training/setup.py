@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from zoo.data import DataSet, Split
 from zoo.draws import Drawn
 from zoo.errors import ZooError
 from zoo.home import json_text
+from zoo.kinds.feed import Batches
 from zoo.recipes import Recipe
-from zoo.training.begin import begin, check_unchanged
+from zoo.training.begin import begin, check_unchanged, reader
 from zoo.training.machine.norms import check_pieces
 from zoo.training.own import load
 from zoo.training.run import write_text
@@ -25,7 +27,8 @@ from zoo.training.run import write_text
 
 @dataclass(frozen=True)
 class Setup:
-    """`config` is the bundle's config.json; `train` is trained on, `held` is measured and called `held_name`.
+    """`config` is the bundle's config.json, `input` what the model reads; `train` is trained on, `held` is measured and
+    called `held_name`.
 
     `test` is measured once, at the end, by a run that chooses its epoch on `held`; None for others.
 
@@ -33,13 +36,18 @@ class Setup:
     """
 
     config: dict[str, Any]
+    input: kinds.Input
     train: Split
     held: Split
     held_name: str
     fingerprint: str
-    tokenizer: Path | None
     notes: list[str]
     test: Split | None = None
+
+    def batches(self, recipe: Recipe, device: torch.device, split: Split | None = None) -> Batches:
+        """What is measured, encoded once: of the held split, or of another."""
+        measured = self.held if split is None else split
+        return kinds.get(self.input.kind).evaluation(measured, self.input, recipe.evaluate.batch_size, device)
 
 
 def prepare(recipe: Recipe, folder: Path, dataset: DataSet | None = None) -> Setup:
@@ -64,7 +72,10 @@ def prepare(recipe: Recipe, folder: Path, dataset: DataSet | None = None) -> Set
     if recipe.init_from is not None:
         check_unchanged(recipe.init_from, folder)
     train, held, held_name = _parts(recipe, dataset, kind)
-    described = kind.describe(recipe, dataset, train, folder)
+    begun = None if recipe.init_from is None else partial(reader, recipe.init_from, task.kind)
+    described = kind.describe(recipe, dataset, train, begun)
+    if described.tokenizer is not None:
+        write_text(folder / "tokenizer.json", described.tokenizer.to_str(pretty=False))
     arguments = {**recipe.model_args, **described.model_args}
     if dataset.labels and "num_classes" in inspect.signature(model.constructor).parameters:
         arguments.setdefault("num_classes", len(dataset.labels))
@@ -92,7 +103,8 @@ def prepare(recipe: Recipe, folder: Path, dataset: DataSet | None = None) -> Set
     if chooses:
         notes.append("The epoch was chosen on the validation split; the test split was measured once, after that.")
     test = dataset.test if chooses else None
-    return Setup(config, train, held, held_name, dataset.fingerprint, described.tokenizer, notes, test)
+    input = kinds.Input(described.input, described.tokenizer, len(config["labels"]))
+    return Setup(config, input, train, held, held_name, dataset.fingerprint, notes, test)
 
 
 def _parts(recipe: Recipe, dataset: DataSet, kind: kinds.Kind) -> tuple[Split, Split, str]:
@@ -139,12 +151,12 @@ def _parameters(config: dict[str, Any], kind: kinds.Kind) -> int:
         model = construct(name, arguments).eval()
         try:
             with torch.no_grad():
-                outputs = model(*kind.blank(config)).shape[-1]
+                outputs = model(*kind.blank(config["input"])).shape[-1]
         except Exception as error:  # whatever a model may raise for inputs that it is not made for
             why = " ".join(str(error).split())
             raise ZooError(
                 f"model {name} with model_args {arguments} cannot take the samples of {config['data']}, which "
-                f"are {kind.samples(config)} ({why}); change model, model_args or data.name."
+                f"are {kind.samples(config['input'])} ({why}); change model, model_args or data.name."
             ) from error
     if "num_classes" in arguments and labels and outputs != len(labels):
         raise ZooError(

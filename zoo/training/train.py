@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo import caller
+from zoo import caller, tasks
 from zoo.bundles.write import write_tensors
 from zoo.construct import in_full
 from zoo.data import DataSet
@@ -211,15 +211,14 @@ def _finish(
         "seed": str(recipe.train.seed),
         "versions": json.dumps({k: place[k] for k in ("zoo", "torch", "python", "safetensors")}),
     }
-    size = recipe.evaluate.batch_size
     try:
         with replacing(folder / "model.safetensors") as temporary:
             write_tensors(temporary, state, metadata)
             model = in_full(recipe.model, setup.config["model_args"])
             model.load_state_dict(_float32(read_tensors(temporary)))
-            split, name = (setup.held, setup.held_name) if setup.test is None else (setup.test, "test")
-            asked, model = recipe.evaluate.metric, model.to(device)
-            found = measure(model, split, setup.config, tokenizer=setup.tokenizer, batch_size=size, asked=asked)
+            task, name = tasks.get(setup.config["task"]), setup.held_name if setup.test is None else "test"
+            asked = recipe.evaluate.metric
+            found = measure(model.to(device), setup.batches(recipe, device, setup.test), task, asked)
             values, notes = computed(found, asked, f"the {name} split")
             seed = recipe.train.seed
             metrics = {

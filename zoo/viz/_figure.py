@@ -52,6 +52,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         figure.savefig(content, format="png", dpi=DPI, metadata={"Software": None})
     try:
+        target.parent.stat()  # no folder is made for a name that may be misspelt
         with replacing(target) as temporary:
             temporary.write_bytes(content.getvalue())
     except OSError as error:

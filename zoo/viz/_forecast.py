@@ -29,7 +29,7 @@ def forecast(name: str | os.PathLike[str], raw: Any = None) -> Figure:
     At most 8 channels are shown, and of the past twice the horizon. Raises `ZooError` as `zoo.predictor` does.
     """
     from zoo._predictor import predictor
-    from zoo.tasks.forecasting import read
+    from zoo.kinds.series import read
 
     ask = predictor(name)
     check(name, ask.task.name, "forecast")

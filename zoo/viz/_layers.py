@@ -64,7 +64,7 @@ def features(name: str | os.PathLike[str], raw: Any, layer: str | None = None) -
     read = predictor(name)
     check(name, read.task.name, "features")
     layer = layer or _first(read.model)
-    inputs = read.task.prepare([raw], read.input, None)
+    inputs = read.prepare([raw])
     maps, outputs = activations(read.model, inputs, layer)
     answer = read.task.answer(outputs, [raw], read.config)[0]
     title = f"{read.model.zoo.weight}, layer {layer}"  # type: ignore[union-attr]

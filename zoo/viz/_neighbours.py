@@ -16,6 +16,8 @@ from zoo.viz._which import check
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from zoo._predictor import Predictor
+
 QUERIES, NEAREST = 5, 7  # rows where no image is given, and neighbours in a row
 
 
@@ -39,8 +41,8 @@ def neighbours(name: str | os.PathLike[str], raw: Any = None) -> Figure:
     recipe = load_recipe(sources.find(name).path("recipe.yaml"))
     found = own.load(recipe)
     test, labels = found.test, found.test.targets
-    given = None if raw is None else read.task.prepare([raw], read.input, None)[0]
-    embeddings, itself = _embed(read.model, test, read.config, recipe.evaluate.batch_size, given)
+    given = None if raw is None else read.prepare([raw])[0]
+    embeddings, itself = _embed(read, test, recipe.evaluate.batch_size, given)
     queries: list[int] = []
     if given is None:
         queries = [int((labels == label).nonzero()[0]) for label in labels.unique()[:QUERIES]]
@@ -69,25 +71,22 @@ def neighbours(name: str | os.PathLike[str], raw: Any = None) -> Figure:
     return figure
 
 
-def _embed(
-    model: torch.nn.Module, split: Split, config: dict[str, Any], batch_size: int, image: Tensor | None
-) -> tuple[Tensor, Tensor]:
+def _embed(read: Predictor, split: Split, size: int, image: Tensor | None) -> tuple[Tensor, Tensor]:
     """The embeddings (N, D) of a split of images, in its order, and which of them are `image` (N,), if any is given."""
-    from zoo import kinds
+    from zoo.training.measure import over
 
     points, same = [], []
-    with torch.inference_mode():
-        for inputs, targets in kinds.get("image").evaluation(split, config, None, batch_size, torch.device("cpu")):
-            (images,) = inputs
-            points.append(model(images).float())
-            same.append(torch.zeros(len(targets), dtype=torch.bool) if image is None else _same(images, image, config))
+    batches = read.kind.evaluation(split, read.reads, size, torch.device("cpu"))
+    for (images,), outputs, targets in over(read.model, batches, read.task):
+        points.append(outputs)
+        same.append(torch.zeros(len(targets), dtype=torch.bool) if image is None else _same(images, image, read.input))
     return torch.cat(points), torch.cat(same)
 
 
-def _same(images: Tensor, image: Tensor, config: dict[str, Any]) -> Tensor:
+def _same(images: Tensor, image: Tensor, input: dict[str, Any]) -> Tensor:
     """Which images of a batch (N, C, H, W) have the pixels of another (1, C, H, W), all normalised: (N,).
 
     Half of one of 256 levels is allowed for: a picture that was given in floats is rounded otherwise.
     """
-    apart = seen(images, config["input"]) - seen(image, config["input"])
-    return apart.abs().flatten(1).amax(1) < config["input"]["maximum"] / 512
+    apart = seen(images, input) - seen(image, input)
+    return apart.abs().flatten(1).amax(1) < input["maximum"] / 512

@@ -39,22 +39,20 @@ def verdicts(name: str | os.PathLike[str], what: str) -> Verdicts:
     from zoo.bundles.load import load_model
     from zoo.publishing.provenance import recipe_of
     from zoo.training import own
+    from zoo.training.measure import over
 
     bundle = sources.find(name)
     config, task = bundle.config, tasks.get(bundle.config["task"])
     check(name, task.name, what)
-    recipe, model, kind = recipe_of(bundle), load_model(bundle), kinds.get(task.kind)
+    recipe, model, reads = recipe_of(bundle), load_model(bundle), kinds.input_of(bundle)
     found = own.load(recipe)
     # Each target's own place goes the way of the targets, in whatever order they are evaluated.
     targets = found.test.targets
     places = torch.arange(targets.numel()).view_as(targets).masked_fill(targets == IGNORED, IGNORED)
     split = Split(found.test.inputs, places)
     device = next(model.parameters()).device
-    parts = []
-    with torch.inference_mode():
-        for inputs, where in kind.evaluation(split, config, bundle.tokenizer, recipe.evaluate.batch_size, device):
-            rows, of_rows = task.rows(model(*inputs), where)
-            parts.append((rows.float().softmax(1).cpu(), of_rows.cpu()))
+    batches = kinds.get(reads.kind).evaluation(split, reads, recipe.evaluate.batch_size, device)
+    parts = [(rows.softmax(1).cpu(), where.cpu()) for _, rows, where in over(model, batches, task)]
     probabilities, places = (torch.cat(part) for part in zip(*parts, strict=True))
     weight = bundle.name or bundle.folder.name
     return Verdicts(weight, config["input"], found, probabilities, targets.flatten()[places], places)

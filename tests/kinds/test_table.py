@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from zoo.errors import ZooError
-from zoo.tasks.tables import prepare, unpack
+from zoo.kinds import Input
+from zoo.kinds.table import prepare, unpack
 
 INPUT = {
     "kind": "table",
@@ -33,15 +34,14 @@ def test_every_way_to_give_a_row_gives_the_same():
         json.dumps(ROW),
         f" {json.dumps(ROW)}",
     ]
-    numbers, codes = prepare(ways, INPUT)
+    numbers, codes = prepare(ways, Input(INPUT))
     assert numbers.tolist() == [[2.0, pytest.approx(math.log(4))]] * len(ways)
     assert codes.tolist() == [[2]] * len(ways)
 
 
 def test_a_blank_stays_one():
-    numbers, codes = prepare(
-        ['{"age": null, "rooms": "", "sea": "near"}', '{"age": 3, "rooms": 2, "sea": null}'], INPUT
-    )
+    rows = ['{"age": null, "rooms": "", "sea": "near"}', '{"age": 3, "rooms": 2, "sea": null}']
+    numbers, codes = prepare(rows, Input(INPUT))
     assert numbers[0].isnan().all() and not numbers[1].isnan().any() and codes.tolist() == [[2], [0]]
 
 
@@ -51,12 +51,12 @@ def test_the_rows_of_a_file_are_told_by_their_lines(tmp_path: Path):
     for given in (path, str(path)):
         rows = unpack(given)
         assert rows is not None and [str(row) for row in rows] == [f"{path}:2", f"{path}:3"]
-        numbers, codes = prepare(rows, INPUT)
+        numbers, codes = prepare(rows, Input(INPUT))
         torch.testing.assert_close(numbers, torch.tensor([[2, math.log(4)], [-1, math.nan]]), equal_nan=True)
         assert codes.tolist() == [[2], [1]]
     path.write_text("sea,rooms,age\nnear,3,20\nfar,many,5\n")
     with pytest.raises(ZooError, match=r"\.csv:3: rooms is 'many'"):
-        prepare(unpack(path) or [], INPUT)
+        prepare(unpack(path) or [], Input(INPUT))
 
 
 def test_a_row_is_no_file():
@@ -81,7 +81,7 @@ def test_a_row_is_no_file():
 )
 def test_what_is_no_row_is_refused_in_one_sentence(raw: Any, message: str):
     with pytest.raises(ZooError, match=message) as error:
-        prepare([ROW, raw], INPUT)
+        prepare([ROW, raw], Input(INPUT))
     assert "\n" not in str(error.value) and len(str(error.value)) < 200
 
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from zoo import ZooError
-from zoo.tasks.forecasting import prepare
+from zoo.kinds import Input
+from zoo.kinds.series import prepare
 
 CHANNELS = ["a", "b"]
 INPUT = {"channels": CHANNELS, "context": 4, "mean": [0.0, 0.0], "std": [1.0, 1.0]}
@@ -25,7 +26,7 @@ def write(path: Path, rows: list[tuple[str, ...]], head: str = "date,a,b") -> Pa
 
 
 def read(raw: Any) -> torch.Tensor:
-    return prepare([raw], INPUT)[0]
+    return prepare([raw], Input(INPUT))[0]
 
 
 @pytest.mark.parametrize("head", ["date,a,b", "Time ,a,b", "when,a,b"])

@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 
 from zoo.errors import ZooError
-from zoo.tasks.image_classification import prepare
+from zoo.kinds import Input
+from zoo.kinds.raw_image import prepare
 
 GREY = {"kind": "image", "channels": 1, "size": [6, 4], "maximum": 255, "mean": [0.5], "std": [0.25]}
 RGB = {**GREY, "channels": 3, "mean": [0.5, 0.4, 0.3], "std": [0.1, 0.2, 0.3]}
@@ -18,7 +19,7 @@ def pixels(*shape: int) -> np.ndarray:
 
 def test_the_transform_is_the_one_written_in_the_config():
     array = pixels(6, 4, 3)
-    (batch,) = prepare([array], RGB)
+    (batch,) = prepare([array], Input(RGB))
     want = (array.astype(np.float64) / 255 - RGB["mean"]) / RGB["std"]
     assert batch.shape == (1, 3, 6, 4) and batch.dtype == torch.float32
     np.testing.assert_allclose(batch[0].permute(1, 2, 0), want, atol=2e-6)
@@ -42,7 +43,7 @@ def test_every_way_to_give_the_same_image_gives_the_same_tensor(tmp_path):
         str(tmp_path / "a.png"),
         tmp_path / "a.npy",
     ]
-    (batch,) = prepare(ways, RGB)
+    (batch,) = prepare(ways, Input(RGB))
     for other in batch[1:]:
         torch.testing.assert_close(other, batch[0])
 
@@ -50,29 +51,29 @@ def test_every_way_to_give_the_same_image_gives_the_same_tensor(tmp_path):
 def test_grey_in_every_form_and_colour_turned_grey_as_pillow_does(tmp_path):
     array = pixels(6, 4)
     Image.fromarray(array).save(tmp_path / "a.png")
-    (batch,) = prepare([array, array[None], array[..., None], tmp_path / "a.png"], GREY)
+    (batch,) = prepare([array, array[None], array[..., None], tmp_path / "a.png"], Input(GREY))
     for other in batch[1:]:
         torch.testing.assert_close(other, batch[0])
     colour = pixels(6, 4, 3)
-    (ours,) = prepare([colour], GREY)
-    (pillows,) = prepare([np.asarray(Image.fromarray(colour).convert("L"))], GREY)
+    (ours,) = prepare([colour], Input(GREY))
+    (pillows,) = prepare([np.asarray(Image.fromarray(colour).convert("L"))], Input(GREY))
     assert (ours - pillows).abs().max() <= 1 / 255 / 0.25  # Pillow rounds to whole numbers
-    (spread,) = prepare([array], {**RGB, "mean": [0.5], "std": [0.25]})
+    (spread,) = prepare([array], Input({**RGB, "mean": [0.5], "std": [0.25]}))
     torch.testing.assert_close(spread[0], batch[0].expand(3, -1, -1))
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK"])
 def test_pillow_modes_become_grey_or_colour(mode):
     image = Image.fromarray(pixels(6, 4, 3)).convert(mode)
-    (batch,) = prepare([image], RGB)
-    (want,) = prepare([np.asarray(image.convert("RGB"))], RGB)
+    (batch,) = prepare([image], Input(RGB))
+    (want,) = prepare([np.asarray(image.convert("RGB"))], Input(RGB))
     torch.testing.assert_close(batch, want)
 
 
 def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path):
     deep = (pixels(6, 4).astype(np.uint16) * 257).astype(np.uint16)
     Image.fromarray(deep).save(tmp_path / "deep.png")
-    (batch,) = prepare([tmp_path / "deep.png", (deep // 257).astype(np.uint8)], GREY)
+    (batch,) = prepare([tmp_path / "deep.png", (deep // 257).astype(np.uint8)], Input(GREY))
     torch.testing.assert_close(batch[0], batch[1])
 
 
@@ -82,7 +83,7 @@ def test_sixteen_bits_that_hold_eight_are_taken_for_eight(mode):
     shallow = pixels(6, 4)
     image = Image.fromarray(shallow.astype({"I": np.int32, "I;16": np.uint16}[mode]))
     assert image.mode == mode
-    (batch,) = prepare([image, shallow], GREY)
+    (batch,) = prepare([image, shallow], Input(GREY))
     torch.testing.assert_close(batch[0], batch[1])
 
 
@@ -92,20 +93,20 @@ def test_exif_rotation_is_honoured(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # "turn clockwise by 90 degrees to view"
     Image.fromarray(np.rot90(upright)).save(tmp_path / "turned.png", exif=exif)
-    (batch,) = prepare([tmp_path / "turned.png", upright], GREY)
+    (batch,) = prepare([tmp_path / "turned.png", upright], Input(GREY))
     torch.testing.assert_close(batch[0], batch[1])
 
 
 def test_resizing_is_antialiased():
     board = (np.indices((60, 40)).sum(0) % 2 * 255).astype(np.uint8)
-    (batch,) = prepare([board], GREY)
+    (batch,) = prepare([board], Input(GREY))
     assert batch[..., 1:-1, 1:-1].abs().max() < 0.1  # the mean grey; picking pixels would give ±2
 
 
 def test_other_maximum_than_255():
     digits = {**GREY, "maximum": 16, "mean": [0.0], "std": [1.0]}
     array = np.full((6, 4), 16, np.uint8)
-    (batch,) = prepare([array, array.astype(float), array / 16, Image.new("L", (4, 6), 255)], digits)
+    (batch,) = prepare([array, array.astype(float), array / 16, Image.new("L", (4, 6), 255)], Input(digits))
     assert torch.equal(batch, torch.ones(4, 1, 6, 4))
 
 
@@ -128,7 +129,7 @@ def test_other_maximum_than_255():
 )
 def test_what_is_no_image_is_refused_in_one_sentence(raw, message):
     with pytest.raises(ZooError, match=message) as error:
-        prepare([raw], GREY)
+        prepare([raw], Input(GREY))
     assert "\n" not in str(error.value)
 
 
@@ -149,15 +150,15 @@ def test_broken_files_are_refused(tmp_path):
         (tmp_path / name).write_bytes(broken)
     for name in (*files, "pickle.npy"):
         with pytest.raises(ZooError, match=name) as error:
-            prepare([tmp_path / name], GREY)
+            prepare([tmp_path / name], Input(GREY))
         assert "\n" not in str(error.value)
     for name in (tmp_path, "x" * 5000):
         with pytest.raises(ZooError, match=r"there is no file|is a folder"):
-            prepare([name], GREY)
+            prepare([name], Input(GREY))
 
 
 def test_decompression_bombs_are_refused(tmp_path, monkeypatch):
     Image.new("L", (100, 100)).save(tmp_path / "bomb.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(ZooError, match=r"bomb\.png cannot be read as an image"):
-        prepare([tmp_path / "bomb.png"], GREY)
+        prepare([tmp_path / "bomb.png"], Input(GREY))

@@ -17,8 +17,9 @@ import zoo
 from zoo import ZooError
 from zoo.data import words
 from zoo.data.text import clean
-from zoo.tasks.image_classification import pixels
-from zoo.tasks.tables import prepare, unpack
+from zoo.kinds import Input
+from zoo.kinds.raw_image import pixels
+from zoo.kinds.table import prepare, unpack
 
 TEXTS = {
     "bilstm_attn.imdb_v1": "The café scene was terrible, a naïve mess.",
@@ -137,9 +138,9 @@ COLUMNS = {
 @pytest.mark.parametrize("row", [{"age": "", "sea": " "}, {"age": None, "sea": None, "id": "Total"}])
 def test_a_row_without_anything_to_read_is_refused(row: dict[str, Any]) -> None:
     with pytest.raises(ZooError, match=r"row.* is blank in every column that the model reads"):
-        prepare([row], COLUMNS)
+        prepare([row], Input(COLUMNS))
     with pytest.raises(ZooError, match="is blank in every"):
-        prepare([{"age": 3, "sea": ""}, row], COLUMNS)
+        prepare([{"age": 3, "sea": ""}, row], Input(COLUMNS))
 
 
 def test_the_foot_of_a_sheet_is_no_row(tmp_path: Path) -> None:
@@ -148,7 +149,7 @@ def test_the_foot_of_a_sheet_is_no_row(tmp_path: Path) -> None:
     assert [row["age"] for row in unpack(path) or ()] == ["3"]
     path.write_text("id,age,sea\n1,3,near\nTotal,,\n")
     with pytest.raises(ZooError, match=r"sheet\.csv:3 is blank"):
-        prepare(list(unpack(path) or ()), COLUMNS)
+        prepare(list(unpack(path) or ()), Input(COLUMNS))
     path.write_text("id,age,sea\n")
     with pytest.raises(ZooError, match="has a header but no rows"):
         unpack(path)

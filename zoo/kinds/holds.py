@@ -1,0 +1,57 @@
+"""Tests of what a bundle's config.json may hold, for the kinds' `holds`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Test = Callable[[dict[str, Any]], bool]
+Row = tuple[str, Test, str]
+
+
+def is_number(value: Any) -> bool:
+    """Whether `value` is a finite int or float; a bool is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_count(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
+def is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def is_numbers(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(is_number, value))
+
+
+def is_names(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(name, str) for name in value)
+
+
+def key(name: str, right: Callable[[Any], bool], expected: str) -> Row:
+    """The row for a key of which the value alone is looked at."""
+    return name, lambda settings: right(settings.get(name)), expected
+
+
+def count(name: str) -> Row:
+    return key(name, is_count, "a count")
+
+
+def text(name: str) -> Row:
+    return key(name, is_text, "text")
+
+
+def standardised(counts: Callable[[Mapping[str, Any]], tuple[int, ...]]) -> tuple[Row, ...]:
+    """The rows for `mean` and `std`: numbers, the second above 0, and of each as many as `counts` allows."""
+    return (
+        key("mean", is_numbers, "a list of numbers"),
+        key("std", lambda value: is_numbers(value) and min(value) > 0, "a list of numbers above 0"),
+        ("mean", lambda settings: len(settings["mean"]) in counts(settings), "one value a channel"),
+        ("std", lambda settings: len(settings["std"]) in counts(settings), "one value a channel"),
+    )
+
+
+TOKENIZER = key("tokenizer", lambda value: value == "tokenizer.json", "'tokenizer.json'")

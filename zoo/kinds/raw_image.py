@@ -1,0 +1,136 @@
+"""Images as people have them -> what an image model reads."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zoo.errors import ZooError
+from zoo.kinds import Input
+from zoo.kinds.arrays import line, read_npy, to_tensor
+from zoo.kinds.transforms import normalize
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# ITU-R BT.601 luma, which Pillow uses too, so that an array and the file it was read from give the same grey.
+LUMA = (0.299, 0.587, 0.114)
+
+
+def prepare(raw: list[Any], input: Input) -> tuple[Tensor]:
+    """Raw images -> one batch (N, C, H, W), float32, as the model was trained to see it.
+
+    A raw image is a path (any format Pillow reads, or `.npy`), a Pillow image, or a numpy array or tensor of shape
+    HxW, HxWxC or CxHxW; where both ends could be the channels, they are last in an array and first in a tensor, as is
+    usual. Files and Pillow images are turned upright by their EXIF tag; what is transparent shows white; those of 16
+    bits a pixel have as many bits as their brightest pixel needs: 8, 10, 12, 14 or 16. Of arrays, integers lie in
+    0..maximum, as the settings say; floats in 0..1, or in 0..maximum where any is above 1. The image becomes grey or
+    RGB as the model wants, is resized with an antialiased bilinear filter, and normalised.
+
+    Raises `ZooError` for a file that is no image, a shape that is none, and values outside the range or not finite.
+    """
+    settings = input.settings
+    return (normalize(torch.stack([pixels(image, settings) for image in raw]), settings),)
+
+
+def pixels(raw: Any, input: dict[str, Any]) -> Tensor:
+    """Any raw image -> (C, H, W) float32 in 0..maximum, in the model's channels and size."""
+    if isinstance(raw, (str, os.PathLike)):
+        image, name = _read(Path(raw), input["maximum"]), str(raw)
+    elif hasattr(raw, "getbands"):  # a Pillow image, told apart without importing Pillow
+        image, name = _from_pillow(raw, input["maximum"], "the Pillow image"), "the Pillow image"
+    elif hasattr(raw, "shape"):
+        image, name = _from_array(raw, input["maximum"], f"the array of shape {tuple(raw.shape)}"), "the array"
+    else:
+        raise ZooError(f"{type(raw).__name__} is no image; give a path, a Pillow image, a numpy array or a tensor.")
+    if 0 in image.shape:
+        raise ZooError(f"{name} holds no pixels; give an image of at least 1 x 1.")
+    image = channels_of(image, input["channels"])
+    size = tuple(input["size"])
+    if image.shape[1:] != size:
+        image = F.interpolate(image[None], size=size, mode="bilinear", antialias=True)[0]
+    return image
+
+
+def _read(path: Path, maximum: float) -> Tensor:
+    if os.path.isdir(path):
+        raise ZooError(f"{path} is a folder; give the path of an image.")
+    if not os.path.isfile(path):  # Path.is_file raises where a name is too long for a file
+        raise ZooError(f"there is no file {path}; give the path of an image.")
+    if path.suffix == ".npy":
+        array = read_npy(path)
+        return _from_array(array, maximum, f"{path} of shape {array.shape}")
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return _from_pillow(image, maximum, str(path))
+    except ZooError:
+        raise
+    except Exception as error:  # Pillow's decoders raise whatever a broken file makes them stumble over
+        raise ZooError(f"{path} cannot be read as an image ({line(error)[:-1]}); give a PNG or JPEG file.") from error
+
+
+DEPTHS = (255, 1023, 4095, 16383, 65535)
+"""The brightest that cameras and scanners of 8 to 16 bits write into files of 16 bits."""
+
+
+def _from_pillow(image: Image.Image, maximum: float, name: str) -> Tensor:
+    import numpy as np
+    from PIL import ImageOps
+
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):  # 16 bits a pixel; Pillow's own conversion would clip it at 255
+        values = np.asarray(image).astype("int64")
+        depth = next((depth for depth in DEPTHS if not (values > depth).any()), DEPTHS[-1])
+        return _from_array(values, depth, name) * (maximum / depth)
+    if image.mode == "F":
+        return _from_array(np.asarray(image), maximum, name)
+    grey = image.mode in ("1", "L", "LA", "La")
+    if image.has_transparency_data:
+        image = _on_white(image)
+    array = torch.from_numpy(np.array(image.convert("L" if grey else "RGB"), dtype="float32"))
+    return (array[None] if grey else array.permute(2, 0, 1)) * (maximum / 255)
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """What a page shows of a picture that is transparent in places; opaque pixels stay as they are."""
+    from PIL import Image as pillow
+
+    seen = image.convert("RGBA")
+    return pillow.alpha_composite(pillow.new("RGBA", seen.size, "white"), seen)
+
+
+def _from_array(array: Any, maximum: float, name: str) -> Tensor:
+    """HxW, HxWxC or CxHxW in its own range -> (C, H, W) float32 in 0..maximum."""
+    image = to_tensor(array, name)
+    if image.ndim == 2:
+        image = image[None]
+    elif image.ndim == 3 and image.shape[2] in (1, 3) and not (isinstance(array, Tensor) and image.shape[0] in (1, 3)):
+        image = image.permute(2, 0, 1)
+    if image.ndim != 3 or image.shape[0] not in (1, 3) or image.is_complex():
+        raise ZooError(
+            f"{name} is no image; give HxW, HxWxC or CxHxW with 1 or 3 channels, a batch with N before them."
+        )
+    scale = 1.0
+    if image.is_floating_point() or image.dtype == torch.bool:
+        image = image.float()
+        scale = maximum if not (image > 1).any() else 1.0
+    image = image.float() * scale
+    if not ((image >= 0) & (image <= maximum)).all():  # written so that NaN fails as well
+        raise ZooError(f"{name} has values outside 0..{maximum:g} or not finite; scale it to 0..1 or 0..{maximum:g}.")
+    return image
+
+
+def channels_of(image: Tensor, channels: int) -> Tensor:
+    """Grey to RGB and RGB to grey, (C, H, W)."""
+    if image.shape[0] == channels:
+        return image
+    if channels == 3:
+        return image.expand(3, -1, -1)
+    return (image * image.new_tensor(LUMA).view(3, 1, 1)).sum(0, keepdim=True)
