@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -212,3 +213,12 @@ def characters_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         input={"kind": "characters", "symbols": "\nab", "length": 8},
         data="tinyshakespeare",
     )
+
+
+@pytest.fixture
+def own_models() -> Iterator[Callable[..., None]]:
+    """own_models(model, …): registered for the duration of one test."""
+    from zoo import registry
+
+    with ExitStack() as held:
+        yield lambda *models: held.enter_context(registry.temporary(*models))

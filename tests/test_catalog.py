@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,12 @@ def source(image_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return root
 
 
-def test_patterns_are_globs_and_numbers_sort_as_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    registry.names()
+def test_patterns_are_globs_and_numbers_sort_as_numbers(
+    own_models: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("net101", "net18", "net9"):
         model = registry.Model(name, lambda: None, "regression", "default", "", "", (1,))
-        monkeypatch.setitem(registry._models, name, model)
+        own_models(model)
     assert zoo.list_models("net*") == ["net9", "net18", "net101"]
     assert zoo.list_models("net?") == ["net9"]
     assert zoo.list_models(task="regression", pattern="*1*") == ["net18", "net101"]

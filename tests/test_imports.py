@@ -31,6 +31,23 @@ LAYERS = {
 ALSO = {"home": {"filelock"}, "models": {"timm"}}  # each imported by one function
 
 
+# The upper rooms, each with those it may import at run time: no arrow leads from a lower one to those that train.
+ROOMS = {
+    "cells": set[str](),
+    "sources": {"bundles", "models", "registry", "check"},
+    "kinds": {"cells", "data", "models", "registry"},
+    "tasks": {"data", "nn"},
+    "data": {"cells", "kinds", "registry", "sources", "tasks", "wording"},
+    "check": {"bundles", "construct", "kinds", "registry"},
+    "recipes": {"data", "init", "registry", "tasks"},
+    "training": {
+        *("bundles", "catalog", "check", "construct", "data", "init", "kinds", "nn", "recipes", "registry"),
+        *("sources", "tasks"),
+    },
+}
+EVERYTHING = {"answering", "publishing", "viz", "cli", "_export", "site"}  # may import whatever it uses
+
+
 def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
 
@@ -66,6 +83,38 @@ def test_a_lower_layer_needs_only_torch_safetensors_and_what_is_below(path: Path
             assert top in {"torch", "safetensors", *ALSO.get(layer, ())} or top in sys.stdlib_module_names, (
                 f"{path} imports {name}"
             )
+
+
+def at_run_time(path: Path) -> set[str]:
+    """As `imported`, without what is there for type checkers alone."""
+    found = set()
+
+    def walk(node: ast.AST) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING":
+                continue
+            if isinstance(child, ast.Import):
+                found.update(alias.name for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                found.update(f"{child.module}.{alias.name}" for alias in child.names)
+            walk(child)
+
+    walk(ast.parse(path.read_text(encoding="utf-8")))
+    return found
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_what_it_may(room: str) -> None:
+    for path in files(room):
+        for name in at_run_time(path):
+            top, *rest = name.split(".")
+            allowed = ROOMS[room] | GROUND | {room, "__version__"}
+            assert top != "zoo" or not rest or rest[0] in allowed, f"{path} imports {name}"
+
+
+def test_every_folder_has_a_row() -> None:
+    folders = {path.parent.name for path in (ROOT / "zoo").glob("*/__init__.py")}
+    assert not folders - {*LAYERS, *ROOMS, *EVERYTHING}
 
 
 def test_importing_zoo_imports_nothing_to_speak_of() -> None:

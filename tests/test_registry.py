@@ -26,11 +26,8 @@ TASKS = {
 @pytest.fixture
 def own_registry() -> Iterator[None]:
     """What a test registers is gone after it."""
-    registry.names()  # the zoo's own models are loaded once and stay
-    before = dict(registry._models)
-    yield
-    registry._models.clear()
-    registry._models.update(before)
+    with registry.temporary():
+        yield
 
 
 def register(name: str | None = None) -> Callable[..., Any]:

@@ -6,7 +6,8 @@ import re
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
@@ -90,6 +91,22 @@ def get(name: str) -> Model:
     if name not in _models:
         raise unknown("model", name, names())
     return _models[name]
+
+
+@contextmanager
+def temporary(*models: Model) -> Iterator[None]:
+    """Register these models while the body runs; afterwards they are gone, and whatever else was registered meanwhile.
+
+    For tests of a plug-in: `with registry.temporary(): register_model(...)(MyNet)`.
+    """
+    _load()
+    before = dict(_models)
+    _models.update({model.name: model for model in models})
+    try:
+        yield
+    finally:
+        _models.clear()
+        _models.update(before)
 
 
 def is_known(name: str) -> bool:

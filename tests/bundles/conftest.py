@@ -75,13 +75,14 @@ def folder(make: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture
-def register(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[..., nn.Module]], None]:
+def register(
+    own_models: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str, Callable[..., nn.Module]], None]:
     """Register a constructor for the duration of one test."""
 
     def register(name: str, constructor: Callable[..., nn.Module]) -> None:
-        registry.names()  # what loads the zoo's own models
         model = registry.Model(name, constructor, "image-classification", "kaiming_normal", "a test", "this test", (4,))
-        monkeypatch.setitem(registry._models, name, model)
+        own_models(model)
 
     return register
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -225,10 +226,11 @@ class Weird(nn.Module):
 
 
 @pytest.mark.slow
-def test_an_operator_without_a_form_is_named(tmp_path: Path, make_bundle: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_operator_without_a_form_is_named(
+    own_models: Callable[..., None], tmp_path: Path, make_bundle: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     entry = registry.Model("weird", Weird, "image-classification", "kaiming_normal", "", "", (1, 8, 8))
-    registry.names()
-    monkeypatch.setitem(registry._models, "weird", entry)
+    own_models(entry)
     about = {"kind": "image", "channels": 1, "size": [8, 8], "maximum": 16, "mean": [0.0], "std": [1.0]}
     folder = make_bundle(
         tmp_path / "weird.digits_v1",

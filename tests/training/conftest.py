@@ -62,11 +62,10 @@ class TinyConv(nn.Module):
 
 
 @pytest.fixture
-def tiny_conv(monkeypatch: pytest.MonkeyPatch) -> None:
+def tiny_conv(own_models: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     """The model `tiny_conv`."""
-    registry.names()  # what loads the zoo's own models
     model = registry.Model("tiny_conv", TinyConv, "image-classification", "default", "a test", "this test", (1, 8, 8))
-    monkeypatch.setitem(registry._models, "tiny_conv", model)
+    own_models(model)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import copy
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -109,11 +110,15 @@ class Breaks(nn.Module):
 
 @pytest.mark.parametrize(("at", "good"), [(1, None), (1000, 28 * 35)])
 def test_the_command_names_the_step_keeps_the_last_good_checkpoint_and_ends_with_2(
-    at: int, good: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    own_models: Callable[..., None],
+    at: int,
+    good: int | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ):
-    registry.names()  # what loads the zoo's own models
     model = registry.Model("breaks", Breaks, "image-classification", "default", "a test", "this test", (1, 8, 8))
-    monkeypatch.setitem(registry._models, "breaks", model)
+    own_models(model)
     monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
     recipe, run = tmp_path / "breaks.yaml", tmp_path / "run"
     recipe.write_text(

@@ -26,11 +26,12 @@ class Conv(nn.Module):
 
 
 @pytest.fixture
-def conv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make_bundle: Callable[..., Path]) -> Callable[..., Path]:
+def conv(
+    own_models: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make_bundle: Callable[..., Path]
+) -> Callable[..., Path]:
     """Writes a bundle of the model `conv` for images of so many channels, 8 x 8, of digits or another data set."""
-    registry.names()  # what loads the zoo's own models
     model = registry.Model("conv", Conv, "image-classification", "default", "a test", "this test", (1, 8, 8))
-    monkeypatch.setitem(registry._models, "conv", model)
+    own_models(model)
 
     def write(channels: int, name: str = "digits") -> Path:
         torch.manual_seed(0)

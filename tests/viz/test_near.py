@@ -23,10 +23,11 @@ class Pixels(nn.Module):
 
 
 @pytest.fixture
-def bundle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make_bundle: Callable[..., Path]) -> Path:
-    registry.names()  # what loads the zoo's own models
+def bundle(
+    own_models: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make_bundle: Callable[..., Path]
+) -> Path:
     model = registry.Model("pixels", Pixels, "metric-learning", "default", "a test", "this test", (1, 8, 8))
-    monkeypatch.setitem(registry._models, "pixels", model)
+    own_models(model)
     return make_bundle(
         tmp_path / "pixels.tiny_v1",
         Pixels().state_dict(),
