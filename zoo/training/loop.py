@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,14 @@ class Place:
     seconds: float = 0.0
 
 
-def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track: str | None = None) -> Trained:
+def fit(
+    recipe: Recipe,
+    setup: Setup,
+    folder: Path,
+    device: torch.device,
+    track: str | None = None,
+    callbacks: Sequence[Callable[[int, dict[str, Any]], object]] = (),
+) -> Trained:
     """Train a recipe in its claimed folder, from its newest checkpoint where there is one.
 
     Where several processes train together (`zoo.training.machine.processes`), each calls this; the main one alone
@@ -275,6 +283,8 @@ def fit(recipe: Recipe, setup: Setup, folder: Path, device: torch.device, track:
                 write_log(folder, rows)
             tell(place.step, {k: v for k, v in row.items() if k != "step"})
             note(place.step, row)
+            for call in callbacks if processes.is_main() else ():
+                call(place.epoch + 1, dict(row))
             place = Place(epoch=place.epoch + 1, step=place.step, seconds=place.seconds)
             done = place.step >= total or stopped()
             number = leaving(agree=True)

@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ def train(
     resume: bool = False,
     device: torch.device | str | None = None,
     track: str | None = None,
+    callbacks: Sequence[Callable[[int, dict[str, Any]], object]] = (),
     **more: Any,
 ) -> Run:
     """Execute a recipe and return its run, whose `metrics` are those of the saved bytes.
@@ -66,6 +67,8 @@ def train(
             another number of `data.workers` is not another recipe.
         device: by default CUDA or MPS where there is one, else the CPU.
         track: "tensorboard" to write the curves for it too, into the run's folder.
+        callbacks: functions of (epoch, figures), called after each epoch, counted from 1, with its row of log.csv. One
+            stops the run by raising; the error is the caller's, and the run can be resumed.
         more: as `overrides`, as in `**{"train.epochs": 1}`.
 
     The process belongs to its caller: what was set there for torch (autocast, default dtype and device, grad mode,
@@ -101,7 +104,7 @@ def train(
                 begun = _continued(folder, begun)
             write_text(own / "metrics.json", json_text(begun, "metrics.json"))
             with deterministic(recipe.train.deterministic), readers():
-                trained = fit(recipe, setup, folder, where, track)
+                trained = fit(recipe, setup, folder, where, track, callbacks)
             if processes.is_main():
                 _finish(trained, recipe, setup, folder, where, begun)
         processes.wait()
