@@ -19,11 +19,12 @@ import torch
 import zoo
 from zoo import sources
 from zoo._predictor import Predictor
+from zoo.bundles.index import read_index
 from zoo.environment import environment
-from zoo.sources.folder import PACKAGE, Folder
+from zoo.sources.folder import PACKAGE
 
 HERE = Path(__file__).parent
-SHIPPED = sorted(Folder(PACKAGE).read_index())
+SHIPPED = sorted(read_index(PACKAGE / "index.json"))
 
 
 def sample(weight: str) -> dict[str, Any]:

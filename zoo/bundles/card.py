@@ -210,6 +210,8 @@ def _calibration(metrics: Mapping[str, Any]) -> str:
     table = ["| probabilities | negative log-likelihood | expected calibration error |", "| --- | --- | --- |"]
     table += [f"| {what} | {row['nll']:.4f} | {100 * row['ece']:.2f} % |" for what, row in rows]
     temperature = f" Temperature {found['temperature']:g}." if found.get("temperature") else ""
+    if found.get("raw") and found["nll"] > found["raw"]["nll"]:
+        temperature += " On the test split it does not help: these samples are unlike those that it was fitted on."
     return (
         "## Calibration\n\n"
         + "\n".join(table)
@@ -243,12 +245,15 @@ def _use(name: str, config: Mapping[str, Any], grown: bool = True) -> str:
     place = name if named else "path/to/this/folder"
     kind = str(config["input"].get("kind"))
     given = EXAMPLES.get(kind, '"input"')
-    answer = "label, answer.probability" if config["task"] in _LABELLED else "to_dict()"
+    said = "answer.label, answer.probability" if config["task"] in _LABELLED else "answer.to_dict()"
+    asked = f'answer = zoo.predictor("{place}")({given})'
+    if kind == "table":  # a file holds many rows
+        asked = f'answer, *more = zoo.predictor("{place}")({given})  # an answer for each row'
     words = transform(config["input"])
     return (
         "## Use\n\n```bash\npip install reprozoo\n```\n\n```python\nimport zoo\n\n"
         f'model = zoo.create("{place}")  # a torch.nn.Module in eval mode\n\n'
-        f'answer = zoo.predictor("{place}")({given})\nprint(answer.{answer})\n```\n\n'
+        f"{asked}\nprint({said})\n```\n\n"
         + (f"{words}\n\n" if words else "")
         + f"`zoo predict {place} INPUT` answers on the command line; "
         + (f"`zoo reproduce {place}` grows it again from the recipe below." if grown else "it has no recipe.")
