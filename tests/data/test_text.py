@@ -9,6 +9,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
+from zoo.data import text
 from zoo.data.text import buckets, encode, pad, shorten, spans, train_tokenizer
 from zoo.errors import ZooError
 
@@ -121,3 +122,12 @@ def test_buckets_are_a_pure_function_of_lengths_size_and_seed() -> None:
     assert torch.equal(first, torch.cat(buckets(torch.tensor(lengths), 16, seed=1)))
     assert not torch.equal(first, torch.cat(buckets(lengths, 16, seed=2)))
     assert first[:5].tolist() == [334, 227, 497, 407, 137], "a published recipe would no longer give its weight"
+
+
+def test_a_whole_split_is_encoded_as_its_texts_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [" ".join(f"w{j % 7}" for j in range(i % 12)) for i in range(50)]
+    tokenizer = text.train_tokenizer(texts, 100)
+    monkeypatch.setattr(text, "AT_ONCE", 7)
+    rows = text.encode_all(tokenizer, texts, 5)
+    assert [row.tolist() for row in rows] == text.encode(tokenizer, texts, 5) and len(rows) == 50
+    assert all(map(torch.equal, text.pad(rows), text.pad(text.encode(tokenizer, texts, 5))))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from zoo import data, tasks
+from zoo import tasks
 from zoo.bundles.format import Bundle, open_bundle
 from zoo.bundles.load import load_model
 from zoo.calibration import calibration, confusion, fit_temperature
@@ -121,9 +121,10 @@ def temperature_of(held: Bundle, bundle: Bundle) -> float:
 
 def _held_out(held: Bundle) -> Split:
     from zoo import kinds
+    from zoo.training import own
 
     recipe = recipe_of(held)
-    found = data.load(recipe.data.name)
+    found = own.load(recipe)
     if found.fingerprint != held.metrics["data"]["fingerprint"]:
         raise ZooError(f"{recipe.data.name} at hand has another fingerprint than the data of {held.folder}.")
     if found.validation is not None:
@@ -149,11 +150,13 @@ def outputs_of(bundle: Bundle, split: Split) -> tuple[Tensor, Tensor]:
 
 def _at_hand(bundle: Bundle) -> Split | None:
     """The test split, None if the data that the bundle was measured on are not at hand."""
-    name = recipe_of(bundle).data.name
+    from zoo.training import own
+
+    recipe = recipe_of(bundle)
     try:
-        if not data.at_hand(name):
+        if not own.at_hand(recipe):
             return None
-        found = data.load(name)
+        found = own.load(recipe)
     except ZooError:  # they are damaged, which the weight is not to blame for
         return None
     return found.test if found.fingerprint == bundle.metrics["data"]["fingerprint"] else None

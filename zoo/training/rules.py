@@ -4,7 +4,7 @@ The rules are printed before training, and what they choose stands in the run's 
 which was made for another data set:
 
 - `data.batch_size`: at least `STEPS` steps an epoch, a power of two, at most the recipe's, at least 8.
-- `train.epochs`: as many as give the recipe's number of steps on its own data, but at most `PASSES` over the data.
+- `train.epochs`: as many as give the recipe's number of steps on its own data, but at most `PASSES`.
 - `data.text.vocab_size`, `data.tagged.vocab_size`: the words that stand there twice, at most the recipe's: a word that
   training meets once teaches nothing, and the model must meet unknown ones.
 - `data.size`, `data.channels`: what the model was made for; `data.mean` and `data.std` stay the recipe's.
@@ -28,7 +28,11 @@ from torch import Tensor
 from zoo.data import DataSet
 
 STEPS = 20
-PASSES = 40
+PASSES = {"table": 10}
+"""Epochs at the most: of small tables more are learnt by heart (on scikit-learn's diabetes, 354 rows, an RMSE of 60.7
+after 40, 55.8 after 15, 52.6 after 8)."""
+LONGEST = 40
+"""The same for other kinds of data."""
 SKEWED = 2.0
 SAMPLE = 20_000
 """Texts looked at to count words."""
@@ -47,13 +51,11 @@ def changes(content: dict[str, Any], data: DataSet, kind: str, steps: int, begun
         yield "data.batch_size", chosen, f"{samples:,} samples to train on: {max(1, samples // chosen)} steps an epoch"
     yield from _OF_KIND.get(kind, lambda *_: iter(()))(content, data, begun)
     if content["train"].get("epochs"):
-        wanted = min(PASSES, max(1, round(steps / max(1, samples // chosen))))
+        most = PASSES.get(kind, LONGEST)
+        wanted = min(most, max(1, round(steps / max(1, samples // chosen))))
         if wanted != content["train"]["epochs"]:
-            yield (
-                "train.epochs",
-                wanted,
-                f"about {wanted * max(1, samples // chosen):,} steps (the recipe takes {steps:,})",
-            )
+            taken = wanted * max(1, samples // chosen)
+            yield "train.epochs", wanted, f"about {taken:,} steps; {steps:,} are wanted, in at most {most} epochs"
 
 
 def _samples(content: dict[str, Any], data: DataSet, kind: str) -> int:
