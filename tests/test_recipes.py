@@ -381,7 +381,19 @@ def test_a_resolved_recipe_writes_every_default_out(file: Path):
             assert inner == set(written[part])
         assert inner <= set(written[part] or inner)
     assert written["data"]["augment"] == dict.fromkeys(
-        ("crop", "flip", "affine", "elastic", "cutout", "erase", "mixup", "progressive")
+        (
+            "crop",
+            "flip",
+            "affine",
+            "elastic",
+            "cutout",
+            "erase",
+            "mixup",
+            "resized_crop",
+            "jitter",
+            "cutmix",
+            "progressive",
+        )
     )
     assert {".train.clip", ".evaluate.margin", ".optimizer.eps", ".data.workers"} <= keys(written)
 

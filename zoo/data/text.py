@@ -114,7 +114,7 @@ class Rows(Sequence[Tensor]):
 
 
 _NONE = torch.empty(0, dtype=torch.int32)
-AT_ONCE = 10_000
+AT_ONCE = 2_000
 """Texts that a tokenizer is given at once: what it says of each is a hundred times what is kept."""
 
 

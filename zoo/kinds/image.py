@@ -30,6 +30,7 @@ def describe(recipe: Recipe, data: DataSet, train: Split, begun: Callable[[], In
             "kind": "image",
             "channels": channels,
             "size": size,
+            **({"fit": "crop"} if recipe.data.fit == "crop" else {}),
             "maximum": data.maximum,
             "mean": recipe.data.mean,
             "std": recipe.data.std,
@@ -112,8 +113,11 @@ def check(recipe: Recipe, data: DataSet) -> None:
     if bool(data.tasks) != (task == "multi-task"):
         has = "several targets" if data.tasks else "one target"
         raise ZooError(f"model {recipe.model} is for {task}, but data.name {data.name} has {has} an image; change one.")
-    if recipe.data.augment.mixup and recipe.loss.name != "cross_entropy":
-        raise ZooError(f"data.augment.mixup blends classes, which loss.name {recipe.loss.name} cannot; remove it.")
+    for key in ("mixup", "cutmix"):
+        if getattr(recipe.data.augment, key) and recipe.loss.name != "cross_entropy":
+            raise ZooError(f"data.augment.{key} blends classes, which loss.name {recipe.loss.name} cannot; remove it.")
+    if recipe.data.augment.mixup and recipe.data.augment.cutmix:
+        raise ZooError("data.augment.mixup and cutmix both blend the classes of a batch; leave one of them out.")
 
 
 def _shape(recipe: Recipe, data: DataSet) -> tuple[int, int, int]:

@@ -52,6 +52,10 @@ def pixels(raw: Any, input: dict[str, Any]) -> Tensor:
         raise ZooError(f"{name} holds no pixels; give an image of at least 1 x 1.")
     image = channels_of(image, input["channels"])
     size = tuple(input["size"])
+    if input.get("fit") == "crop":
+        from zoo.kinds.augment_views import centred
+
+        return centred(image, size)
     if image.shape[1:] != size:
         image = F.interpolate(image[None], size=size, mode="bilinear", antialias=True)[0]
     return image

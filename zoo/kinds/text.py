@@ -84,9 +84,11 @@ def evaluation(split: Split, input: Input, size: int, device: torch.device) -> B
     return Batches(size, begin)
 
 
-def encode(split: Split, input: Input) -> list[list[int]]:
+def encode(split: Split, input: Input) -> text.Rows:
     """The token ids of every text of the split, shortened as the bundle's input says."""
-    return _encode(split.inputs, input)
+    settings, texts = input.settings, split.inputs
+    assert isinstance(texts, list)
+    return text.encode_all(input.tokenizer, texts, settings["max_length"], settings["truncate"])
 
 
 def _encode(texts: Any, input: Input) -> list[list[int]]:

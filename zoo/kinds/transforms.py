@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from zoo.errors import ZooError
 from zoo.kinds import augment as A
+from zoo.kinds import augment_views as V
 
 if TYPE_CHECKING:
     from zoo.recipes import Augment
@@ -54,12 +55,15 @@ def augmented(
 ) -> tuple[Tensor, Tensor]:
     """A stored batch as the model shall see it in training.
 
-    Order: crop and flip on the stored pixels, warp in their own range (outside is black), normalise, shrink, cut out,
-    erase, mix. `progress` in [0, 1) is how much of the training is done. `mirrored` (N,) says which images are flipped
-    where flips alternate. Targets come back as class probabilities where mix-up is on.
+    Order: crop, view and flip on the stored pixels, warp in their own range (outside is black), light, normalise,
+    shrink, cut out, erase, mix. `progress` in [0, 1) is how much of the training is done. `mirrored` (N,) says
+    which images are flipped where flips alternate. Targets come back as class probabilities where mix-up is on.
     """
     if recipe.crop:
         images = A.crop(images, generator, padding=recipe.crop.padding, mode=recipe.crop.mode)
+    if recipe.resized_crop:
+        low, high = recipe.resized_crop.area
+        images = V.resized_crop(images.to(torch.float32), generator, area=(low, high), ratio=recipe.resized_crop.ratio)
     if mirrored is not None:
         images = A.mirror(images, mirrored)
     elif recipe.flip:
@@ -69,6 +73,9 @@ def augmented(
         matrices = A.affine_matrices(images, generator, **recipe.affine.model_dump()) if recipe.affine else None
         fields = A.displacements(images, generator, **recipe.elastic.model_dump()) if recipe.elastic else None
         images = A.warp(images, matrices=matrices, fields=fields)
+    if recipe.jitter:
+        light = recipe.jitter.model_dump()
+        images = V.jitter(images.to(torch.float32), generator, maximum=input["maximum"], **light)
     images = normalize(images, input)
     if recipe.progressive:
         size = recipe.progressive.size_at(progress, images.shape[-1])
@@ -81,6 +88,8 @@ def augmented(
         images = A.erase(images, generator, p=recipe.erase.p, area=(low, high), ratio=recipe.erase.ratio)
     if recipe.mixup:
         images, targets = A.mixup(images, targets, generator, num_classes=num_classes, alpha=recipe.mixup.alpha)
+    elif recipe.cutmix:
+        images, targets = V.cutmix(images, targets, generator, num_classes=num_classes, alpha=recipe.cutmix.alpha)
     return images, targets
 
 

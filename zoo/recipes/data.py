@@ -11,7 +11,7 @@ from zoo.recipes.own import Columns, File, Parting
 
 PREFIXES = ("file:", "imagefolder:", "hf:", "memory:")
 """How the address of data of one's own begins."""
-PICTURES = ("size", "channels", "workers", "mean", "std", "augment")
+PICTURES = ("size", "fit", "channels", "workers", "mean", "std", "augment")
 """The keys of `data` that are for pictures alone."""
 
 
@@ -74,6 +74,27 @@ class Mixup(Strict):
     alpha: Annotated[float, Field(gt=0, le=2)] = 0.2
 
 
+class ResizedCrop(Strict):
+    """A window of a random share of the picture within `area`, of aspect ratio up to `ratio`, resized to the whole."""
+
+    area: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=2, max_length=2)] = [0.35, 1.0]
+    ratio: Annotated[float, Field(ge=1)] = 4 / 3
+
+
+class Jitter(Strict):
+    """Other light: brightness, contrast and saturation times 1 ± so much."""
+
+    brightness: Fraction = 0.2
+    contrast: Fraction = 0.2
+    saturation: Fraction = 0.2
+
+
+class Cutmix(Strict):
+    """A window of another sample put into each, labels blended by area; its share is drawn from Beta(alpha, alpha)."""
+
+    alpha: Annotated[float, Field(gt=0, le=2)] = 1.0
+
+
 class Progressive(Strict):
     """Train on images of `size` pixels at first, growing by `step` to the full size at `until` of the training."""
 
@@ -98,6 +119,9 @@ class Augment(Strict):
     cutout: Cutout | None = None
     erase: Erase | None = None
     mixup: Mixup | None = None
+    resized_crop: ResizedCrop | None = None
+    jitter: Jitter | None = None
+    cutmix: Cutmix | None = None
     progressive: Progressive | None = None
 
 
@@ -149,7 +173,8 @@ class Data(Strict):
     `name` is one of the zoo's data sets, or an address of one's own: `file:PATH` (a file, or a folder with train and
     test files), `imagefolder:PATH` (pictures), `hf:OWNER/NAME[@REVISION]`. Of those `columns` says what stands where
     and `split` how they are parted; `files` holds their hashes once they were read, and then `name` has no path.
-    Pictures are resized to `size`, [height, width] or one number for both, and read by so many `workers` beside the
+    Pictures are resized to `size`, [height, width] or one number for both (`fit` crop keeps their aspect ratio
+    and cuts the middle out), and read by so many `workers` beside the
     training. `channels` shows grey images as three equal channels, or colours as grey.
     """
 
@@ -160,6 +185,7 @@ class Data(Strict):
     batch_size: Count = 128
     validation: Fraction = 0.0
     size: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
+    fit: Literal["squash", "crop"] = "squash"
     channels: Literal[1, 3] | None = None
     workers: Annotated[int, Field(ge=0)] = 0
     mean: Annotated[list[float], Field(min_length=1)] = [0.0]

@@ -245,7 +245,7 @@ def fit(
                 if place.step % LOOK_EVERY == 0:
                     look()
                     trim()
-                    if recipe.data.augment.mixup is None:
+                    if recipe.data.augment.mixup is None and recipe.data.augment.cutmix is None:
                         value = metric(*task.rows(outputs, targets))
                         if math.isfinite(value):  # a small batch may hold one class alone
                             place.metric += value

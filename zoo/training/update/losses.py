@@ -50,8 +50,10 @@ def _weighted(recipe: Recipe, weights: Tensor, train: Split, config: dict[str, A
     loss = recipe.loss
     if recipe.train.accumulate > 1:
         raise ZooError("data.columns.weight needs whole batches; set train.accumulate=1.")
-    if recipe.data.augment.mixup is not None:
-        raise ZooError("data.columns.weight weighs rows, which data.augment.mixup blends; leave one of them out.")
+    if recipe.data.augment.mixup is not None or recipe.data.augment.cutmix is not None:
+        raise ZooError(
+            "data.columns.weight weighs rows, which data.augment.mixup and cutmix blend; leave one of them out."
+        )
     if isinstance(loss, Deviation):
         scale = config["model_args"].get("scale", 1.0)
         element = {
