@@ -13,9 +13,11 @@ from zoo.nn import Members
 
 
 def test_a_row_is_scaled_by_the_vector_of_its_member() -> None:
-    layer = Members(3, 4, signs=True)
-    assert set(layer.weight.flatten().tolist()) == {-1.0, 1.0}
-    assert Members(3, 4, signs=False).weight.eq(1).all()
+    torch.manual_seed(0)
+    layer = Members(300, 4, spread=0.3)
+    assert layer.weight.mean().item() == pytest.approx(1, abs=0.05)
+    assert layer.weight.std().item() == pytest.approx(0.3, rel=0.1)
+    assert Members(3, 4, spread=0.0).weight.eq(1).all()
     x, member = torch.randn(5, 4), torch.tensor([2, 0, 1, 1, 0])
     torch.testing.assert_close(layer(x, member), torch.stack([x[i] * layer.weight[m] for i, m in enumerate(member)]))
 

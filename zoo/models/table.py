@@ -68,7 +68,7 @@ class TableMLP(WithHead):
         self.body: nn.Sequential = nn.Sequential(*layers)
         if members > 1:
             self.members: nn.ModuleList = nn.ModuleList(
-                Members(members, size, signs=i == 0) for i, size in enumerate(read)
+                Members(members, size, spread=0.0 if i else 0.3) for i, size in enumerate(read)
             )
         self.num_features: int = read[-1]
         self.head: nn.Linear | nn.Identity = linear_head(self.num_features, outputs)
