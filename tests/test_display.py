@@ -122,3 +122,23 @@ def test_a_record_is_had_from_any_model_of_the_zoo() -> None:
     assert record(zoo.create("mlp.digits_v1")).weight == "mlp.digits_v1"
     with pytest.raises(zoo.ZooError, match=r"this Linear has no record; make the model with zoo.create"):
         record(torch.nn.Linear(1, 1))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+def test_a_command_that_takes_long_says_so_at_once_in_a_terminal(tmp_path: Path) -> None:
+    shown = in_terminal(80, "train", "mlp.digits", "train.epochs=2", "--out", str(tmp_path / "run"), "--device", "cpu")
+    first = shown.splitlines()[0]
+    assert first.startswith("train mlp.digits: reading recipe and data; its card says 2 s a seed") and len(first) <= 80
+    assert "mlp.digits, seed 0" in shown
+
+
+@pytest.mark.parametrize("name", ["mlp", "mlp.digits", "mlp.digits_v1", "nothing", "", "no/where"])
+def test_what_is_said_beforehand_needs_nothing_heavy(name: str) -> None:
+    code = (
+        "import sys; from zoo.cli.beforehand import announce; sys.stderr.isatty = lambda: True\n"
+        f"announce('reproduce', {name!r}); print('torch' in sys.modules, 'pydantic' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "False False\n", done.stderr
+    assert done.stderr.startswith(f"reproduce {name}: reading recipe and data") and done.stderr.count("\n") == 1
+    assert ("its card says 2 s a seed" in done.stderr) == name.startswith("mlp")

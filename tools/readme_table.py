@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the checkout's own, whatever is installed
 
-from zoo.bundles.card import duration  # noqa: E402
+from zoo.display import duration  # noqa: E402
 from zoo.listing import HEAD, cells, listed, markdown  # noqa: E402
 from zoo.sources.folder import PACKAGE  # noqa: E402
 

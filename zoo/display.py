@@ -24,6 +24,12 @@ def written(value: Any) -> str:
     return f"{value:,.0f}" if abs(value) < 1e15 and abs(value) >= 1000 else f"{value:.4g}"
 
 
+def duration(seconds: float) -> str:
+    """Seconds in the unit that reads best."""
+    minutes = seconds / 60
+    return f"{seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+
+
 def figure(of: Mapping[str, Any]) -> str:
     """A metric's figures on one line: the value, and mean and spread over the seeds if there were several."""
     value, n = of.get("value"), of.get("n", 1)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from zoo.bundles.words import EXAMPLES, limits, transform
+from zoo.display import duration
 
 _LABELLED = {"image-classification", "text-classification", "tabular-classification"}
 # Shares of one, shown as percentages; anything else is shown as it is, and less of it is better.
@@ -333,12 +334,6 @@ def _show(metric: str, value: float | None) -> str:
     if value is None:
         return "not measured"
     return f"{100 * value:.2f} %" if metric in SHARES else f"{value:.4g}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the unit that reads best."""
-    minutes = seconds / 60
-    return f"{seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
 
 
 def _some(labels: list[Any]) -> str:

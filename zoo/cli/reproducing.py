@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from zoo.cli.beforehand import announce
 from zoo.cli.options import DONE, FAILED, UNDECIDED, Device, Json, Name, Place
 from zoo.cli.output import document, facts, table
 
@@ -104,6 +105,7 @@ def reproduce(
     as_json: Json = False,
 ) -> int:
     """Train a weight again by its own recipe and compare with what was published."""
+    announce("reproduce", name)
     import zoo
 
     report = zoo.reproduce(

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from zoo.cli.beforehand import announce
 from zoo.cli.options import Device, Json
 from zoo.cli.output import document, facts, table
 
@@ -36,6 +37,7 @@ def train(
     device: Device = None,
 ) -> None:
     """Train a model by its recipe; the run's folder can be used and published as a weight."""
+    announce("train", recipe)
     import zoo
     from zoo.training.machine import processes
     from zoo.training.run import named

@@ -8,8 +8,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.bundles.card import duration
 from zoo.bundles.format import Bundle
+from zoo.display import duration
 from zoo.site import charts
 
 RESOLVED = "recipe.yaml"
