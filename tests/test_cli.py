@@ -151,7 +151,7 @@ def test_predict_texts_in_order(text_bundle, here):
 
 def test_predict_a_series(series_bundle, here, tmp_path):
     path = tmp_path / "rows.csv"
-    path.write_text("date,a,b\n" + "".join(f"now,{a},{-a}\n" for a in (99, 1, 2, 3, 4)))
+    path.write_text("date,a,b\n" + "".join(f"2026-01-0{day},{a},{-a}\n" for day, a in enumerate((99, 1, 2, 3, 4), 1)))
     (answer,) = json.loads(here("predict", series_bundle, path, "--json").stdout)
     assert answer == {"input": str(path), "answer": {"a": [2.5, 2.5], "b": [-2.5, -2.5]}}
     assert here("predict", series_bundle, path).stdout.splitlines()[1:] == [

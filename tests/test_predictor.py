@@ -111,7 +111,8 @@ def test_a_row_is_answered_in_its_unit(table_bundle: Path, tmp_path: Path):
     assert [answer.value for answer in rows(path)] == [11, 2], "each row of a file has an answer"
     assert [answer.value for answer in rows([row, str(path), row])] == [30, 11, 2, 30]
     path.write_text("sea,age\n")
-    assert rows(path) == []
+    with pytest.raises(ZooError, match="has a header but no rows"):
+        rows(path)
     with pytest.raises(ZooError, match=r"the row: sea is 'on it', which is none of far, near"):
         rows({**row, "sea": "on it"})
 

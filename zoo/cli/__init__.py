@@ -62,7 +62,8 @@ def _status(arguments: list[str] | None) -> int:
         if sys.stdout is None:
             raise OSError("standard output is closed")
         for stream in (sys.stdout, sys.stderr):
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+            if hasattr(stream, "reconfigure"):  # whoever calls `main` may have put something else in its place
+                stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         if "--json" not in options:
             with redirect_stdout(Harmless(sys.stdout)):  # type: ignore[type-var]
                 status = _run(arguments)

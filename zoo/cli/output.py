@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, TextIO
 
 from zoo.display import written
@@ -62,8 +63,8 @@ def harmless(text: str) -> str:
 
 def drop(stream: TextIO | None) -> None:
     """Send what is left of a stream nowhere."""
-    if stream is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    with suppress(AttributeError, ValueError, OSError):  # there is none, or it is no file: nothing is left in it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[union-attr]
 
 
 def document(content: Any) -> None:
