@@ -148,3 +148,22 @@ def test_a_zip_archive_does_the_same(server, fresh: Path):
     folder = fetch.folder_of(replace(sst2.SST2, raw=raw))
     assert raw_files(fresh.parent) == ["data/SST-2/dev.tsv", "data/SST-2/train.tsv"]
     assert (folder / "dev.tsv").read_text() == "SST-2/dev.tsv"
+
+
+def test_a_body_without_end_is_cut_off(small, server, fresh: Path, monkeypatch: pytest.MonkeyPatch):
+    small.write(server.folder)
+    (server.folder / f"{IMAGES}.gz").write_bytes(bytes(300_000))
+    monkeypatch.setattr("zoo.data.files.LIMIT", 100_000)
+    with pytest.raises(ZooError, match=r"has more than 100,000 bytes, which no data set here has"):
+        data.load_entry(small.entry(small.web(server.url)))
+    assert raw_files(fresh) == []
+
+
+def test_what_a_killed_fetch_left_is_cleared(small, server, fresh: Path):
+    small.write(server.folder, zipped=True)
+    entry = small.entry(small.web(server.url))
+    left = fresh / f".fetch-{entry.name}-killed"
+    left.mkdir(parents=True)
+    (left / "half").write_bytes(b"x")
+    data.load_entry(entry)
+    assert not left.exists()

