@@ -45,7 +45,7 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
     """Write a finished run of the zoo's mlp.digits into `tmp_path`/`folder`, `lr` aside and its tensors drawn."""
 
     def make(folder: str = "run", *, seed: int = 0, value: float = 0.98, lr: float = 0.003, size: int = 64) -> Path:
-        run = tmp_path / folder
+        run, wide = tmp_path / folder, 250 if size % 250 == 0 else 8
         run.mkdir(parents=True)
         weight = torch.randn(size, 10, generator=torch.Generator().manual_seed(seed))
         save_file({"head.weight": weight.T.contiguous(), "head.bias": torch.zeros(10)}, run / "model.safetensors")
@@ -59,7 +59,14 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
             "model_args": {"in_features": size, "widths": []},
             "task": "image-classification",
             "labels": [str(digit) for digit in range(10)],
-            "input": {"kind": "image", "channels": 1, "size": [8, 8], "maximum": 16, "mean": [0.0], "std": [1.0]},
+            "input": {
+                "kind": "image",
+                "channels": 1,
+                "size": [size // wide, wide],
+                "maximum": 16,
+                "mean": [0.0],
+                "std": [1.0],
+            },
             "num_parameters": size * 10 + 10,
             "data": "digits",
         }
