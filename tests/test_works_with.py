@@ -20,8 +20,8 @@ HERE = Path(__file__).parent
 create: Any = zoo.create
 VISION = [name for name in registry.names() if len(registry.get(name).input_shape) == 3]
 
-# Whose length torch.export leaves free (True) or fixes to the example's (False), with torch 2.14.
-FREE_LENGTH = {"charlstm": True, "lstm_text": False, "gru_text": False, "bilstm_text": False, "bilstm_attn": False}
+# Whether torch.export leaves the length free, with torch 2.14: it fixes it to the example's or refuses.
+FREE_LENGTH = {"charlstm": False, "lstm_text": False, "gru_text": False, "bilstm_text": False, "bilstm_attn": False}
 
 
 def texts(n: int, steps: int) -> tuple[Tensor, Tensor]:
@@ -103,7 +103,9 @@ def test_lightning_trains_it() -> None:
 def test_captums_integrated_gradients_add_up() -> None:
     captum = pytest.importorskip("captum.attr")
     model, transform = create("mnist_mlp", pretrained=True), zoo.transform("mnist_mlp")
-    x = transform(np.load(HERE / "samples" / "mnist.npy"))[None]
+    pixels = transform(np.load(HERE / "samples" / "mnist.npy"))
+    assert isinstance(pixels, Tensor)
+    x = pixels[None]
     label = int(model(x).argmax())
     attributions = captum.IntegratedGradients(model).attribute(x, torch.zeros_like(x), target=label, n_steps=200)
     with torch.no_grad():
