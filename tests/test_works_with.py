@@ -54,9 +54,9 @@ def test_a_copy_is_a_model_of_its_own(name: str) -> None:
 def test_eight_threads_share_one_predictor() -> None:
     predictor = zoo.predictor("rnn_text")
     questions = [f"What is the {word} of {i} ?" for i, word in enumerate(["name", "age", "capital", "cause"] * 10)]
-    alone = [predictor(question) for question in questions]
+    alone: list[Any] = [predictor(question) for question in questions]
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(predictor, questions))
+        together: list[Any] = list(pool.map(predictor, questions))
     for ours, theirs in zip(alone, together, strict=True):
         assert ours.label == theirs.label and ours.probability == pytest.approx(theirs.probability, abs=1e-6)
 
