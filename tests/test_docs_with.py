@@ -64,7 +64,7 @@ frame["tenure"] = frame.number % 72
 import os; os.makedirs("customers")
 for part in range(10):
     frame.iloc[part * 10_000 : (part + 1) * 10_000].to_parquet(f"customers/{{part}}.parquet")
-import ray; ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+import ray; ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
 """
     # Once, in the midst of the work, the process of a worker ends without a word.
     dying = block("ray").replace(
