@@ -23,6 +23,7 @@ from typing import Any
 import torch
 
 import zoo
+from zoo import process
 from zoo.environment import environment
 from zoo.recipes import Recipe, load_recipe
 
@@ -72,4 +73,5 @@ def trained(recipe: Recipe, steps: int, changes: dict[str, Any]) -> float:
 
 
 if __name__ == "__main__":
+    process.ours = True
     main()

@@ -40,6 +40,7 @@ import torch
 from load import Row, report
 from peers import Job, Laps
 
+from zoo import process as whose
 from zoo import tasks
 from zoo.data import Split
 from zoo.kinds import text
@@ -253,4 +254,5 @@ def work(setup: Setup) -> tuple[int, str]:
 
 
 if __name__ == "__main__":
+    whose.ours = True
     sys.exit(main())

@@ -16,7 +16,7 @@ HEAVY = (
     *("torchvision", "timm", "accelerate", "torchmetrics", "pydantic", "huggingface_hub", "sklearn", "matplotlib"),
     *("numpy", "yaml", "tokenizers", "typer", "rich"),
 )
-GROUND = {"errors", "display", "names", "home", "integrity", "environment", "caller", "draws", "tensors"}
+GROUND = {"errors", "display", "names", "home", "integrity", "environment", "caller", "draws", "process", "tensors"}
 # The lower layers, each with those it may import beside the ground floor.
 LAYERS = {
     **{name: set[str]() for name in GROUND},

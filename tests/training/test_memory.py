@@ -14,7 +14,7 @@ import torch
 import yaml
 
 import zoo
-from zoo import ZooError
+from zoo import ZooError, process
 from zoo.training import Run
 from zoo.training.machine import memory
 
@@ -100,7 +100,10 @@ def test_measuring_says_its_own_batch(mlp: dict[str, Any], tmp_path: Path, monke
 
 FAULTS = """
 import contextlib, resource, sys, torch
+from zoo import process
 from zoo.training.machine import memory
+
+process.ours = True
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -133,7 +136,10 @@ def test_blocks_are_kept_for_the_next_and_given_back_in_the_end():
 
 GROWING = """
 import resource, torch
+from zoo import process
 from zoo.training.machine import memory
+
+process.ours = True
 
 def held():
     return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() // 2**20
@@ -163,11 +169,13 @@ def test_what_is_kept_is_given_back_if_it_grows_too_much():
 @pytest.mark.parametrize("variable", ["GLIBC_TUNABLES=glibc.malloc.mmap_max=0", "MALLOC_TRIM_THRESHOLD_=1000000000"])
 def test_what_the_environment_says_of_the_allocator_stays(variable: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(*variable.split("=", 1))
+    monkeypatch.setattr(process, "ours", True)
     with memory.kept():
         assert memory._inside == 0
 
 
-def test_other_threads_leave_the_allocator_as_it_is():
+def test_other_threads_leave_the_allocator_as_it_is(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(process, "ours", True)
     inside = []
 
     def look() -> None:
@@ -190,6 +198,10 @@ def test_training_and_measuring_keep_their_blocks(mlp: dict[str, Any], tmp_path:
         return forward(self, x)
 
     monkeypatch.setattr("zoo.models.mlp.MLP.forward", noted)
+    zoo.train({**mlp, "train": {"epochs": 1}}, out=tmp_path / "theirs", device="cpu")
+    assert {depth for _, depth in inside} == {0}, "somebody else's process keeps its allocator"
+    inside.clear()
+    monkeypatch.setattr(process, "ours", True)
     zoo.train({**mlp, "train": {"epochs": 1}}, out=tmp_path / "run", device="cpu")
     assert {depth for training, depth in inside if training} == {1}
     assert inside[-1] == (False, 1), "the measuring at the end"

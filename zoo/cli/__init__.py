@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from zoo import process
 from zoo.cli import exporting, helps, machine, models, predicting, reproducing, sharing, site, training
 from zoo.cli.options import BAD_INPUT, DONE, INTERRUPTED
 from zoo.cli.output import Harmless, Messages, drop, harmless
@@ -40,8 +41,12 @@ def main(arguments: list[str] | None = None) -> int:
     if sys.stderr is None:  # closed by whoever started us
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  it stays open to the end
     warnings.formatwarning = lambda message, *_, **__: f"warning: {' '.join(str(message).split())}\n"
-    with redirect_stderr(Messages(sys.stderr)):
-        return _status(arguments)
+    before, process.ours = process.ours, True
+    try:
+        with redirect_stderr(Messages(sys.stderr)):
+            return _status(arguments)
+    finally:
+        process.ours = before
 
 
 def _status(arguments: list[str] | None) -> int:

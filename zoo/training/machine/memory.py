@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from zoo import process
 from zoo.errors import ZooError
 
 _SAID = ("out of memory", "can't allocate memory", "bad_alloc")
@@ -54,14 +55,15 @@ def kept() -> Iterator[Callable[[], None]]:
     the same to the bit; at its peak a process may hold more. PyTorch's tuning guide loads another allocator to
     that end; two parameters of the one at hand do it (mallopt(3)). Left as they are: other C libraries; processors but
     x86-64, for which torch brings an allocator of its own; threads but the main one, whose heaps would grow by far
-    more; processes whose memory is limited (`ulimit -v`); and an allocator that the environment has parameters for.
+    more; processes whose memory is limited (`ulimit -v`); an allocator that the environment has parameters for; and a
+    process that is not the zoo's own (`zoo.process`), such as a notebook, for nobody can ask what was set there before.
 
     What is free at the end goes back to the system, and new large blocks are its own again, from the size on at which
     glibc ends when it adapts itself. Where memory is too short for this, `MALLOC_TRIM_THRESHOLD_=131072` in the
     environment leaves it out, and glibc's adapting too.
     """
     global _inside
-    libc = _glibc()
+    libc = _glibc() if process.ours else None
     if libc is None:
         yield lambda: None
         return
