@@ -37,7 +37,8 @@ from zoo.training.machine import memory
 from zoo.training.setup import Setup, fresh_model
 from zoo.training.update.build import optimizer
 
-CPU = torch.device("cpu")
+DEVICE = torch.device("cpu")
+"""Where all train; `gpu.py` sets another."""
 Batches = Iterable[tuple[Tensor | Inputs, Tensor]]
 
 
@@ -68,10 +69,10 @@ class Job:
         return range(self.recipe.train.epochs or 0)
 
     def feed(self) -> Feed:
-        return kinds.get(self.setup.input.kind).training(self.recipe, self.setup.train, self.setup.input, CPU)
+        return kinds.get(self.setup.input.kind).training(self.recipe, self.setup.train, self.setup.input, DEVICE)
 
     def fresh(self) -> tuple[nn.Module, torch.optim.Optimizer]:
-        model = fresh_model(self.recipe, self.setup.config, CPU)
+        model = fresh_model(self.recipe, self.setup.config, DEVICE)
         if self.recipe.train.channels_last:
             model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.recipe.train.matmul_conv:
@@ -82,7 +83,7 @@ class Job:
         inputs = (inputs,) if isinstance(inputs, Tensor) else inputs
         if self.recipe.train.channels_last:
             inputs = tuple(x.contiguous(memory_format=torch.channels_last) for x in inputs)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.train.precision == "bf16"):
+        with torch.autocast(DEVICE.type, torch.bfloat16, enabled=self.recipe.train.precision == "bf16"):
             outputs = model(*inputs)
         return F.cross_entropy(outputs.float(), targets)
 
@@ -90,7 +91,7 @@ class Job:
 def zoo(job: Job, laps: Laps) -> nn.Module:
     """The zoo's engine; its epochs end where it prints their lines."""
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(_Lines(laps)):
-        trained = fit(job.recipe, job.setup, Path(folder), CPU)
+        trained = fit(job.recipe, job.setup, Path(folder), DEVICE)
     model = construct(job.recipe.model, job.setup.config["model_args"])
     model.load_state_dict(trained.state)
     return model
@@ -138,7 +139,7 @@ def timm(job: Job, laps: Laps) -> nn.Module:
         std=settings["std"],
         num_workers=2,
         persistent_workers=False,  # only those that are done can be asked for the seconds that they took
-        device=CPU,
+        device=DEVICE,
     )
     return _by_hand(job, laps, loader)
 
