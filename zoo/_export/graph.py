@@ -54,6 +54,7 @@ class Graph(nn.Module):
         self.attends = "return_attention" in inspect.signature(model.forward).parameters
         if self.attends:
             self.output_names += ("attention",)
+        self.temperature = float(config.get("temperature") or 1.0)
         self.before, self.after = _TRANSFORMS.get(kind, _as_they_are)(config["input"])
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -63,7 +64,7 @@ class Graph(nn.Module):
         else:
             outputs = self.model(*self.before(*inputs))
         outputs = self.after(outputs)
-        shares = (outputs.softmax(-1),) if "probabilities" in self.output_names else ()
+        shares = ((outputs / self.temperature).softmax(-1),) if "probabilities" in self.output_names else ()
         return (outputs, *shares, *weights)
 
 

@@ -9,7 +9,7 @@ const EDGE = `(?!${W})`; // \b after a word: JavaScript's own knows ASCII alone
 const WORD = new RegExp(
   [
     String.raw`(?:https?://|www\.)\S+`,
-    String.raw`(?:${W}|[.+-])+@(?:${W}|-)+(?:\.(?:${W}|-)+)+`,
+    String.raw`(?:${W}|[.+-]){1,64}@(?:${W}|-)+(?:\.(?:${W}|-)+)+`,
     String.raw`${W}+(?=n['’]t${EDGE})`,
     String.raw`n['’]t${EDGE}`,
     String.raw`can(?=not${EDGE})`,
@@ -26,7 +26,12 @@ const WORD = new RegExp(
   "giu",
 );
 
-export const split = (text) => text.match(WORD) ?? [];
+/** The words of a sentence; if tabs stand between them they are given already. */
+export function split(text) {
+  const given = text.split("\t").map((word) => word.trim()).filter(Boolean);
+  if (given.length > 1 || (text.endsWith("\t") && !given.some((word) => /\s/.test(word)))) return given;
+  return text.match(WORD) ?? [];
+}
 
 export async function start({ stage, about, run, read }) {
   const encode = reader(pairs(JSON.parse(await read("tokenizer.json"))));
@@ -39,7 +44,7 @@ export async function start({ stage, about, run, read }) {
 
   const work = () =>
     guarded(fault, async () => {
-      const words = split(clean(box.value, about.input));
+      const words = split(clean(box.value));
       if (!words.length) { answer.replaceChildren(); return; }
       const spelt = words.map((word) =>
         shorten(Array.from(word), about.input.max_characters, "head_tail").map((letter) => letters.get(letter) ?? 1),

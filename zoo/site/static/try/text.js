@@ -30,7 +30,7 @@ export async function start({ stage, about, run, read }) {
 
   const work = () =>
     guarded(fault, async () => {
-      const text = clean(box.value, about.input);
+      const text = clean(box.value);
       const all = encode(text);
       if (!all.length) { answer.replaceChildren(); words.replaceChildren(); return; }
       const ids = shorten(all, about.input.max_length, about.input.truncate);
