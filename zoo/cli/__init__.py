@@ -15,7 +15,7 @@ from zoo.cli import exporting, helps, machine, models, predicting, reproducing, 
 from zoo.cli.options import BAD_INPUT, DONE, INTERRUPTED
 from zoo.cli.output import Harmless, Messages, drop, harmless
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="zoo",
     help="A PyTorch model zoo in which every pretrained weight can be grown again from its recipe.",
     epilog="Exit status: 0 done, 1 the check failed, 2 bad input or usage, 3 undecided, 130 interrupted. "
@@ -24,13 +24,15 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: rich would take a third of the time in which it has to be there
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (models, predicting, training, reproducing, sharing, exporting, site, machine):
-    app.add_typer(part.app)
+for _part in (models, predicting, training, reproducing, sharing, exporting, site, machine):
+    app.add_typer(_part.app)
 helps.apply(app)
 
 
 @app.callback(invoke_without_command=True)
-def zoo_(context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False):
+def zoo_(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False
+) -> None:
     # --version is here for the help alone: `_run` answers it, because typer needs pydantic to parse it.
     if context.invoked_subcommand is None:
         print(context.get_help())

@@ -9,7 +9,7 @@ import typer
 from zoo.cli.options import DONE, FAILED, Device, Json, Name
 from zoo.cli.output import document, facts
 
-app = typer.Typer()
+app: typer.Typer = typer.Typer()
 
 
 @app.command()
@@ -19,7 +19,7 @@ def export(
     format: Annotated[str, typer.Option(metavar="FORMAT", help="onnx.")] = "onnx",
     int8: Annotated[bool, typer.Option("--int8", help="Eight-bit weights, calibrated on training samples.")] = False,
     as_json: Json = False,
-):
+) -> int:
     """Write a weight as an ONNX file and prove that it answers as the weight does."""
     import zoo
 
@@ -34,7 +34,7 @@ def embed(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Files, texts or JSON, as the task asks.")],
     out: Annotated[str, typer.Option("-o", "--out", metavar="FILE.npy", help="The file to write.")],
     device: Device = None,
-):
+) -> None:
     """Write what a model finds in each input before its head, as an array (N, D) of float32."""
     from zoo._features import save
 
