@@ -19,7 +19,7 @@ HEAVY = (
 GROUND = {"errors", "display", "names", "home", "integrity", "environment", "caller", "draws", "process", "tensors"}
 # The lower layers, each with those it may import beside the ground floor.
 LAYERS = {
-    **{name: set[str]() for name in GROUND},
+    **{name: set[str]() for name in sorted(GROUND)},  # in one order in each process of pytest-xdist
     "registry": {"registry", "models"},  # it imports the models when a name is first looked up
     "construct": {"registry", "construct"},
     "init": {"init"},
