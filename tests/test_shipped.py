@@ -17,7 +17,7 @@ from zoo.sources.folder import PACKAGE
 # Weight, metric, and what its mean over the seeds has to be: at least (ge) or at most (le) the bar.
 BARS = [
     ("bilstm_attn.imdb_v1", "accuracy", ge, 0.890),
-    ("bilstm_attn.sst2_v1", "accuracy", ge, 0.820),
+    ("bilstm_attn.sst2_v1", "accuracy", ge, 0.830),
     ("bilstm_tagger.ud_english_ewt_v1", "accuracy", ge, 0.935),
     ("bilstm_text.imdb_v1", "accuracy", ge, 0.885),
     ("charlstm.tinyshakespeare_v1", "nats", le, 1.55),
