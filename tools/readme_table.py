@@ -10,10 +10,12 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the checkout's own, whatever is installed
 
+from zoo.bundles.card import SHARES  # noqa: E402
 from zoo.display import duration  # noqa: E402
 from zoo.listing import HEAD, cells, listed, markdown  # noqa: E402
 from zoo.sources.folder import PACKAGE  # noqa: E402
@@ -30,7 +32,21 @@ def table() -> str:
 
 def row(name: str, shown: tuple[str, ...]) -> tuple[str, ...]:
     metrics = json.loads((PACKAGE / name / "metrics.json").read_text(encoding="utf-8"))
-    return f"[`{name}`](zoo/pretrained/{name}/README.md)", *shown, duration(metrics["seconds"])
+    figure, *rest = shown
+    mark = " †" if loses(metrics) else ""
+    return f"[`{name}`](zoo/pretrained/{name}/README.md)", f"{figure}{mark}", *rest, duration(metrics["seconds"])
+
+
+def loses(metrics: dict[str, Any]) -> bool:
+    """Whether a plain baseline on its card does better than the weight's mean."""
+    first = next(iter(metrics["metrics"]))
+    for value in (metrics.get("baselines") or {}).values():
+        given = value if isinstance(value, dict) else {"value": value}
+        metric = given.get("metric", first)
+        ahead = metrics["metrics"][metric]["mean"] - given["value"]
+        if (ahead if metric in SHARES else -ahead) < 0:
+            return True
+    return False
 
 
 def current(readme: str) -> str:

@@ -26,7 +26,6 @@ HOSTILE = '<script>alert("x")</script>'
         charts.spark([3.0, 2.0, 2.0], HOSTILE),
         charts.seeds([0.9, 0.91, 0.89], 0.01, "{:.2f}".format),
         charts.seeds([0.9], None, "{:.2f}".format),
-        charts.reliability([(0.1, 0.2, 10), (0.9, 0.8, 90), (0.5, 0.5, 0)]),
     ],
 )
 def test_a_chart_is_whole_svg_with_words_for_who_cannot_see_it(drawn: str) -> None:

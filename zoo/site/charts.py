@@ -76,29 +76,6 @@ def seeds(values: Sequence[float], std: float | None, show: Callable[[float], st
     return _svg(width, height, said, "".join(parts))
 
 
-def reliability(bins: Sequence[tuple[float, float, int]]) -> str:
-    """A reliability diagram: (mean probability, share that was right, count) of each bin, against the diagonal."""
-    filled = [(p, right, n) for p, right, n in bins if n]
-    if not filled:
-        return ""
-    size, edge = 180, 24
-    most = max(n for *_, n in filled)
-
-    def place(share: float) -> float:
-        return edge + share * (size - 2 * edge)
-
-    parts = [
-        f'<path class="axis" d="M{edge} {edge}V{size - edge}H{size - edge}"/>',
-        f'<path class="mean" d="M{edge} {size - edge}L{size - edge} {edge}"/>',
-    ]
-    for p, right, n in filled:
-        radius = 2 + 5 * math.sqrt(n / most)
-        parts.append(f'<circle class="dot" cx="{place(p):.1f}" cy="{size - place(right):.1f}" r="{radius:.1f}"/>')
-    parts.append(_text(size / 2, size - 6, "said", "middle"))
-    parts.append(_text(6, edge - 8, "was right", "start"))
-    return _svg(size, size, "How often an answer was right, against the probability that it gave", "".join(parts))
-
-
 def _scales(xs: Sequence[float], ys: Sequence[float]) -> tuple[Callable[[float], float], Callable[[float], float]]:
     low, high, first, last = min(ys), max(ys), min(xs), max(xs)
     span, length = (high - low) or 1.0, (last - first) or 1.0

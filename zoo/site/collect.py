@@ -64,7 +64,7 @@ def weight(bundle: Bundle) -> Weight:
     log = _log(bundle)
     loss, measured = _column(log, "train_loss"), _column(log, f"train_{metric}")
     size = bundle.path("model.safetensors").stat().st_size
-    speed = (metrics.get("latency") or {}).get("milliseconds")
+    speed = (metrics.get("cost") or {}).get("latency_ms")
     figure_text = show(figure["mean"]) + (f" ± {_spread(metric, std)}" if std is not None else "")
     return Weight(
         name=name,
@@ -96,7 +96,11 @@ def weight(bundle: Bundle) -> Weight:
             )
             if drawn
         ],
-        pictures=[],
+        pictures=[
+            ("what it takes for what, on the test split", file)
+            for file in ("confusion.png",)
+            if bundle.entry is not None and file in bundle.entry.files
+        ],
         use_predictor=_predictor(name, task.kind),
         use_module=f'import zoo\n\nmodel = zoo.create("{name}")  # in eval mode, its bytes checked\nprint(model.zoo)\n',
         use_hub=f'import torch\n\nmodel = torch.hub.load(REPO, "{config["model"]}", weights="{name}")\n',
@@ -124,13 +128,15 @@ def _predictor(name: str, kind: str) -> str:
 
 
 def _facts(config: dict[str, Any], metrics: dict[str, Any], size: int, speed: float | None) -> list[tuple[str, str]]:
+    calibration = metrics.get("calibration") or {}
     facts = [
         ("parameters", f"{config['num_parameters']:,}"),
         ("size", _bytes(size)),
         ("training, one seed", duration(metrics["seconds"]) if metrics.get("seconds") else ""),
         ("latency, one core", f"{speed:.3g} ms" if speed else ""),
         ("classes", str(len(config["labels"])) if config["labels"] else ""),
-        ("weight's licence", str(config.get("license", ""))),
+        ("calibration error", f"{100 * calibration['ece']:.1f} %" if "ece" in calibration else ""),
+        ("weight's licence", str(metrics.get("license", ""))),
         ("data's licence", str((metrics.get("data") or {}).get("license", ""))),
     ]
     return [(key, value) for key, value in facts if value]

@@ -37,6 +37,8 @@ def write(folder: Path, source: str | os.PathLike[str] | None, tell: Callable[[s
         own = folder / entry.name
         own.mkdir()
         shown = dataclasses.replace(weight(bundle), **prepare(bundle, own))
+        for _, file in shown.pictures:
+            shutil.copyfile(bundle.path(file), own / file)
         pages.append(shown)
         tell(shown.name)
     common = _common(len(pages), "the zoo" if source is None else place.url)

@@ -28,6 +28,13 @@ export function plain(value) {
   return size >= 1000 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(4)));
 }
 
+function gauge(label, share) {
+  const filled = h("span");
+  filled.style.width = `${100 * share}%`;
+  const now = { "aria-valuemin": "0", "aria-valuemax": "1", "aria-valuenow": share.toFixed(4) };
+  return h("span", { class: "gauge", role: "meter", "aria-label": label, ...now }, filled);
+}
+
 /** The likeliest five labels as bars. */
 export function bars(target, labels, probabilities) {
   const order = Array.from(probabilities.keys()).sort((a, b) => probabilities[b] - probabilities[a]).slice(0, 5);
@@ -40,7 +47,7 @@ export function bars(target, labels, probabilities) {
           "li",
           { "data-label": labels[i], "data-probability": String(probabilities[i]) },
           h("span", { class: "label" }, labels[i]),
-          h("meter", { min: "0", max: "1", value: String(probabilities[i]), "aria-label": labels[i] }),
+          gauge(labels[i], probabilities[i]),
           h("span", { class: "share" }, percent(probabilities[i])),
         ),
       ),
