@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -99,3 +100,10 @@ def test_a_run_tells_its_first_and_last_epoch_and_logs_all(tmp_path, capsys):
     assert f"validation accuracy {float(run.log[-1]['validation_accuracy']):.4g}" in lines[-1]
     assert float(run.log[-1]["validation_accuracy"]) == run.metrics["accuracy"] > 0.8
     assert float(run.log[-1]["train_loss"]) < float(run.log[0]["train_loss"])
+
+
+def test_progress_false_says_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    zoo.train("mlp.digits", {"train.epochs": 1}, out=tmp_path / "quiet", progress=False)
+    assert capfd.readouterr() == ("", "")
+    zoo.train("mlp.digits", {"train.epochs": 1}, out=tmp_path / "usual")
+    assert "mlp.digits, seed 0" in capfd.readouterr().err

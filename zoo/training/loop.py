@@ -87,6 +87,7 @@ def fit(
     device: torch.device,
     track: str | None = None,
     callbacks: Sequence[Callable[[int, dict[str, Any]], object]] = (),
+    progress: bool = True,
 ) -> Trained:
     """Train a recipe in its claimed folder, from its newest checkpoint where there is one.
 
@@ -202,7 +203,7 @@ def fit(
 
     with (
         memory.kept() as trim,
-        bar(f"{recipe.name}, seed {recipe.train.seed}", total, place.step) as (move, tell),
+        bar(f"{recipe.name}, seed {recipe.train.seed}", total, place.step, shown=progress) as (move, tell),
         tracker(track, folder, place.step) as note,
         signals.noted() as received,
     ):

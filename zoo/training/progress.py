@@ -19,13 +19,13 @@ _LAST = ("seconds", "samples/s", "lr")
 
 
 @contextmanager
-def bar(name: str, total: int, done: int) -> Iterator[tuple[Show, Show]]:
+def bar(name: str, total: int, done: int, *, shown: bool = True) -> Iterator[tuple[Show, Show]]:
     """Two functions of (steps done, figures): the first shows the epoch so far, the second an epoch that has ended.
 
     On a terminal both move one live display. Elsewhere there is a line for the first epoch, for the last, and between
     them one every `EVERY` seconds. Of several processes that train together the main one alone speaks.
     """
-    if not processes.is_main():
+    if not (shown and processes.is_main()):
         yield (lambda step, figures: None), (lambda step, figures: None)
     elif not streams.is_terminal():
         yield from _lines(name, total)

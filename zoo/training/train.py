@@ -49,6 +49,7 @@ def train(
     resume: bool = False,
     device: torch.device | str | None = None,
     track: str | None = None,
+    progress: bool | None = None,
     callbacks: Sequence[Callable[[int, dict[str, Any]], object]] = (),
     **more: Any,
 ) -> Run:
@@ -67,6 +68,8 @@ def train(
             another number of `data.workers` is not another recipe.
         device: by default CUDA or MPS where there is one, else the CPU.
         track: "tensorboard" to write the curves for it too, into the run's folder.
+        progress: False shows nothing on standard error; by default one live display on a terminal, and a line every ten
+            seconds elsewhere.
         callbacks: functions of (epoch, figures), called after each epoch, counted from 1, with its row of log.csv. One
             stops the run by raising; the error is the caller's, and the run can be resumed.
         more: as `overrides`, as in `**{"train.epochs": 1}`.
@@ -85,7 +88,7 @@ def train(
     """
     if out is None and resume:
         out = named(recipe)
-    recipe, dataset = _prepared(recipe, {**(overrides or {}), **more}, data)
+    recipe, dataset = _prepared(recipe, {**(overrides or {}), **more}, data, progress is not False)
     folder = expanded(out) if out is not None else Path("runs") / recipe.name
     where = _device(device, recipe)
     check_tracker(track)
@@ -104,7 +107,7 @@ def train(
                 begun = _continued(folder, begun)
             write_text(own / "metrics.json", json_text(begun, "metrics.json"))
             with deterministic(recipe.train.deterministic), readers():
-                trained = fit(recipe, setup, folder, where, track, callbacks)
+                trained = fit(recipe, setup, folder, where, track, callbacks, progress is not False)
             if processes.is_main():
                 _finish(trained, recipe, setup, folder, where, begun)
         processes.wait()
@@ -112,18 +115,18 @@ def train(
 
 
 def _prepared(
-    recipe: Recipe | str | os.PathLike[str] | dict[str, Any], changes: dict[str, Any], data: Any
+    recipe: Recipe | str | os.PathLike[str] | dict[str, Any], changes: dict[str, Any], data: Any, tell: bool
 ) -> tuple[Recipe, DataSet | None]:
     """The recipe with all choices written out, and the data set if that took reading it."""
     if data is not None and isinstance(recipe, str) and not _of_one_s_own(recipe, changes):
         made, own, told = fitted(recipe, changes, data)
-        _tell([*told, *worst(own.data)])
+        _tell([*told, *worst(own.data)] if tell else [])
         return made, own.data
     asked = _resolve(recipe, changes)
     made, own = resolved(asked, data)
     if own is None:
         return made, None
-    if asked.data.files is None:  # a run of its own, not one that is done again
+    if tell and asked.data.files is None:  # a run of its own, not one that is done again
         _tell([*own.told, *worst(own.data)])
     return made, own.data
 
