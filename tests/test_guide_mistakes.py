@@ -237,6 +237,10 @@ def test_torch_save_of_whole_models() -> None:
     pickling = {"torch.save", "torch.load", "torch.jit.save", "torch.jit.load"}
     assert torch_names(ast.parse("from torch import save")) & pickling and len(SOURCES) > 50
     for path in SOURCES:
+        if path.name == "unpickle.py":  # a process of its own, with limits, that reads tensors alone
+            text = path.read_text(encoding="utf-8")
+            assert text.count("torch.load(") == text.count("weights_only=True") == 1
+            continue
         assert not pickling & torch_names(parsed(path)), path
         imported = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.Import)]
         assert not {"pickle", "dill", "joblib"} & {alias.name for node in imported for alias in node.names}, path

@@ -60,4 +60,4 @@ def test_from_a_recipe_to_a_weight_that_loads_through_every_door(
     assert command("evaluate", NAME, "--device", "cpu")["metrics"] == run.metrics
     (report,) = command("verify", NAME)
     assert report == {**zoo.verify(NAME).to_dict(), "ok": True}
-    assert list(report["checks"]) == ["hashes", "schema", "parameters", "metrics"]
+    assert list(report["checks"]) == ["hashes", "schema", "parameters", "golden", "metrics"]

@@ -75,11 +75,13 @@ def check_config(bundle: Bundle) -> None:
 
 def _budget(bundle: Bundle) -> Budget:
     """What the model may make, by the sizes that stand in the head of its tensors' file."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
+
+    from zoo.tensors import read_shapes
 
     try:
-        with bundle.opened(TENSORS) as path, safe_open(path, "pt") as file:
-            shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118 - it is no mapping
+        with bundle.opened(TENSORS) as path:
+            shapes = read_shapes(path)
     except (SafetensorError, OSError) as error:
         raise ZooError(
             f"{bundle.folder / TENSORS} is not a whole safetensors file ({error}); fetch or publish the bundle again."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -66,7 +65,7 @@ def empty(content: dict[str, Any]) -> None:
         ("metrics", put("metrics", value=[]), r"metrics is \[\] where an object"),
         ("metrics", put("metrics", value={}), "at least one metric"),
         ("metrics", put("metrics", "accuracy", value=0.9), "accuracy is 0.9 where an object"),
-        ("metrics", put("metrics", "accuracy", "value", value=math.nan), r"accuracy\.value is nan"),
+        ("metrics", put("metrics", "accuracy", "value", value="high"), r"accuracy\.value is .high."),
         ("metrics", put("metrics", "accuracy", "seeds", value=[0]), r"accuracy\.seeds is \[0\] where 2 seeds"),
         ("metrics", empty, r"accuracy\.values is \[\]"),
         ("metrics", put("metrics", "accuracy", "n", value=3), "accuracy.n is 3 where 2, as many as values"),

@@ -52,7 +52,8 @@ def test_every_weight_is_exported_and_answers_as_its_model(weight: str, tmp_path
     bundle = PACKAGE / weight
     config = json.loads((bundle / "config.json").read_text())
     kind, task = config["input"]["kind"], config["task"]
-    assert list(report.inputs) == list(INPUTS[kind]) and list(report.outputs) == list(OUTPUTS[task])
+    attention = ["attention"] if "attn" in weight else []
+    assert list(report.inputs) == list(INPUTS[kind]) and list(report.outputs) == [*OUTPUTS[task], *attention]
     for name, letters in INPUTS[kind].items():
         assert report.inputs[name]["shape"][: len(letters)] == list(letters), "a dimension is frozen"
     # By hand, apart from the proof: other sizes than any of the grid's, and the metadata as other programs read them.
@@ -149,8 +150,9 @@ def test_the_proof_sees_nan_and_another_shape() -> None:
 def test_blanks_of_a_table_reach_the_model(tmp_path: Path) -> None:
     _, path = exported("churn_mlp.telco_churn_v1", tmp_path)
     file, predictor = open_file(path), zoo.predictor("churn_mlp.telco_churn_v1")
-    blank = dict.fromkeys([*predictor.input["numbers"], *predictor.input["categories"]])
-    numbers = np.full((1, len(predictor.input["numbers"])), np.nan, np.float32)
+    # A row that is blank in every column is refused, so one number is given.
+    blank = {**dict.fromkeys([*predictor.input["numbers"], *predictor.input["categories"]]), "tenure": 12.0}
+    numbers = np.array([[12.0 if name == "tenure" else np.nan for name in predictor.input["numbers"]]], np.float32)
     categories = np.zeros((1, len(predictor.input["categories"])), np.int64)
     _, probabilities = file.run({"numbers": numbers, "categories": categories})
     assert max(probabilities[0]) == pytest.approx(predictor(blank).probability, abs=1e-5)

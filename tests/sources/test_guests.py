@@ -222,8 +222,8 @@ def test_a_data_set_of_the_hub_is_named_in_a_recipe(hub: HubServer, tmp_path: Pa
         return content.getvalue()
 
     files = {
-        f"{part}/{label}/{number}.png": picture(brightness + number)
-        for part in ("train", "test")
+        f"{part}/{label}/{number}.png": picture(brightness + number + shift)
+        for part, shift in (("train", 0), ("test", 10))  # the same bytes in both are refused
         for label, brightness in (("bright", 200), ("dark", 30))
         for number in range(8)
     }

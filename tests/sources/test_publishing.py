@@ -176,7 +176,7 @@ def test_runs_on_other_data_are_refused(make_run, tmp_path: Path):
         ),
         ("metrics.json", {"metrics": {}}, r"metrics\.json: metrics is {} where at least one metric is expected"),
         ("metrics.json", {"metrics": {"accuracy": {}}}, r"accuracy\.value is None where a number is expected"),
-        ("metrics.json", {"seconds": math.nan}, r"metrics\.json: seconds is nan where a number is expected"),
+        ("metrics.json", {"seconds": math.nan}, r"metrics\.json is not JSON \(NaN"),
         ("config.json", {"labels": ["only one"]}, r"config\.json: labels is .* one for each of 10 outputs"),
         ("config.json", {"task": "text-classification"}, r"config\.json: task is 'text-classification'"),
         ("config.json", {"num_parameters": 7}, "the model has 650 parameters, but config.json says 7"),

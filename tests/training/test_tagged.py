@@ -85,7 +85,7 @@ def test_a_run_learns_endings_and_tags_words_it_has_never_read(
     first = answers[0].answer[0].probability
     assert tag("hhhhly gggg").answer[0].probability == pytest.approx(first, abs=1e-5)
     assert main(["predict", str(run.folder), "hhhhly gggg"]) == 0
-    assert capsys.readouterr().out.splitlines()[1:3] == ["  answer:", f"    hhhhly  ADV  {first:.4f}"]
+    assert capsys.readouterr().out.splitlines()[1:3] == ["  answer:", f"    hhhhly  ADV  {first:.4g}"]
 
 
 def test_augmentation_of_sentences_is_refused(tmp_path: Path) -> None:

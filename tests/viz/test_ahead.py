@@ -37,7 +37,8 @@ def test_the_last_rows_are_kept_back_as_the_truth(series_bundle: Path) -> None:
 
 def test_a_series_of_just_what_the_model_looks_back_at_has_no_truth(series_bundle: Path, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
-    path.write_text("date,b,a\n" + "".join(f"x,{b},{a}\n" for a, b in ROWS[:4].tolist()))
+    rows = "".join(f"2026-01-0{day},{b},{a}\n" for day, (a, b) in enumerate(ROWS[:4].tolist(), 1))
+    path.write_text(f"date,b,a\n{rows}")
     (first, _) = viz.forecast(series_bundle, str(path)).axes
     assert set(lines(first)) == {"before", "forecast"} and first.get_title() == "a"
     assert lines(first)["forecast"] == points(ROWS[:4].mean(0).expand(2, 2), 0, 0)

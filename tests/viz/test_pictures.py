@@ -19,6 +19,7 @@ from PIL import Image
 import zoo
 from zoo import ZooError, data, viz
 from zoo.data import DataSet, Split, words
+from zoo.data.own import places
 from zoo.viz import _mistakes
 from zoo.viz._figure import percent
 from zoo.viz._verdicts import Verdicts, verdicts
@@ -196,8 +197,9 @@ def test_mistaken_pictures_are_read_from_their_files(conv, tmp_path: Path) -> No
             path = tmp_path / "digits" / part / str(place % 10) / f"{place}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image[0].numpy() * 16).save(path)
-    bundle = conv(1, f"imagefolder:{tmp_path / 'digits'}")
-    found, figure = verdicts(bundle, "mistakes"), viz.mistakes(bundle)
+    bundle = conv(1, "imagefolder:digits")
+    with places.at(tmp_path / "digits"):
+        found, figure = verdicts(bundle, "mistakes"), viz.mistakes(bundle)
     wrong = (found.probabilities.argmax(1) != found.truth).nonzero().squeeze(1).tolist()
     first = min(wrong, key=lambda row: found.probabilities[row, found.truth[row]].item())
     path = found.data.test.inputs[found.places[first]]

@@ -115,7 +115,9 @@ def parse_json(text: str, where: str) -> dict[str, Any]:
     try:
         return _object(json.loads(text, parse_constant=_not_finite), "the whole", where)
     except (ValueError, RecursionError) as error:
-        place = f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else type(error).__name__
+        place = str(error) if isinstance(error, ValueError) else type(error).__name__
+        if isinstance(error, json.JSONDecodeError):
+            place = f"line {error.lineno}: {error.msg}"
         raise ZooError(f"{where} is not JSON ({place}); fetch or publish it anew.") from error
 
 

@@ -48,7 +48,7 @@ def widened(path: Path, dtype: torch.dtype) -> dict[str, Tensor] | None:
         with safe_open(path, framework="pt"):  # which checks that the header fits the file
             pass
     except OSError as error:
-        if error.errno not in CANNOT_MAP:
+        if error.errno not in (None, *CANNOT_MAP):
             raise
         return None
     with path.open("rb", buffering=0) as file:

@@ -52,7 +52,8 @@ def verdicts(name: str | os.PathLike[str], what: str) -> Verdicts:
     split = Split(found.test.inputs, places)
     device = next(model.parameters()).device
     batches = kinds.get(reads.kind).evaluation(split, reads, recipe.evaluate.batch_size, device)
-    parts = [(rows.softmax(1).cpu(), where.cpu()) for _, rows, where in over(model, batches, task)]
+    warmth = config.get("temperature") or 1.0  # as a predictor has it
+    parts = [((rows / warmth).softmax(1).cpu(), where.cpu()) for _, rows, where in over(model, batches, task)]
     probabilities, places = (torch.cat(part) for part in zip(*parts, strict=True))
     weight = bundle.name or bundle.folder.name
     return Verdicts(weight, config["input"], found, probabilities, targets.flatten()[places], places)
