@@ -32,7 +32,9 @@ REVIEWS = [("1", "A wonderful, moving film."), ("2", "Dull and\nfar too long."),
 def here(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     def run(*arguments: object) -> tuple[int, str, str]:
         capfd.readouterr()
-        return main(["predict", *map(str, arguments)]), *capfd.readouterr()
+        status = main(["predict", *map(str, arguments)])
+        shown, said = capfd.readouterr()
+        return status, shown, said
 
     return run
 
@@ -259,7 +261,7 @@ def test_a_predictor_takes_what_holds_several(form: str) -> None:
 def test_rows_of_a_frame_are_answered() -> None:
     pandas = pytest.importorskip("pandas")
     sample = json.loads((ROOT / "tests" / "samples" / "telco_churn.json").read_text())["input"]
-    read = zoo.predictor("churn_mlp.telco_churn_v1", top=None)
+    read: Any = zoo.predictor("churn_mlp.telco_churn_v1", top=None)
     alone = read(sample)
     assert [a.probability for a in read(pandas.DataFrame([sample] * 2))] == pytest.approx([alone.probability] * 2)
     assert sum(top.probability for top in alone.top) == pytest.approx(1)

@@ -130,4 +130,4 @@ def test_a_whole_split_is_encoded_as_its_texts_are(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(text, "AT_ONCE", 7)
     rows = text.encode_all(tokenizer, texts, 5)
     assert [row.tolist() for row in rows] == text.encode(tokenizer, texts, 5) and len(rows) == 50
-    assert all(map(torch.equal, text.pad(rows), text.pad(text.encode(tokenizer, texts, 5))))
+    assert all(map(torch.equal, text.pad(rows), text.pad(text.encode(tokenizer, texts, 5))))  # type: ignore[arg-type]

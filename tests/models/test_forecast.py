@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -57,7 +59,7 @@ def test_it_computes_what_its_formula_says(model, window):
 
 def test_before_training_the_autoregression_says_nothing():
     torch.manual_seed(0)
-    model = gru_forecast()
+    model: Any = gru_forecast()
     init.apply(model, "trunc_normal")
     assert not model.autoregression.weight.any() and model.head.weight.any()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 import torch
@@ -42,7 +42,7 @@ def test_mnist_mlp_is_784_512_256_128_10_with_two_dropouts() -> None:
 
 
 def test_mnist_mlp_computes_what_its_formula_says() -> None:
-    model = mnist_mlp().eval()
+    model: Any = mnist_mlp().eval()
     a, b, c = (layer for layer in model.body if isinstance(layer, nn.Linear))
     x = torch.randn(5, 1, 28, 28)
     h = x.reshape(5, 784)
@@ -74,7 +74,7 @@ def test_a_norm_stands_between_a_layer_without_bias_and_its_relu() -> None:
 
 
 def test_mlp_bn_computes_what_its_formula_says() -> None:
-    model = mlp_bn(12, (9, 7), num_classes=3)
+    model: Any = mlp_bn(12, (9, 7), num_classes=3)
     x = torch.randn(50, 12)
     for _ in range(20):
         model(x)  # moves the running statistics

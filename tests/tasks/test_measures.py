@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from sklearn import metrics
@@ -26,7 +28,7 @@ def test_metrics_of_classes_are_scikit_learn_s() -> None:
     found = {name: metric(LOGITS, TARGETS) for name, metric in measures.CLASSES.items()}
     assert found == pytest.approx(expected)
     rows = measures.of_classes(LOGITS, TARGETS, list("abcdefg"))
-    each = metrics.precision_recall_fscore_support(truth, called)
+    each: Any = metrics.precision_recall_fscore_support(truth, called)
     assert [row.count for row in rows] == each[3].tolist()
     assert [row.f1 for row in rows] == pytest.approx(each[2].tolist())
 

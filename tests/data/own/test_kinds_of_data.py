@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -65,7 +66,7 @@ def test_types_are_found_with_reasons(opened: Opened) -> None:
         "same: it is 1 in every row" in line for line in own.told
     )
     assert own.data.table is not None and own.data.table.categories == {"colour": ("blue", "green", "red")}
-    first = next(row for row in own.data.train.inputs if row[2] == 2.0)  # price 2
+    first: Any = next(row for row in own.data.train.inputs if row[2] == 2.0)  # type: ignore[operator]  # price 2
     assert first.tolist() == [20455.0, 1.5, 2.0, 0.0]  # 2026-01-02, size, price, blue
 
 
@@ -105,12 +106,14 @@ def test_groups_stay_together_and_time_runs_forwards(opened: Opened, by: str, co
     lines = ["who,when,text,target"]
     lines += [f"p{i // 4},{2000 + (i * 7) % 40},words of {i} by p{i // 4},{i % 2}" for i in range(40)]
     own = opened("text", "\n".join(lines), columns={"text": ["text"]}, split={"by": by, "column": column, "test": 0.25})
-    people = [{text.split()[-1] for text in part.inputs} for part in (own.data.train, own.data.test)]
+    people = [{str(text).split()[-1] for text in part.inputs} for part in (own.data.train, own.data.test)]
     assert len(own.data.test) == (8 if by == "group" else 10)
     if by == "group":
         assert not people[0] & people[1]
     else:
-        times = [[(int(text.split()[2]) * 7) % 40 for text in part.inputs] for part in (own.data.train, own.data.test)]
+        times = [
+            [(int(str(text).split()[2]) * 7) % 40 for text in part.inputs] for part in (own.data.train, own.data.test)
+        ]
         assert max(times[0]) < min(times[1])
 
 
