@@ -97,7 +97,7 @@ def same(run: Run, other: Run) -> None:
 )
 def test_the_curve_is_that_of_one_process(launcher: list[str], count: int, recipe: Path, alone: Run, tmp_path: Path):
     out, err = finished(start(*launcher, recipe=recipe, out=tmp_path / "run"))
-    assert out.count("accuracy") == err.count("epoch 2") == 1, "one process speaks"
+    assert out.count("accuracy") == err.count("epoch 3") == 1, "one process speaks"
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["environment"]["processes"] == count
     same(Run(tmp_path / "run"), alone)
     assert not list((tmp_path / "run").rglob("*.tmp"))
