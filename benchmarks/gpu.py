@@ -2,7 +2,7 @@
 
     python benchmarks/gpu.py [STAGE …] [--device cuda] [--tiny]
 
-Stages, in this order, each of which may be left out by naming the others:
+It runs all stages in this order, or only those that you name:
 
     tests       the tests that need CUDA
     same        every shipped weight's outputs on the device beside the CPU's, cuDNN's recurrent layers among them

@@ -21,7 +21,7 @@ ROWS = [
 
 
 def in_terminal(columns: int, *arguments: str, cwd: Path | None = None) -> str:
-    """What `zoo` writes into a terminal so many columns wide."""
+    """What `zoo` writes into a terminal of this width, in columns."""
     import fcntl
     import pty
     import struct

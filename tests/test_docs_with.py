@@ -1,4 +1,4 @@
-"""docs/with.md: each block is run, Ray's with 100,000 rows of which a worker dies over some."""
+"""docs/with.md: each block is run. Ray's answers 100,000 rows, and one of its workers is killed meanwhile."""
 
 from __future__ import annotations
 

@@ -376,7 +376,7 @@ def test_a_resolved_recipe_writes_every_default_out(file: Path):
     for part, kind in Recipe.model_fields.items():
         assert part in written
         inner = set(getattr(kind.annotation, "model_fields", {}))
-        if part == "data":  # of which only what is for pictures bears on a run on pictures
+        if part == "data":  # a recipe for pictures writes out only the settings for pictures
             inner -= {"text", "tagged", "table", "characters", "series", "files", "columns", "split"}
             assert inner == set(written[part])
         assert inner <= set(written[part] or inner)

@@ -3,8 +3,8 @@
     python tools/lowest.py                       # the whole suite
     python tools/lowest.py tests/test_cli.py -x  # what follows goes to pytest
 
-The environment is made anew by uv (pip install uv) in the folder `.lowest`, or in the one that `--in` names. It takes
-some gigabytes, as torch brings its libraries for GPUs along; with UV_EXTRA_INDEX_URL or UV_TORCH_BACKEND=cpu uv takes
+uv (pip install uv) makes a new environment in the folder `.lowest`, or in the one that `--in` names. It needs some
+gigabytes, because torch comes with its libraries for GPUs; with UV_EXTRA_INDEX_URL or UV_TORCH_BACKEND=cpu uv installs
 a smaller torch.
 """
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--in", dest="folder", type=Path, default=ROOT / ".lowest", help="the environment's folder")
-    parser.add_argument("--python", default=oldest(), help="of which Python; the oldest that is supported by default")
+    parser.add_argument("--python", default=oldest(), help="the version; by default the oldest supported")
     parser.add_argument("--keep", action="store_true", help="use the environment that is there already")
     arguments, rest = parser.parse_known_args()
     if shutil.which("uv") is None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zoo._create import create as create
+    from zoo._evaluate import evaluate as evaluate
     from zoo._export import Export as Export
     from zoo._export import export as export
     from zoo._features import embed as embed
@@ -17,10 +18,9 @@ if TYPE_CHECKING:
     from zoo._predictor import Predictor as Predictor
     from zoo._predictor import predictor as predictor
     from zoo._reproduce import Reproduction as Reproduction
-    from zoo._reproduce import Verification as Verification
-    from zoo._reproduce import evaluate as evaluate
     from zoo._reproduce import reproduce as reproduce
-    from zoo._reproduce import verify as verify
+    from zoo._verify import Verification as Verification
+    from zoo._verify import verify as verify
     from zoo.bundles.record import Model as Model
     from zoo.bundles.record import Record as Record
     from zoo.bundles.record import record as record
@@ -67,11 +67,11 @@ _HOME = {
     "Tagging": "zoo.tasks.token_classification",
     "Top": "zoo.tasks.classification",
     "Value": "zoo.tasks.regression",
-    "Verification": "zoo._reproduce",
+    "Verification": "zoo._verify",
     "ZooError": "zoo.errors",
     "create": "zoo._create",
     "embed": "zoo._features",
-    "evaluate": "zoo._reproduce",
+    "evaluate": "zoo._evaluate",
     "export": "zoo._export",
     "info": "zoo.catalog",
     "list_models": "zoo.catalog",
@@ -86,7 +86,7 @@ _HOME = {
     "reproduce": "zoo._reproduce",
     "train": "zoo.training",
     "transform": "zoo._features",
-    "verify": "zoo._reproduce",
+    "verify": "zoo._verify",
 }
 
 __all__ = [*_HOME]  # pyright: ignore[reportUnsupportedDunderAll]

@@ -1,4 +1,4 @@
-"""Measure a weight again: its metrics (`evaluate`), its bytes (`verify`), its recipe (`reproduce`)."""
+"""Train a weight again from its recipe, and compare with its published figures."""
 
 from __future__ import annotations
 
@@ -8,22 +8,21 @@ import os
 import statistics
 import tempfile
 import time
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import deserialize
-from torch import nn
 
-from zoo import caller, kinds, sources, tasks
+from zoo import caller, sources, tasks
+from zoo._evaluate import metrics_of, metrics_on
+from zoo._verify import tolerance_of
 from zoo.bundles.card import SHARES
 from zoo.bundles.format import Bundle
 from zoo.bundles.index import TENSORS
-from zoo.bundles.load import load_model
-from zoo.check import check_config, check_figures, check_parameters, check_schema, spread
+from zoo.check import check_figures, spread
 from zoo.compare import (
     MOST_SEEDS,
     NOT_REPRODUCED,
@@ -35,199 +34,15 @@ from zoo.compare import (
     margin_of,
     spent,
 )
-from zoo.data import Split
 from zoo.data.own import places
 from zoo.data.split import IGNORED
-from zoo.environment import environment
 from zoo.errors import ZooError, whole
 from zoo.home import expanded
-from zoo.kinds.feed import Batches
 from zoo.publishing.provenance import recipe_of
 from zoo.recipes import Recipe
-from zoo.sources.finding import fetched, locate
-from zoo.sources.trust import check_nothing_added
 from zoo.tasks import measures
 from zoo.training import Run, own, train
 from zoo.training.jobs import train_all
-from zoo.training.measure import computed, measure, outputs_of
-
-ABSENT = ""
-"""What a check says that had nothing to look at."""
-SAME_PLATFORM = 1e-4
-"""How far a metric of the same bytes may lie from the published one, here and with the kernels of another platform."""
-OTHER_PLATFORM = 1e-3
-
-
-@caller.own()
-def evaluate(
-    name_or_run: str | os.PathLike[str] | Run,
-    *,
-    data: Any = None,
-    columns: Mapping[str, Any] | None = None,
-    device: torch.device | str | None = None,
-) -> dict[str, float]:
-    """Metrics of a weight, a bundle folder or a finished run on its recipe's test split: metric -> value.
-
-    With `data` (a path, a frame, or (inputs, targets)) they are measured on all of its labelled rows instead; of a
-    folder with train and test files on the test files, and of the very data that the weight was trained on, on their
-    test part. `columns` says what stands where, as `data.columns` of a recipe, such as {"target": "label"}; what it
-    leaves out is as in the weight's recipe.
-
-    Downloads the data set if it is not at hand. Raises `ZooError` for an unknown name, an unfinished run, and data
-    that are nowhere to be had or that the weight cannot read.
-    """
-    if data is None:
-        return _evaluate(_bundle(name_or_run), device)
-    return on_own(name_or_run, data, columns, device)[0]
-
-
-def on_own(
-    name_or_run: str | os.PathLike[str] | Run,
-    place: Any,
-    columns: Mapping[str, Any] | None = None,
-    device: torch.device | str | None = None,
-) -> tuple[dict[str, float], list[measures.OfClass]]:
-    """(all metrics of its task, what it does with each class) of a weight on somebody's labelled data, as `evaluate`
-    reads them."""
-    bundle = _bundle(name_or_run)
-    check_config(bundle)
-    recipe, model = recipe_of(bundle), load_model(bundle, device=device)
-    test, task = own.whole(recipe, place, bundle.config, columns), tasks.get(bundle.config["task"])
-    outputs, truth = outputs_of(model, _batches(bundle, recipe, model, test), task)
-    found = {name: metric(outputs, truth) for name, metric in measures.of(task).items()}
-    values, notes = computed(found, "", "these data")
-    for note in notes:
-        warnings.warn(note, stacklevel=4)
-    labels = bundle.config["labels"]
-    return values, measures.of_classes(outputs, truth, labels) if measures.has_classes(task) else []
-
-
-def _bundle(name_or_run: str | os.PathLike[str] | Run) -> Bundle:
-    return sources.find(name_or_run.folder.absolute() if isinstance(name_or_run, Run) else name_or_run)
-
-
-def _evaluate(bundle: Bundle, device: torch.device | str | None = None) -> dict[str, float]:
-    check_config(bundle)
-    recipe, model = recipe_of(bundle), load_model(bundle, device=device)
-    asked = recipe.evaluate.metric
-    found = _measured(bundle, recipe, model, own.load(recipe).test)
-    values, notes = computed(found, asked, f"the test split of {recipe.data.name}")
-    for note in notes:
-        warnings.warn(note, stacklevel=4)
-    return values
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What `verify` found; `checks` maps each check that was made to whether it passed, `message` is one sentence."""
-
-    weight: str
-    ok: bool
-    checks: dict[str, bool]
-    message: str
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-@caller.own()
-def verify(name: str | os.PathLike[str], *, data: Any = None) -> Verification:
-    """Check a weight: hashes, schema of its JSON and recipe, parameter count, and with the data at hand its metrics.
-
-    The published metrics must come out again to 1e-4 on the platform they were measured on, to 1e-3 on another. Nothing
-    is downloaded for it but the weight. Raises `ZooError` only where there is no such weight; a failure is reported,
-    a missing file too. Data that are absent or damaged say nothing of a weight: its metrics are then not measured, and
-    the message says so. `data` is where data of one's own lie, if the recipe is of such.
-    """
-    with places.at(data):
-        return _verify(name)
-
-
-def _verify(name: str | os.PathLike[str]) -> Verification:
-    found = locate(name)
-    weight = found.resolve().name if isinstance(found, Path) else found[1].name
-    checks: dict[str, bool] = {}
-    said = None
-    try:
-        bundle = fetched(found)
-    except ZooError as error:
-        return Verification(weight, False, {"hashes": False}, str(error))
-    for check in (_hashes, _schema, _parameters, _golden, _metrics):
-        name_of_check = check.__name__[1:]
-        try:
-            said = check(bundle)
-        except Exception as error:  # a doctored bundle may make anything fail, and that is the finding
-            other = f"{bundle.folder} fails the check of its {name_of_check} ({error!r}); publish the weight anew."
-            message = str(error) if isinstance(error, ZooError) else other
-            return Verification(weight, False, {**checks, name_of_check: False}, message)
-        if said is None:
-            checks[name_of_check] = True
-        if said == ABSENT:
-            said = None
-    message = said or "all checks passed."
-    if bundle.entry is None:
-        message = f"{message[:-1]}; no index vouches for the bundle, so only the hash of {TENSORS} was checked."
-    return Verification(weight, True, checks, message)
-
-
-def _hashes(bundle: Bundle) -> None:
-    for file in bundle.entry.files if bundle.entry else (TENSORS,):
-        bundle.path(file)
-    if bundle.entry and bundle.folder.name == bundle.name:
-        check_nothing_added(bundle.folder, bundle.entry.files)
-
-
-def _schema(bundle: Bundle) -> None:
-    recipe_of(bundle)
-    check_schema(bundle)
-    if bundle.entry is not None:
-        bundle.path("README.md")  # a run has none yet
-    tasks.get(bundle.config["task"])
-
-
-def _parameters(bundle: Bundle) -> None:
-    check_parameters(bundle)
-
-
-def _golden(bundle: Bundle) -> str | None:
-    """None if the golden input gets its outputs, `ABSENT` if the bundle has none."""
-    from zoo import golden
-
-    if not (bundle.folder / golden.FILE).is_file():
-        return ABSENT
-    golden.check(bundle)
-    return None
-
-
-def _metrics(bundle: Bundle) -> str | None:
-    """None where the metrics came out again, a sentence where they could not be measured."""
-    recipe = recipe_of(bundle)
-    name = recipe.data.name
-    if not own.at_hand(recipe):
-        how = f"`zoo data get {name}` fetches it" if recipe.data.files is None else "say where it lies with --data PATH"
-        return f"metrics were not measured: {name} is not at hand ({how})."
-    try:
-        fingerprint = own.load(recipe).fingerprint
-    except ZooError as error:  # it says nothing of the weight
-        return f"metrics were not measured: {error}"
-    if fingerprint != bundle.metrics["data"]["fingerprint"]:
-        raise ZooError(f"{name} at hand has another fingerprint than the data that the metrics were measured on.")
-    if bundle.metrics["split"] != "test":
-        return "metrics were not measured: this run held out a part of its training data."
-    tolerance = _tolerance(bundle)
-    measured = _evaluate(bundle, "cpu")
-    for name, figures in bundle.metrics["metrics"].items():
-        value, said = measured.get(name, math.nan), figures["value"]
-        if not abs(value - said) <= tolerance + 1e-9:
-            raise ZooError(f"{name} is {value}, but {said} is published for these bytes (tolerance {tolerance}).")
-    return None
-
-
-def _tolerance(bundle: Bundle) -> float:
-    """How far a metric of the same bytes may lie from the published one on this machine."""
-    here, there = environment(), bundle.metrics["environment"]
-    same = all(here[key] == there.get(key) for key in ("platform", "cpu", "torch"))
-    return SAME_PLATFORM if same else OTHER_PLATFORM
 
 
 @dataclass(frozen=True)
@@ -415,7 +230,7 @@ def _claim(bundle: Bundle, device: torch.device | str | None) -> _Claim:
             "measured on, so nothing can be compared; bring those data."
         )
     on_test = bundle.metrics["split"] == "test"
-    shipped = _evaluate(bundle, device)[metric] if on_test else None
+    shipped = metrics_of(bundle, device)[metric] if on_test else None
     value = figures["value"] if shipped is None else shipped
     samples = samples_of(recipe, metric) if on_test else None
     margin, about = margin_of(metric, recipe.evaluate.margin, value, samples, directions())
@@ -431,7 +246,7 @@ def _claim(bundle: Bundle, device: torch.device | str | None) -> _Claim:
         begins_from=recipe.init_from,
         shipped=shipped,
         start=_start(bundle, recipe, metric) if on_test and recipe.init_from else None,
-        tolerance=_tolerance(bundle),
+        tolerance=tolerance_of(bundle),
     )
 
 
@@ -451,18 +266,7 @@ def _start(bundle: Bundle, recipe: Recipe, metric: str) -> float:
     from zoo.training.setup import fresh_model
 
     model = fresh_model(recipe, bundle.config, torch.device("cpu"))
-    return _measured(bundle, recipe, model, own.load(recipe).test)[metric]
-
-
-def _measured(bundle: Bundle, recipe: Recipe, model: nn.Module, split: Split) -> dict[str, float]:
-    """The metrics of a model on a split, read as the bundle says."""
-    batches = _batches(bundle, recipe, model, split)
-    return measure(model, batches, tasks.get(bundle.config["task"]), recipe.evaluate.metric)
-
-
-def _batches(bundle: Bundle, recipe: Recipe, model: nn.Module, split: Split) -> Batches:
-    reads, device = kinds.input_of(bundle), next(model.parameters()).device
-    return kinds.get(reads.kind).evaluation(split, reads, recipe.evaluate.batch_size, device)
+    return metrics_on(bundle, recipe, model, own.load(recipe).test)[metric]
 
 
 def _judge(claim: _Claim, found: Comparison, values: list[float], identical: bool) -> tuple[str, list[str]]:

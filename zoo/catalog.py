@@ -91,8 +91,8 @@ def list_models(
     """Names of the registered models that fit all of the filters, in natural order (resnet18 before resnet101).
 
     Args:
-        pattern: a glob over names, `*`, `?` and `[...]`, case-sensitive, or several, of which a name needs to fit one;
-            all of the zoo's models by default. `timm/…` lists timm's models instead.
+        pattern: a glob over names (`*`, `?`, `[...]`, case-sensitive), or several; a name must fit one of them.
+            By default all of the zoo's models. `timm/…` lists timm's models instead.
         task: such as "image-classification".
         dataset: such as "mnist": models with a weight or a recipe for it. The tag says so, which begins with the data
             set's name (`mnist_mlp.mnist_plain_v1`).
@@ -160,8 +160,8 @@ def _check_data(dataset: str) -> None:
 def info(name: str | os.PathLike[str]) -> ModelInfo:
     """All that is known of a model or a weight; `name` may also be the folder of a bundle or a source URL.
 
-    Raises `ZooError` with the nearest names for an unknown one, and for a bundle of which the files that it reads are
-    damaged; it does not read the tensors.
+    Raises `ZooError` with the nearest names for an unknown one, and if one of the files that it reads is damaged. It
+    does not read the tensors.
     """
     from zoo import sources
 

@@ -123,7 +123,7 @@ class _Bounded(TorchFunctionMode):
 class _SkipFills(TorchFunctionMode):
     """Leaves out everything that only fills a tensor: on the meta device that is work without effect.
 
-    It halves the time of construction there, most of which goes into tracing the shapes of random draws.
+    It halves the time of construction there: torch spends most of it on tracing the shapes of random draws.
     """
 
     _fills = frozenset(

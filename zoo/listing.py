@@ -30,7 +30,7 @@ def listed(
     """The weights of the sources with what their indexes say of them, filtered and in order.
 
     Args:
-        pattern: a glob over weights, or over models, of which all weights are listed.
+        pattern: a glob over names of weights or of models; all weights of a model that fits are listed.
         sort: one of `SORTS`. Names are in natural order; figures have the best first within a metric; of numbers the
             smallest comes first. What is not known comes last.
         task, data: only those of the task, or of the data set.

@@ -166,7 +166,7 @@ def tiny_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def tiny_sentences(monkeypatch: pytest.MonkeyPatch) -> DataSet:
-    """Sentences of 1 to 9 words, of which those that end in -ly are adverbs; the words differ from split to split."""
+    """Sentences of 1 to 9 words, adverbs if they end in -ly, else nouns; the words differ from split to split."""
     draw = random.Random(0)
 
     def split(count: int) -> Split:

@@ -188,7 +188,7 @@ def test_an_epoch_without_a_figure_is_never_the_best():
     values = measured(rows, "accuracy")
     assert values == [-math.inf, -math.inf, 0.5, -math.inf, 0.4]
     assert [is_best(values[: n + 1]) for n in range(5)] == [False, False, True, False, False]
-    assert measured([{"validation_mae": ""}], "mae") == [-math.inf], "of which less is better"
+    assert measured([{"validation_mae": ""}], "mae") == [-math.inf], "lower is better for mae"
 
 
 @pytest.fixture

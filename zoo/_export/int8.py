@@ -22,7 +22,7 @@ OPERATORS = ["Conv", "Gemm", "MatMul", "MaxPool"]
 
 
 def quantized(model: bytes, kind: str, samples: Callable[[], Iterator[Arrays]]) -> bytes:
-    """The ONNX model in int8; `samples()` gives batches of training inputs, of which the static way uses some."""
+    """The ONNX model in int8; `samples()` gives batches of training inputs; static quantization uses some of them."""
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 

@@ -40,7 +40,7 @@ def evaluate(
     if data is None:
         found = {"name": name, "split": "test", "metrics": zoo.evaluate(name, device=device)}
         return document(found) if as_json else facts(found)
-    from zoo._reproduce import on_own
+    from zoo._evaluate import on_own
 
     measured, classes = on_own(name, data, columns, device)
     found = {"name": name, "split": "all", "data": data, "metrics": measured}

@@ -16,8 +16,8 @@ from zoo.errors import ZooError
 def parse(text: str, channels: Sequence[str], where: str) -> Tensor:
     """The named channels of CSV text, in that order: float32 (T, C), one row a line.
 
-    The first line names the columns, of which there may be more (a date). Raises `ZooError`, naming `where`, for text
-    that lacks a channel or holds something else than a number in one.
+    The first line names the columns; columns that are not channels (a date) are ignored. Raises `ZooError`, naming
+    `where`, if the text lacks a channel or a channel holds something that is not a number.
     """
     lines = csv.reader(text.splitlines())
     names = [name.strip() for name in next(lines, [])]

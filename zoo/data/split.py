@@ -21,13 +21,13 @@ IGNORED = -100
 class Split:
     """One split of a data set, every example in memory.
 
-    inputs: images as uint8 [N, C, H, W]; texts as a list of N str, of which sentences have tabs between their words;
+    inputs: images as uint8 [N, C, H, W]; texts as a list of N str; tagged sentences have tabs between their words;
         running text as the ids of its characters, uint8 [N]; a series as float32 [T, C], all rows from its beginning to
         the split's end, so that a forecast may look at those before the split; or rows of a table as float32
         [N, columns], NaN where a cell is blank (`Columns` says what stands in which).
     targets: class index, int64 [N], or one a word, int64 [N, longest], with `IGNORED` behind the last; a number,
         float32 [N], or one for each of several tasks, float32 [N, tasks]; of running text the id of the next character;
-        of a series the rows of the split, at each of which a forecast may begin.
+        of a series the rows of the split; a forecast may begin at each of them.
     groups: int64 [N], or None. Examples of one group are near duplicates in what they tell (reviews of one film), so
         `hold_out` never parts them.
     weights: float32 [N], or None: how much each example counts in the training loss.

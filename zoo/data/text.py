@@ -138,7 +138,7 @@ def spans(tokenizer: Tokenizer, text: str) -> list[tuple[int, int]]:
 
     `shorten` tells which of them `encode` gives.
 
-    An accent that is a character of its own belongs to the letter before it, of which alone the tokenizer tells.
+    The tokenizer reports only the letter of an accent that is a character of its own, so its span is widened here.
     """
     after = len(text)
     ends = [after] * (after + 1)  # of each place the next that no accent stands at

@@ -56,7 +56,7 @@ def training(recipe: Recipe, split: Split, input: Input, device: torch.device) -
 
 
 def evaluation(split: Split, input: Input, size: int, device: torch.device) -> Batches:
-    """Windows twice as long, of which the first half has been counted before and is there to be looked back at."""
+    """Windows twice as long: only the second half is counted, the first is what the model looks back at."""
     written = Text(split, input.settings["length"], device)
     span = min(2 * written.length, len(split))
     ends = torch.arange(span, len(split) + written.length, written.length, device=device).clamp(max=len(split))

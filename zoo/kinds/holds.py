@@ -32,7 +32,7 @@ def is_names(value: Any) -> bool:
 
 
 def key(name: str, right: Callable[[Any], bool], expected: str) -> Row:
-    """The row for a key of which the value alone is looked at."""
+    """The row for a key whose value is checked by itself."""
     return name, lambda settings: right(settings.get(name)), expected
 
 

@@ -110,8 +110,8 @@ def hold_out(split: Split, fraction: float) -> tuple[Split, Split]:
 def prepare(raw: list[Any], input: Input) -> tuple[Tensor]:
     """Raw series -> one batch (N, context, C), float32: the last `context` rows of each, standardised.
 
-    A raw series is a path (a CSV whose first line names the columns, of which those of `channels` are read;
-    or `.npy`), a frame with these columns in any order, or a numpy array or tensor (T, C) with its channels in that
+    A raw series is a path (a CSV whose first line names the columns, read for those of `channels`; or
+    `.npy`), a frame with these columns in any order, or a numpy array or tensor (T, C) with its channels in that
     order, oldest row first, T at least the context. A column of times, if there is one, puts the rows of a CSV or a
     frame in order.
 

@@ -1,4 +1,4 @@
-"""Perceptrons for the rows of a table: numbers and categories, either of which may be blank."""
+"""Perceptrons for the rows of a table: numbers and categories; both may be blank."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class TableMLP(WithHead):
             members; afterwards each row is read by all.
 
     Shapes: numbers (N, F) float with mean 0, NaN for a blank, which counts as the mean with a mark beside it; codes
-    (N, C) int64, of which 0 is a blank and 1 to k are the k categories of the column -> (N, outputs).
+    (N, C) int64, where 0 is a blank and 1 to k are the k categories of the column -> (N, outputs).
     """
 
     def __init__(

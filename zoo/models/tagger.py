@@ -42,7 +42,7 @@ class bilstm_tagger(WithHead):
 
     The two rates act in training mode alone; 0 by default, since what helps depends on the amount of text.
 
-    Shapes: words (N, T), characters (N, T, C) and lengths (N,), all int64 -> logits (N, T, num_classes), of which those
+    Shapes: words (N, T), characters (N, T, C) and lengths (N,), all int64 -> logits (N, T, num_classes); those
     after a sentence's length mean nothing. The features are the words' states (N, T, 2 * hidden).
     """
 

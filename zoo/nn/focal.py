@@ -58,7 +58,7 @@ class FocalLoss(nn.Module):
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        if logits.ndim == 1 and targets.shape == logits.shape:  # two classes, of which the logit tells both
+        if logits.ndim == 1 and targets.shape == logits.shape:  # two classes share one logit
             log_p = torch.stack([F.logsigmoid(-logits), F.logsigmoid(logits)], 1)
             targets = targets.to(log_p.dtype)
             shares = torch.stack([1 - targets, targets], 1)

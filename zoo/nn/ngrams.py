@@ -27,7 +27,7 @@ class Ngrams(nn.Module):
 
     Args:
         rows: of the table that n-grams are hashed into; those that share a row share a weight.
-        classes: outputs (K). Two classes share one column of weights, of which one gets half and the other minus half.
+        classes: outputs (K). Two classes share one column of weights: one class gets half of it, the other minus half.
         order: n of the longest n-grams; 2 for single tokens and pairs.
         penalty: on squares, beside the mean loss of a text: larger for fewer or shorter texts. 0.005 was best on
             held-out reviews, 0.0001 on held-out questions of ten words.

@@ -100,7 +100,7 @@ def _bundle(run: Any) -> Bundle:
 
 def check_measured(bundle: Bundle) -> None:
     """Raise `ZooError` unless the run's tensors give its metrics; warn if the data to measure them are not at hand."""
-    from zoo import _reproduce
+    from zoo._verify import check_metrics
     from zoo.training import own
 
     recipe, other = recipe_of(bundle), False
@@ -110,7 +110,7 @@ def check_measured(bundle: Bundle) -> None:
     if other:
         said = f"metrics were not measured again: {name} at hand has another fingerprint than the run's data."
     else:
-        said = _reproduce._metrics(bundle)
+        said = check_metrics(bundle)
     if said:
         warnings.warn(f"{bundle.folder}: {said}", stacklevel=2)
 

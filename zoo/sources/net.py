@@ -90,7 +90,7 @@ def download(url: str, size: int, part: Path, tell: Tell, headers: Mapping[str, 
     Of a body longer than `size` no more than `size` + 1 bytes are written. Raises `Unavailable` if it cannot be had,
     and `OSError` if `part` cannot be written.
     """
-    note = part.with_name(f"{part.name}.from")  # which version of which file the bytes in `part` are of
+    note = part.with_name(f"{part.name}.from")  # names the file and version that the bytes in `part` belong to
 
     def once() -> None:
         had, version = _had(part, note, url)

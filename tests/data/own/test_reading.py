@@ -1,4 +1,4 @@
-"""Every format gives the same columns, and what is none of them is said in one sentence with its place."""
+"""Every format gives the same columns; a file that is not in its format is refused in one sentence that says where."""
 
 from __future__ import annotations
 

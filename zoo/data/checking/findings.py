@@ -17,7 +17,7 @@ from zoo.data.words import SEPARATOR
 FEW = 5
 """A class with fewer examples than this cannot be learned, and its figure says nothing."""
 LONG = 400
-"""Words of which text models read so many by default; of a longer text the middle is cut."""
+"""How many words text models read by default; they leave out the middle of a longer text."""
 GIVES_AWAY = 0.99
 """A column whose AUC or R² for the target is above this most likely holds the target under another name."""
 SHOWN = 3

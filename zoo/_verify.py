@@ -1,0 +1,147 @@
+"""Check what a weight says of itself: its bytes, its JSON, its golden outputs, its metrics."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo import caller, tasks
+from zoo._evaluate import metrics_of
+from zoo.bundles.format import Bundle
+from zoo.bundles.index import TENSORS
+from zoo.check import check_parameters, check_schema
+from zoo.data.own import places
+from zoo.environment import environment
+from zoo.errors import ZooError
+from zoo.publishing.provenance import recipe_of
+from zoo.sources.finding import fetched, locate
+from zoo.sources.trust import check_nothing_added
+from zoo.training import own
+
+ABSENT = ""
+"""What a check gives if it had nothing to look at."""
+SAME_PLATFORM = 1e-4
+"""How far a metric of the same bytes may lie from the published one, here and with the kernels of another platform."""
+OTHER_PLATFORM = 1e-3
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `verify` found; `checks` maps each check that was made to whether it passed, `message` is one sentence."""
+
+    weight: str
+    ok: bool
+    checks: dict[str, bool]
+    message: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@caller.own()
+def verify(name: str | os.PathLike[str], *, data: Any = None) -> Verification:
+    """Check a weight: hashes, schema of its JSON and recipe, parameter count, and with the data at hand its metrics.
+
+    The published metrics must come out again to 1e-4 on the platform they were measured on, to 1e-3 on another. Nothing
+    is downloaded for it but the weight. Raises `ZooError` only where there is no such weight; a failure is reported,
+    a missing file too. Data that are absent or damaged say nothing of a weight: its metrics are then not measured, and
+    the message says so. `data` is where data of one's own lie, if the recipe is of such.
+    """
+    with places.at(data):
+        return _verify(name)
+
+
+def _verify(name: str | os.PathLike[str]) -> Verification:
+    found = locate(name)
+    weight = found.resolve().name if isinstance(found, Path) else found[1].name
+    checks: dict[str, bool] = {}
+    said = None
+    try:
+        bundle = fetched(found)
+    except ZooError as error:
+        return Verification(weight, False, {"hashes": False}, str(error))
+    for name_of_check, check in CHECKS.items():
+        try:
+            said = check(bundle)
+        except Exception as error:  # a doctored bundle may make anything fail, and that is the finding
+            other = f"{bundle.folder} fails the check of its {name_of_check} ({error!r}); publish the weight anew."
+            message = str(error) if isinstance(error, ZooError) else other
+            return Verification(weight, False, {**checks, name_of_check: False}, message)
+        if said is None:
+            checks[name_of_check] = True
+        if said == ABSENT:
+            said = None
+    message = said or "all checks passed."
+    if bundle.entry is None:
+        message = f"{message[:-1]}; no index vouches for the bundle, so only the hash of {TENSORS} was checked."
+    return Verification(weight, True, checks, message)
+
+
+def _hashes(bundle: Bundle) -> None:
+    for file in bundle.entry.files if bundle.entry else (TENSORS,):
+        bundle.path(file)
+    if bundle.entry and bundle.folder.name == bundle.name:
+        check_nothing_added(bundle.folder, bundle.entry.files)
+
+
+def _schema(bundle: Bundle) -> None:
+    recipe_of(bundle)
+    check_schema(bundle)
+    if bundle.entry is not None:
+        bundle.path("README.md")  # a run has none yet
+    tasks.get(bundle.config["task"])
+
+
+def _golden(bundle: Bundle) -> str | None:
+    """None if the golden input gets its outputs, `ABSENT` if the bundle has none."""
+    from zoo import golden
+
+    if not (bundle.folder / golden.FILE).is_file():
+        return ABSENT
+    golden.check(bundle)
+    return None
+
+
+def check_metrics(bundle: Bundle) -> str | None:
+    """None if the metrics came out again, a sentence if they could not be measured; an error if they differ."""
+    recipe = recipe_of(bundle)
+    name = recipe.data.name
+    if not own.at_hand(recipe):
+        how = f"`zoo data get {name}` fetches it" if recipe.data.files is None else "say where it lies with --data PATH"
+        return f"metrics were not measured: {name} is not at hand ({how})."
+    try:
+        fingerprint = own.load(recipe).fingerprint
+    except ZooError as error:  # it says nothing of the weight
+        return f"metrics were not measured: {error}"
+    if fingerprint != bundle.metrics["data"]["fingerprint"]:
+        raise ZooError(f"{name} at hand has another fingerprint than the data that the metrics were measured on.")
+    if bundle.metrics["split"] != "test":
+        return "metrics were not measured: this run held out a part of its training data."
+    tolerance = tolerance_of(bundle)
+    measured = metrics_of(bundle, "cpu")
+    for name, figures in bundle.metrics["metrics"].items():
+        value, said = measured.get(name, math.nan), figures["value"]
+        if not abs(value - said) <= tolerance + 1e-9:
+            raise ZooError(f"{name} is {value}, but {said} is published for these bytes (tolerance {tolerance}).")
+    return None
+
+
+def tolerance_of(bundle: Bundle) -> float:
+    """How far a metric of the same bytes may lie from the published one on this machine."""
+    here, there = environment(), bundle.metrics["environment"]
+    same = all(here[key] == there.get(key) for key in ("platform", "cpu", "torch"))
+    return SAME_PLATFORM if same else OTHER_PLATFORM
+
+
+CHECKS: dict[str, Callable[[Bundle], str | None]] = {
+    "hashes": _hashes,
+    "schema": _schema,
+    "parameters": check_parameters,
+    "golden": _golden,
+    "metrics": check_metrics,
+}
+"""What is checked, in this order: each raises for a fault, and gives a sentence if it could not look."""
