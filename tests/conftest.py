@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,6 +15,9 @@ import pytest
 
 # As the command line does, and for the same reason: a busy machine must not make the tests ten times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+# A shell starts a background command with SIGINT ignored, but many tests interrupt a run as Ctrl-C does.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -79,9 +79,10 @@ def embed(name: str | os.PathLike[str], raw: Any, *, device: str | torch.device 
         raw: one raw input or a list of them, of what `zoo.predictor(name)` reads; one gives N = 1.
         device: where to compute, the CPU unless given.
 
-    For most models a row is what the head reads. A tagger's is the mean over the words; a language model's the state
-    after the last character; a forecast's the states of all channels, end to end; of a model for metric learning it is
-    the embedding itself. Raises `ZooError` for an unknown name, and for an input that the model cannot read.
+    For most models a row is what the head reads, without the logits of n-grams beside it. A tagger's is the mean over
+    the words; a language model's the state after the last character; a forecast's the states of all channels, end to
+    end; of a model for metric learning it is the embedding itself. Raises `ZooError` for an unknown name, and for an
+    input that the model cannot read.
 
         >>> zoo.embed("cnn_cifar", ["cat.png", "dog.png"]).shape
         torch.Size([2, 256])

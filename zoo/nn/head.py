@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC, abstractmethod
 from typing import Any, TypeVar
 
 import torch
@@ -16,7 +17,7 @@ def linear_head(features: int, outputs: int) -> nn.Linear | nn.Identity:
     return nn.Linear(features, outputs) if outputs else nn.Identity()
 
 
-class WithHead(nn.Module):
+class WithHead(nn.Module, ABC):
     """A model whose last layer is `head`, with timm's names for what stands before that layer and for changing it.
 
     A model of this kind sets `num_features` and `head`, gives its features by `forward_features(*inputs)`, and has a
@@ -30,9 +31,9 @@ class WithHead(nn.Module):
     num_features: int
     head: nn.Module
 
+    @abstractmethod
     def forward_features(self, *inputs: Tensor) -> Tensor:
         """What the model finds in its inputs, before the head: (N, num_features) for most models."""
-        raise NotImplementedError
 
     def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
         """The outputs for features of `forward_features`; with `pre_logits` what the head reads (…, num_features)."""
