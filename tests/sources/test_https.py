@@ -19,7 +19,7 @@ import pytest
 
 from zoo.errors import ZooError
 from zoo.publishing import publish
-from zoo.sources import find, net, pull
+from zoo.sources import find, pull, way
 from zoo.sources.https import Https
 
 NAME = "mlp.digits_v1"
@@ -89,8 +89,8 @@ def test_without_a_network_the_source_is_named(closed_port: int, home: Path):
 
 
 def test_a_source_that_never_answers_is_given_up(home: Path, monkeypatch: pytest.MonkeyPatch):
-    assert net.ANSWER <= 10
-    monkeypatch.setattr(net, "ANSWER", 0.2)
+    assert way.ANSWER <= 10
+    monkeypatch.setattr(way, "ANSWER", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/zoo"
         with pytest.raises(

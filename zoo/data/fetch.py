@@ -131,11 +131,11 @@ def _download(url: str, known_hash: str, path: Path) -> None:
 
     `known_hash` is "sha256:…" or "md5:…".
     """
-    from zoo.sources import net
+    from zoo.sources import net, way
     from zoo.sources.place import Unavailable
     from zoo.sources.progress import progress
 
-    if not net.is_safe(url):
+    if not way.is_safe(url):
         raise ValueError("only https is fetched from")
     with progress(f"fetching {path.name}", 0, f" from {urlsplit(url).hostname}") as tell:
         try:

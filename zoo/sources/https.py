@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import ZooError
-from zoo.sources import net
+from zoo.sources import net, way
 from zoo.sources.place import Tell, shown
 
 
@@ -18,7 +18,7 @@ class Https:
     address: str
 
     def __post_init__(self) -> None:
-        if not net.is_safe(self.address):
+        if not way.is_safe(self.address):
             raise ZooError(f"{self.url} is not a safe source; use https:// (http:// is for loopback hosts alone).")
 
     @property
@@ -41,5 +41,5 @@ class Https:
 
 def at(url: str) -> Https:
     """The web root that an address means."""
-    parts = urllib.parse.urlsplit(url) if net.is_safe(url) else None
+    parts = urllib.parse.urlsplit(url) if way.is_safe(url) else None
     return Https(url if parts is None else urllib.parse.urlunsplit(parts._replace(path=parts.path.rstrip("/"))))
