@@ -20,7 +20,6 @@ app: typer.Typer = typer.Typer(
     help="A PyTorch model zoo in which every pretrained weight can be grown again from its recipe.",
     epilog="Exit status: 0 done, 1 the check failed, 2 bad input or usage, 3 undecided, 130 interrupted. "
     "--debug, anywhere, shows where an error came from; --lock FILE holds names to a lock file.",
-    add_completion=False,
     rich_markup_mode=None,  # plain help: rich would take a third of the time in which it has to be there
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from zoo.cli import completing
 from zoo.cli.options import Json, Name
 from zoo.cli.output import document, facts, table
 
@@ -14,7 +15,10 @@ app: typer.Typer = typer.Typer()
 
 @app.command("list")
 def list_(
-    pattern: Annotated[str, typer.Argument(metavar="[PATTERN]", help="A glob, such as 'resnet*'.")] = "*",
+    pattern: Annotated[
+        str,
+        typer.Argument(metavar="[PATTERN]", help="A glob, such as 'resnet*'.", autocompletion=completing.names),
+    ] = "*",
     sort: Annotated[
         str,
         typer.Option(metavar="KEY", help="name, figure, n, parameters, size, latency, task or data."),

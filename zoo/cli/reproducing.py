@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from zoo.cli import completing
 from zoo.cli.beforehand import announce
 from zoo.cli.options import DONE, FAILED, UNDECIDED, Device, Json, Name, Place
 from zoo.cli.output import document, facts, table
@@ -16,7 +17,14 @@ app: typer.Typer = typer.Typer()
 
 @app.command()
 def evaluate(
-    name: Annotated[str, typer.Argument(metavar="NAME|RUN", help="A weight, model, run, or ONNX file of the zoo.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|RUN",
+            help="A weight, model, run, or ONNX file of the zoo.",
+            autocompletion=completing.names,
+        ),
+    ],
     data: Annotated[
         str | None, typer.Option("--data", metavar="PATH", help="Labelled data of your own to measure it on.")
     ] = None,
@@ -58,7 +66,8 @@ def evaluate(
 @app.command()
 def verify(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Weights; all of them if none.")
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Weights; all of them if none.", autocompletion=completing.weights),
     ] = None,
     data: Place = None,
     key: Annotated[

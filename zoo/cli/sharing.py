@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from zoo.cli.options import Lock
+from zoo.cli import completing
+from zoo.cli.options import Lock, Names
 
 app: typer.Typer = typer.Typer()
 Sign = Annotated[str | None, typer.Option(metavar="KEY", help="A private key (PEM) to sign the index with.")]
-Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="All of the sources by default.")]
 
 
 @app.command()
@@ -51,7 +51,8 @@ def publish(
 @app.command()
 def pull(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME...]", help="Weights, models, or source URLs.")
+        list[str] | None,
+        typer.Argument(metavar="[NAME...]", help="Weights, models, or source URLs.", autocompletion=completing.names),
     ] = None,
     to: Annotated[str | None, typer.Option(metavar="DIR", help="Where to put it; the cache by default.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every weight of the sources.")] = False,
@@ -69,9 +70,7 @@ def pull(
 
 @app.command()
 def lock(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME...]", help="All of the sources by default.")
-    ] = None,
+    names: Names = None,
     out: Annotated[str, typer.Option("-o", "--out", metavar="FILE", help="The lock file.")] = "zoo.lock",
 ) -> None:
     """Write down what names mean today: weight, hashes, source, license. ZOO_LOCK or --lock then holds to it."""
@@ -84,9 +83,7 @@ def lock(
 @app.command()
 def mirror(
     to: Annotated[str, typer.Option(metavar="DEST", help="A folder, or a bucket (s3://…).")],
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME...]", help="All of the sources by default.")
-    ] = None,
+    names: Names = None,
     sign: Sign = None,
 ) -> None:
     """Copy weights to a place, only what is not there yet; any server of static files can then serve it."""
@@ -99,13 +96,21 @@ def mirror(
 @app.command("import")
 def import_(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A .safetensors, its index.json, or a .pth.")],
-    model: Annotated[str, typer.Option(metavar="NAME", help="The model that the tensors are for.")],
+    model: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="The model that the tensors are for.", autocompletion=completing.models),
+    ],
     to: Annotated[str, typer.Option("-o", "--to", metavar="DIR", help="The bundle's folder, such as mlp.mine_v1.")],
     map_: Annotated[
         list[str] | None, typer.Option("--map", metavar="FROM=TO", help="Rename what begins so; repeatable.")
     ] = None,
     like: Annotated[
-        str | None, typer.Option(metavar="WEIGHT", help="Whose labels, input transform and tokenizer it has.")
+        str | None,
+        typer.Option(
+            metavar="WEIGHT",
+            help="Whose labels, input transform and tokenizer it has.",
+            autocompletion=completing.weights,
+        ),
     ] = None,
 ) -> None:
     """Make a bundle of a state dict that you have; its card says that it has no recipe."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from zoo.cli import completing
 from zoo.cli.beforehand import announce
 from zoo.cli.options import Device, Json
 from zoo.cli.output import document, facts, table
@@ -18,7 +19,14 @@ app.add_typer(runs, name="runs")
 
 @app.command()
 def train(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's name, a YAML file, or a run to repeat.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECIPE",
+            help="A recipe's name, a YAML file, or a run to repeat.",
+            autocompletion=completing.recipes,
+        ),
+    ],
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="[key.path=value]...", help="Changes, such as train.epochs=3.")
     ] = None,
