@@ -35,9 +35,10 @@ ALSO = {"home": {"filelock"}, "models": {"timm"}}  # each imported by one functi
 ROOMS = {
     "cells": set[str](),
     "sources": {"bundles", "models", "registry", "check"},
-    "kinds": {"cells", "data", "models", "registry"},
+    "foreign": set(),
+    "kinds": {"cells", "data", "foreign", "models", "registry"},
     "tasks": {"data", "nn"},
-    "data": {"cells", "kinds", "registry", "sources", "tasks", "wording"},
+    "data": {"cells", "foreign", "kinds", "registry", "sources", "tasks", "wording"},
     "check": {"bundles", "construct", "kinds", "registry"},
     "recipes": {"data", "init", "registry", "tasks"},
     "training": {

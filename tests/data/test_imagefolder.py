@@ -117,7 +117,7 @@ def inflate(path: Path) -> None:
             2,
             "cannot be used: train/dark/1.jpg (",
         ),
-        (lambda root: inflate(root / "train" / "dark" / "huge.png"), 2, "huge.png (too many pixels); mend or remove"),
+        (lambda root: inflate(root / "train" / "dark" / "huge.png"), 2, "train/dark/huge.png (has too many pixels"),
         (lambda root: (root / "train" / "none").mkdir(), 2, "Found no valid file for the classes none"),
     ],
     ids=["text", "truncated", "huge", "empty"],

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from zoo import wording
+from zoo import foreign, wording
 from zoo._export.feeds import Arrays, columns, pad, spelt, token_ids
 from zoo._export.onnx_file import OnnxFile
-from zoo._export.raw import pixels, read_npy
+from zoo._export.raw import pixels
 from zoo.cells import Columns, encode_rows, row_of, unpack
 from zoo.errors import ZooError
 
@@ -93,7 +93,7 @@ def _window(raw: Any, input: dict[str, Any]) -> Any:
         name, path = str(raw), Path(raw)
         if not path.is_file():
             raise ZooError(f"there is no file {path}; give the path of a series.")
-        rows = read_npy(path) if path.suffix == ".npy" else _from_csv(path, channels)
+        rows = foreign.array(path) if path.suffix == ".npy" else _from_csv(path, channels)
     else:
         name, rows = "the array", np.asarray(raw)
     if rows.ndim != 2 or rows.shape[1] != len(channels):

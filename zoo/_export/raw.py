@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo import foreign
 from zoo._export.feeds import LUMA
 from zoo.errors import ZooError
 
@@ -18,8 +19,8 @@ from zoo.errors import ZooError
 def pixels(raw: Any, input: dict[str, Any]) -> Any:
     """Any raw image -> uint8 (C, H, W) in 0..maximum, in the weight's channels and size.
 
-    A raw image is a path (any format that Pillow reads, or `.npy`), a Pillow image, or an array HxW, HxWxC or CxHxW:
-    integers in 0..maximum, floats in 0..1, or in 0..maximum if any is above 1.
+    A raw image is a path (JPEG, PNG, PPM, BMP, TIFF, WebP, GIF, AVIF, or `.npy`), a Pillow image, or an array HxW,
+    HxWxC or CxHxW: integers in 0..maximum, floats in 0..1, or in 0..maximum if any is above 1.
     """
     maximum = input["maximum"]
     if isinstance(raw, (str, os.PathLike)):
@@ -48,25 +49,15 @@ def _read(path: Path, maximum: float) -> Any:
     if not path.is_file():
         raise ZooError(f"there is no file {path}; give the path of an image.")
     if path.suffix == ".npy":
-        return _from_array(read_npy(path), maximum, str(path))
-    from PIL import Image
-
+        return _from_array(foreign.array(path), maximum, str(path))
     try:
-        with Image.open(path) as image:
+        with foreign.picture(path) as image:
             return _from_pillow(image, maximum)
     except ZooError:
         raise
     except Exception as error:  # Pillow's decoders raise whatever a broken file makes them stumble over
         why = " ".join(str(error).split()).rstrip(".")
         raise ZooError(f"{path} cannot be read as an image ({why}); give a PNG or JPEG file.") from error
-
-
-def read_npy(path: Path) -> Any:
-    """The array in a file; nothing is unpickled."""
-    try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError, MemoryError) as error:
-        raise ZooError(f"{path} is not a readable .npy array of numbers: {' '.join(str(error).split())}") from error
 
 
 def _from_pillow(image: Any, maximum: float) -> Any:

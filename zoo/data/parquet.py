@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,11 @@ from zoo.home import replacing
 
 SPLITS = {"train": "train", "test": "test", "validation": "val", "valid": "val", "val": "val"}
 """What a split may be called -> the folder that it gets."""
-ROWS = 64  # pictures held in memory at a time
+ROWS = 8
+"""Pictures held in memory at a time; of a group of rows with more than `LARGE` bytes, one."""
+LARGE = 128 << 20
+RATIO, SPARE = 20, 64 << 20
+"""Pictures are compressed already: a file unpacks to so many times its size at the most, and to so many bytes more."""
 LABELS = "labels.json"
 HIDDEN = -1
 """The class of a picture whose class is not told, as in the test splits of competitions; it is left out."""
@@ -78,18 +82,36 @@ def _unpack(folder: Path, packed: Sequence[Path], to: Path) -> list[str]:
                 if names not in (None, classes):
                     raise ZooError(f"{path} has other classes than the files before it; make them equal.")
                 names = classes
-                place = 0
-                for batch in file.iter_batches(ROWS, columns=[image, label]):
-                    for row in batch.to_pylist():
-                        if row[label] != HIDDEN:
-                            target = to / part / f"{_class(path, place, row[label], classes):06d}"
-                            target.mkdir(parents=True, exist_ok=True)
-                            (target / f"{number:05d}-{place:09d}.png").write_bytes(_bytes(path, place, row[image]))
-                        place += 1
+                left = RATIO * path.stat().st_size + SPARE
+                for place, row in enumerate(_rows(path, file, image, label)):
+                    if row[label] != HIDDEN:
+                        target = to / part / f"{_class(path, place, row[label], classes):06d}"
+                        target.mkdir(parents=True, exist_ok=True)
+                        content = _bytes(path, place, row[image])
+                        if (left := left - len(content)) < 0:
+                            raise _bomb(path)
+                        (target / f"{number:05d}-{place:09d}.png").write_bytes(content)
         except (ArrowException, OSError) as error:
             why = " ".join(str(error).split()).rstrip(".")
             raise ZooError(f"{path} cannot be unpacked ({why}); fetch it again, or make room.") from error
     return names or []
+
+
+def _rows(path: Path, file: Any, image: str, label: str) -> Iterator[dict[str, Any]]:
+    """The rows of a file, few of them in memory at a time: 21 kB may hold 64 pictures of 50 MB that are all zeros."""
+    for number in range(file.metadata.num_row_groups):
+        group = file.metadata.row_group(number)
+        chunks = [group.column(place) for place in range(group.num_columns)]
+        packed = sum(chunk.total_compressed_size for chunk in chunks)
+        size = sum(chunk.total_uncompressed_size for chunk in chunks)
+        if size > RATIO * packed + SPARE:
+            raise _bomb(path)
+        for batch in file.iter_batches(1 if size > LARGE else ROWS, row_groups=[number], columns=[image, label]):
+            yield from batch.to_pylist()
+
+
+def _bomb(path: Path) -> ZooError:
+    return ZooError(f"{path} unpacks to more than {RATIO} times its size, as no pictures do; do not use it.")
 
 
 def _split(path: Path) -> str | None:

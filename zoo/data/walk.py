@@ -6,24 +6,9 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-EXTENSIONS = frozenset(
-    (
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".bmp",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".gif",
-        ".avif",
-    )
-)
+from zoo.foreign import FORMATS
+
+EXTENSIONS = frozenset(ending for endings in FORMATS.values() for ending in endings)
 """Of files that are read as pictures, in any case; of a file with several pictures the first is read."""
 
 

@@ -1,23 +1,12 @@
-"""Arrays as people have them: numpy's, torch's, and .npy files."""
+"""Arrays as people have them: numpy's and torch's."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from zoo.errors import ZooError
-
-
-def read_npy(path: Path) -> Any:
-    """The numpy array in a file. Raises `ZooError` for what is none, Python objects too: nothing is unpickled."""
-    import numpy as np
-
-    try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError, MemoryError) as error:
-        raise ZooError(f"{path} is not a readable .npy array of numbers: {line(error)}") from error
 
 
 def to_tensor(array: Any, name: str) -> Tensor:

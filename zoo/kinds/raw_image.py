@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zoo import foreign
 from zoo.errors import ZooError
 from zoo.kinds import Input
-from zoo.kinds.arrays import line, read_npy, to_tensor
+from zoo.kinds.arrays import line, to_tensor
 from zoo.kinds.transforms import normalize
 
 if TYPE_CHECKING:
@@ -25,12 +26,12 @@ LUMA = (0.299, 0.587, 0.114)
 def prepare(raw: list[Any], input: Input) -> tuple[Tensor]:
     """Raw images -> one batch (N, C, H, W), float32, as the model was trained to see it.
 
-    A raw image is a path (any format Pillow reads, or `.npy`), a Pillow image, or a numpy array or tensor of shape
-    HxW, HxWxC or CxHxW; where both ends could be the channels, they are last in an array and first in a tensor, as is
-    usual. Files and Pillow images are turned upright by their EXIF tag; what is transparent shows white; those of 16
-    bits a pixel have as many bits as their brightest pixel needs: 8, 10, 12, 14 or 16. Of arrays, integers lie in
-    0..maximum, as the settings say; floats in 0..1, or in 0..maximum where any is above 1. The image becomes grey or
-    RGB as the model wants, is resized with an antialiased bilinear filter, and normalised.
+    A raw image is a path (JPEG, PNG, PPM, BMP, TIFF, WebP, GIF, AVIF, or `.npy`), a Pillow image, or a numpy array or
+    tensor of shape HxW, HxWxC or CxHxW; where both ends could be the channels, they are last in an array and first in
+    a tensor, as is usual. Files and Pillow images are turned upright by their EXIF tag; what is transparent shows
+    white; those of 16 bits a pixel have as many bits as their brightest pixel needs: 8, 10, 12, 14 or 16. Of arrays,
+    integers lie in 0..maximum, as the settings say; floats in 0..1, or in 0..maximum where any is above 1. The image
+    becomes grey or RGB as the model wants, is resized with an antialiased bilinear filter, and normalised.
 
     Raises `ZooError` for a file that is no image, a shape that is none, and values outside the range or not finite.
     """
@@ -67,12 +68,10 @@ def _read(path: Path, maximum: float) -> Tensor:
     if not os.path.isfile(path):  # Path.is_file raises where a name is too long for a file
         raise ZooError(f"there is no file {path}; give the path of an image.")
     if path.suffix == ".npy":
-        array = read_npy(path)
+        array = foreign.array(path)
         return _from_array(array, maximum, f"{path} of shape {array.shape}")
-    from PIL import Image
-
     try:
-        with Image.open(path) as image:
+        with foreign.picture(path) as image:
             return _from_pillow(image, maximum, str(path))
     except ZooError:
         raise

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Generator, Tensor
 
+from zoo import foreign
 from zoo.data import DataSet, Split, series
 from zoo.errors import ZooError
 from zoo.kinds import Described, Input, Kind, holds
-from zoo.kinds.arrays import line, read_npy, to_tensor
+from zoo.kinds.arrays import line, to_tensor
 from zoo.kinds.feed import Batches, Feed, Inputs, refuse_augment, shuffled_batches
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def _from_file(path: Path, channels: list[str], last: int | None) -> Tensor:
     if not path.is_file():
         raise ZooError(f"there is no file {path}; give the path of a series.")
     if path.suffix == ".npy":
-        return to_tensor(read_npy(path), str(path))
+        return to_tensor(foreign.array(path), str(path))
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -1,0 +1,90 @@
+"""Files of pictures and arrays from anywhere, opened with a limit. Needs Pillow or numpy, whichever it opens with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import ZooError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+FORMATS = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "PNG": (".png",),
+    "PPM": (".ppm", ".pgm", ".pbm"),
+    "BMP": (".bmp",),
+    "TIFF": (".tif", ".tiff"),
+    "WEBP": (".webp",),
+    "GIF": (".gif",),
+    "AVIF": (".avif",),
+}
+"""What Pillow calls the formats that are read, and how their files end.
+
+Pillow itself looks at a file's first bytes alone and knows forty formats: an EPS that is called cat.png starts
+Ghostscript, which runs it as a program.
+"""
+PIXELS = 89_478_485
+"""Of a picture at the most, Pillow's own measure of a decompression bomb: a quarter of a gigabyte, decoded."""
+ARRAY = 1 << 29
+"""Bytes of an array in a file at the most."""
+FILE = 1 << 30
+"""Bytes of a picture's file at the most: as many pixels as are allowed, of the largest sort, without compression."""
+
+
+@contextmanager
+def picture(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
+    """The picture in a file as a Pillow image that is not decoded yet, while the body runs.
+
+    Raises `ZooError` for what is not a file, and for more than `PIXELS`, before anything is decoded; and whatever
+    Pillow raises for a file that is not of one of `FORMATS` or is damaged.
+    """
+    from PIL import Image
+
+    if not os.path.isfile(path):
+        raise ZooError(f"{os.fspath(path)} is not a file; give the path of an image.")
+    large = ZooError(
+        f"{os.fspath(path)} has too many pixels (more than {PIXELS / 1e6:.0f} million are not read); make it smaller."
+    )
+    Image.init()
+    try:
+        opened = Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN])
+    except Image.DecompressionBombError as error:
+        raise large from error
+    with opened as image:
+        if image.width * image.height > PIXELS:
+            raise large
+        yield image
+
+
+def array(path: Path) -> Any:
+    """The numpy array of numbers in a .npy file.
+
+    Raises `ZooError` for what is none: Python objects (nothing is unpickled), an archive, a damaged head, fewer bytes
+    than the head says, and more than `ARRAY` of them. The head is read first, and decides.
+    """
+    import numpy as np
+
+    try:
+        with open(path, "rb") as file:
+            version = np.lib.format.read_magic(file)
+            if version > (2, 0):
+                raise ValueError("it holds no plain numbers")
+            read = np.lib.format.read_array_header_1_0 if version < (2, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(file)
+            size, there = prod(shape) * dtype.itemsize, os.fstat(file.fileno()).st_size - file.tell()
+        if dtype.kind not in "biufc" or min(shape, default=0) < 0:
+            raise ValueError(f"it holds {dtype} of shape {shape}")
+        if size > ARRAY:
+            raise ValueError(f"it holds {size:,} bytes, and {ARRAY:,} are read at most")
+        if there < size:
+            raise ValueError(f"{there:,} of {size:,} bytes are there")
+        return np.load(path, allow_pickle=False)
+    except Exception as error:  # numpy reads the head as Python: a damaged one may raise anything
+        why = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise ZooError(f"{path} is not a readable .npy array of numbers: {why[:200]}.") from error
