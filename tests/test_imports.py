@@ -16,7 +16,10 @@ HEAVY = (
     *("torchvision", "timm", "accelerate", "torchmetrics", "pydantic", "huggingface_hub", "sklearn", "matplotlib"),
     *("numpy", "yaml", "tokenizers", "typer", "rich"),
 )
-GROUND = {"errors", "display", "names", "home", "integrity", "environment", "caller", "draws", "process", "tensors"}
+GROUND = {
+    *("errors", "display", "names", "plugins", "home", "integrity", "environment", "caller", "draws", "process"),
+    "tensors",
+}
 # The lower layers, each with those it may import beside the ground floor.
 LAYERS = {
     **{name: set[str]() for name in sorted(GROUND)},  # in one order in each process of pytest-xdist
@@ -37,7 +40,7 @@ ROOMS = {
     "sources": {"bundles", "models", "registry", "check"},
     "foreign": set(),
     "kinds": {"cells", "data", "foreign", "models", "registry"},
-    "tasks": {"data", "nn"},
+    "tasks": {"data", "nn", "registry"},
     "data": {"cells", "foreign", "kinds", "registry", "sources", "tasks", "wording"},
     "check": {"bundles", "construct", "kinds", "registry"},
     "recipes": {"data", "init", "registry", "tasks"},

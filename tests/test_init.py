@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from zoo import init, registry
+from zoo import init, plugins, registry
 from zoo.errors import ZooError
 from zoo.models.rnn import WordVectors
 
@@ -229,22 +229,23 @@ def test_half_precision_and_meta(scheme: str) -> None:
 # ---- the names
 
 
-def test_names_and_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_and_errors() -> None:
     assert init.names() == sorted(["chrono", "constructor", "default", *DRAWN])
     with pytest.raises(ZooError, match="unknown init scheme 'kaiming'; did you mean kaiming_normal, kaiming_uniform"):
         init.apply(nn.Linear(1, 1), "kaiming")
     with pytest.raises(ZooError, match="'orthogonal' is already registered"):
         init.register_init("orthogonal")(lambda layer, gain: None)
 
-    monkeypatch.setattr(init, "_schemes", dict(init._schemes))
+    with plugins.temporary():
 
-    @init.register_init("sevens")
-    def sevens(layer: nn.Module, gain: float) -> None:
-        for parameter in layer.parameters(recurse=False):
-            parameter.fill_(7)
+        @init.register_init()
+        def sevens(layer: nn.Module, gain: float) -> None:
+            for parameter in layer.parameters(recurse=False):
+                parameter.fill_(7)
 
-    init.apply(layer := nn.Linear(2, 2), "sevens")
-    assert layer.weight.unique().tolist() == [7]
+        init.apply(layer := nn.Linear(2, 2), "sevens")
+        assert layer.weight.unique().tolist() == [7]
+    assert "sevens" not in init.names()
 
 
 # ---- measuring

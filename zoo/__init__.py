@@ -28,13 +28,17 @@ if TYPE_CHECKING:
     from zoo.catalog import info as info
     from zoo.catalog import list_models as list_models
     from zoo.catalog import list_weights as list_weights
+    from zoo.data import register_data as register_data
     from zoo.errors import ZooError as ZooError
+    from zoo.init import register_init as register_init
+    from zoo.kinds import register_kind as register_kind
     from zoo.publishing import publish as publish
     from zoo.recipes import Recipe as Recipe
     from zoo.recipes import list_recipes as list_recipes
     from zoo.recipes import load_recipe as load_recipe
     from zoo.registry import register_model as register_model
     from zoo.sources import pull as pull
+    from zoo.tasks import register_task as register_task
     from zoo.tasks.classification import Classification as Classification
     from zoo.tasks.classification import Top as Top
     from zoo.tasks.forecasting import Forecast as Forecast
@@ -82,7 +86,11 @@ _HOME = {
     "publish": "zoo.publishing",
     "pull": "zoo.sources",
     "record": "zoo.bundles.record",
+    "register_data": "zoo.data",
+    "register_init": "zoo.init",
+    "register_kind": "zoo.kinds",
     "register_model": "zoo.registry",
+    "register_task": "zoo.tasks",
     "reproduce": "zoo._reproduce",
     "train": "zoo.training",
     "transform": "zoo._features",

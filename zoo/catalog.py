@@ -105,8 +105,8 @@ def list_models(
     """
     found = _fitting(_patterns(pattern))
     if task is not None:
-        if task not in registry.TASKS:
-            raise unknown("task", task, registry.TASKS)
+        if task not in registry.TASK_TABLE.names():
+            raise unknown("task", task, registry.TASK_TABLE.names())
         found = [name for name in found if registry.get(name).task == task]
     if dataset is not None:
         trained = {model_of(name) for name in (*_weights(), *_recipes()) if _is_for(name, dataset)}

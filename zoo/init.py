@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from zoo.errors import ZooError, unknown
+from zoo.plugins import Table
 
 Scheme = Callable[[nn.Module, float], None]  # (layer, gain)
 Fill = Callable[[Tensor, float, str], object]  # (weight, gain, fan mode)
@@ -42,19 +42,18 @@ _GAINS = {
     **dict.fromkeys((nn.Sigmoid, nn.Hardsigmoid, nn.Softmax, nn.LogSoftmax, nn.GLU), 1.0),
 }
 
-_schemes: dict[str, Scheme] = {}
+SCHEMES: Table[Scheme] = Table("init scheme", "zoo.inits")
 
 
-def register_init(name: str) -> Callable[[Scheme], Scheme]:
-    """Decorator that registers `scheme(layer, gain)`, which fills the parameters that `layer` itself holds.
+def register_init(name: str | None = None) -> Callable[[Scheme], Scheme]:
+    """Decorator that registers `scheme(layer, gain)` under its own name or `name`.
 
-    It runs under `torch.no_grad` and draws from torch's global RNG. Raises `ZooError` where the name is taken.
+    It fills the parameters that `layer` itself holds, runs under `torch.no_grad` and draws from torch's global RNG.
+    Raises `ZooError` where the name is taken.
     """
 
     def register(scheme: Scheme) -> Scheme:
-        if name in _schemes:
-            raise ZooError(f"init scheme {name!r} is already registered; choose another name.")
-        _schemes[name] = scheme
+        SCHEMES.register(scheme.__name__ if name is None else name, scheme, scheme)
         return scheme
 
     return register
@@ -62,7 +61,7 @@ def register_init(name: str) -> Callable[[Scheme], Scheme]:
 
 def names() -> list[str]:
     """All registered schemes, sorted."""
-    return sorted(_schemes)
+    return SCHEMES.names()
 
 
 @torch.no_grad()
@@ -71,9 +70,7 @@ def apply(model: nn.Module, scheme: str) -> None:
 
     A tied parameter keeps what the first layer that holds it was given. Raises `ZooError` for an unknown scheme.
     """
-    if scheme not in _schemes:
-        raise unknown("init scheme", scheme, names())
-    fill = _schemes[scheme]
+    fill = SCHEMES.find(scheme)
     gain_of = gains(model)
     filled: set[Tensor] = set()
     for layer in _children_first(model, set()):

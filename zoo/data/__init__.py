@@ -7,7 +7,9 @@ data set's mirrors. What was decoded once is kept in ZOO_HOME/data as tensors an
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 from zoo import caller
 from zoo.data import fetch, files, fingerprint, imagefolder, store
@@ -26,33 +28,62 @@ from zoo.data.telco_churn import TELCO_CHURN
 from zoo.data.tinyshakespeare import TINYSHAKESPEARE
 from zoo.data.trec import TREC
 from zoo.data.ud_english_ewt import UD_ENGLISH_EWT
-from zoo.errors import ZooError, unknown
+from zoo.errors import ZooError
+from zoo.plugins import Table
 
-__all__ = ["DataSet", "Split", "at_hand", "hold_out", "load", "names"]
+__all__ = ["DataSet", "Split", "at_hand", "hold_out", "load", "names", "register_data"]
 
-ENTRIES = {
-    entry.name: entry
-    for entry in (
-        CALIFORNIA_HOUSING,
-        CIFAR10,
-        DIGITS,
-        ETTH1,
-        FASHION_MNIST,
-        IMDB,
-        MNIST,
-        MNIST_TASKS,
-        SST2,
-        TELCO_CHURN,
-        TINYSHAKESPEARE,
-        TREC,
-        UD_ENGLISH_EWT,
-    )
-}
+R = TypeVar("R", bound=Callable[[], Sequence[Split]])
+
+ENTRIES: Table[Entry] = Table("data set", "zoo.data")
+for _entry in (
+    CALIFORNIA_HOUSING,
+    CIFAR10,
+    DIGITS,
+    ETTH1,
+    FASHION_MNIST,
+    IMDB,
+    MNIST,
+    MNIST_TASKS,
+    SST2,
+    TELCO_CHURN,
+    TINYSHAKESPEARE,
+    TREC,
+    UD_ENGLISH_EWT,
+):
+    ENTRIES[_entry.name] = _entry
+
+
+def register_data(
+    *,
+    kind: str,
+    labels: Sequence[str] = (),
+    maximum: float = 1.0,
+    fingerprint: str = "",
+    name: str | None = None,
+    **more: Any,
+) -> Callable[[R], R]:
+    """Decorator that registers a function without arguments which gives (train, test), and a validation split third if
+    there is one, as `zoo.data.Split`; under the function's own name or `name`.
+
+    `kind` is a kind of data, `labels` are the classes' names by index, and `maximum` is the value of white in images.
+    With a `fingerprint` (`zoo.data.fingerprint.of(train, test)`) the data are checked against it and kept decoded;
+    without one they are read again by every process, and a weight records what it saw. `more` are further fields of
+    `zoo.data.entry.Entry`, such as `table=` or `channels=`. Raises `ZooError` where the name is taken.
+    """
+
+    def register(read: R) -> R:
+        key = read.__name__ if name is None else name
+        entry = Entry(key, kind, list(labels), maximum, None, lambda folder: tuple(read()), fingerprint, **more)
+        ENTRIES.register(key, entry, read)
+        return read
+
+    return register
 
 
 def names(asked: str = "") -> list[str]:
-    """The zoo's data sets, sorted; and the one asked for if that is an address of one's own."""
-    return [*sorted(ENTRIES), *([asked] if places.is_one(asked) else [])]
+    """The data sets that have a name, sorted; and the one asked for if that is an address of one's own."""
+    return [*ENTRIES.names(), *([asked] if places.is_one(asked) else [])]
 
 
 @caller.own()
@@ -64,9 +95,7 @@ def load(name: str) -> DataSet:
     """
     if imagefolder.is_one(name):
         return imagefolder.load(name)
-    if name not in ENTRIES:
-        raise unknown("data set", name, names())
-    return load_entry(ENTRIES[name])
+    return load_entry(ENTRIES.find(name))
 
 
 def load_entry(entry: Entry) -> DataSet:
@@ -74,11 +103,12 @@ def load_entry(entry: Entry) -> DataSet:
     folder = files.in_zoo_data(entry.raw) if entry.raw else None
     stamp = files.stamp(entry.raw, folder) if entry.raw and folder else None
     kept = files.home() / f"{entry.name}.safetensors"
-    splits = store.load(kept, entry.fingerprint, stamp)
+    splits = store.load(kept, entry.fingerprint, stamp) if entry.fingerprint else None
     if splits is None:
         splits = _decode(entry, folder)
         try:
-            store.save(kept, splits, entry.fingerprint, stamp or "")
+            if entry.fingerprint:
+                store.save(kept, splits, entry.fingerprint, stamp or "")
         except ZooError as error:  # costs the next load its time, and this one nothing
             warnings.warn(str(error), stacklevel=3)
     train, test, *validation = splits
@@ -89,7 +119,7 @@ def load_entry(entry: Entry) -> DataSet:
         train=train,
         test=test,
         maximum=entry.maximum,
-        fingerprint=entry.fingerprint,
+        fingerprint=entry.fingerprint or fingerprint.of(*splits),
         validation=next(iter(validation), None),
         channels=entry.channels,
         note=entry.note,
@@ -103,7 +133,7 @@ def _decode(entry: Entry, folder: Path | None) -> tuple[Split, ...]:
     if entry.raw and not folder:
         folder = fetch.folder_of(entry)
     splits = entry.read(folder or Path())
-    found = fingerprint.of(*splits)
+    found = fingerprint.of(*splits) if entry.fingerprint else ""
     if found != entry.fingerprint:
         raise ZooError(
             f"the data set {entry.name!r} read from {folder or 'scikit-learn'} is not the published one (fingerprint "

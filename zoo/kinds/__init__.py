@@ -8,20 +8,24 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from zoo.data import DataSet, Split, hold_out
 from zoo.data.text import read_tokenizer
-from zoo.errors import unknown
 from zoo.kinds.feed import Batches, Feed, Inputs
+from zoo.plugins import Table
 
 if TYPE_CHECKING:
     from zoo.bundles.format import Bundle
     from zoo.recipes import Recipe
+
+
+F = TypeVar("F", bound=Callable[[], Any])
 
 
 @dataclass(frozen=True)
@@ -97,17 +101,38 @@ class Kind:
     explain: Callable[[list[Any], Input, Tensor], list[list[tuple[str, float]]]] | None = field(default=None)
 
 
+def register_kind(name: str | None = None) -> Callable[[F], F]:
+    """Decorator that registers a function which gives a `Kind`, under the function's own name or `name`.
+
+    The function is called when the kind is first asked for. Raises `ZooError` where the name is taken.
+    """
+
+    def register(give: F) -> F:
+        KINDS.register(give.__name__ if name is None else name, cache(give), give)
+        return give
+
+    return register
+
+
 def names() -> list[str]:
-    """The kinds that are there."""
-    files = (module.name for module in pkgutil.iter_modules(__path__))
-    return [file for file in files if hasattr(import_module(f"{__name__}.{file}"), "KIND")]
+    """The kinds that are there, those of plug-ins too."""
+    return KINDS.names()
 
 
 def get(name: str) -> Kind:
     """The kind of that name; `ZooError` with the nearest names where there is none."""
-    if name not in names():
-        raise unknown("kind of data", name, names())
-    return import_module(f"{__name__}.{name}").KIND
+    return KINDS.find(name)()
+
+
+def _own() -> None:
+    """Every file beside this one that has a `KIND`."""
+    for file in pkgutil.iter_modules(__path__):
+        module = import_module(f"{__name__}.{file.name}")
+        if hasattr(module, "KIND"):
+            KINDS[file.name] = partial(getattr, module, "KIND")
+
+
+KINDS: Table[Callable[[], Kind]] = Table("kind of data", "zoo.kinds", load=_own)
 
 
 def input_of(bundle: Bundle) -> Input:

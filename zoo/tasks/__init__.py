@@ -5,15 +5,17 @@ One file a task, named like it; its `TASK` is all that the rest of the zoo knows
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
-from zoo.errors import unknown
+from zoo.registry import TASK_TABLE, TASKS
+
+F = TypeVar("F", bound=Callable[[], Any])
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Task:
     """A task as a handful of functions.
 
     Attributes:
-        name: one of the contract's tasks, `image-classification` and so on.
+        name: as it is registered, `image-classification` and so on.
         kind: the kind of data that its models read, one of `zoo.kinds`.
         losses: those that a recipe may name; it gets the first if it names none.
         metrics: name -> function of (outputs, targets) -> float; a fraction in 0..1 where the metric is one. The first
@@ -48,14 +50,37 @@ class Task:
         return get, (self.name,)
 
 
+def register_task(name: str | None = None) -> Callable[[F], F]:
+    """Decorator that registers a function which gives a `Task`, under the function's own name or `name`.
+
+    The function is called when the task is first asked for, so a plug-in's heavier imports may stand inside it. Raises
+    `ZooError` where the name is taken.
+    """
+
+    def register(give: F) -> F:
+        key = give.__name__.replace("_", "-") if name is None else name
+        TASK_TABLE.register(key, cache(give), give)
+        return give
+
+    return register
+
+
 def names() -> list[str]:
-    """The tasks that are there."""
-    files = (module.name for module in pkgutil.iter_modules(__path__))
-    return [file.replace("_", "-") for file in files if hasattr(import_module(f"{__name__}.{file}"), "TASK")]
+    """The tasks that are there, those of plug-ins too."""
+    return TASK_TABLE.names()
 
 
 def get(name: str) -> Task:
     """The task of that name; `ZooError` with the nearest names where there is none."""
-    if name not in names():
-        raise unknown("task", name, names())
+    return TASK_TABLE.find(name)()
+
+
+def _read(name: str) -> Task:
     return import_module(f"{__name__}.{name.replace('-', '_')}").TASK
+
+
+def _own() -> None:
+    TASK_TABLE.update({name: partial(_read, name) for name in TASKS})
+
+
+TASK_TABLE.begin(_own)

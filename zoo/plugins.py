@@ -1,0 +1,177 @@
+"""Names -> things: the one table that models, losses, data sets and all else that may come from outside stand in.
+
+A package brings things of its own by an entry point of the table's group (`zoo.models`, `zoo.losses`, …) that names a
+module; importing the module registers them. A script registers its own directly. Nothing is imported before a name is
+looked up, and what fails is left out with a warning: it harms nobody else.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from typing import Any, Generic, TypeVar
+
+from zoo.errors import ZooError, unknown
+from zoo.names import MODEL_NAME, natural
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+TABLES: dict[str, Table[Any]] = {}
+"""Every table by its group of entry points."""
+
+_lock = threading.RLock()  # re-entrant: a plug-in may look up a name while it is being imported
+
+
+class Table(MutableMapping[str, T], Generic[T]):
+    """The things of one sort by name: first the zoo's own, then those of plug-ins.
+
+    Args:
+        what: what one of them is called in messages: "model".
+        group: the group of entry points.
+        own: names of the zoo's that are known before their things are.
+        load: registers the zoo's own; it is called before anything is looked up, and before anybody else registers.
+    """
+
+    def __init__(
+        self, what: str, group: str, own: Sequence[str] = (), load: Callable[[], object] = lambda: None
+    ) -> None:
+        self.what = what
+        self.group = group
+        self.own = tuple(own)
+        self.load = load
+        self.makers: dict[str, Callable[..., Any]] = {}  # what was registered: where a thing's source is
+        self._things: dict[str, T] = {}
+        self._loaded = self._own_loaded = False
+        TABLES[group] = self
+
+    def begin(self, load: Callable[[], object]) -> None:
+        """Say how the zoo's own are registered, for a table that stands below them."""
+        self.load, self._own_loaded = load, False
+
+    def register(self, name: str, thing: T, maker: Callable[..., Any]) -> None:
+        """Put a thing into the table. Raises `ZooError` if the name is taken, or could not stand in a file's name."""
+        if not re.fullmatch(MODEL_NAME, name):
+            a = "an" if self.what[0] in "aeiou" else "a"
+            raise ZooError(
+                f"{name!r} cannot name {a} {self.what}; use letters, digits, _ and -, such as name='my_own'."
+            )
+        if not _is_ours(maker):
+            self._load_own()  # so that whoever takes a name of the zoo's is told, whichever comes first
+            if name in self.own:
+                raise ZooError(f"{self.what} {name!r} is one of the zoo's own; choose another name.")
+        if name in self._things:
+            by = module_of(self.makers.get(name))
+            raise ZooError(f"{self.what} {name!r} is already registered by {by}; choose another name.")
+        self._things[name], self.makers[name] = thing, maker
+
+    def find(self, name: str) -> T:
+        """The thing of that name; `ZooError` with the nearest three names if there is none."""
+        self._load()
+        if name not in self._things:
+            raise unknown(self.what, name, self.names())
+        return self._things[name]
+
+    def outside(self, name: str) -> T | None:
+        """The thing of that name if it is not the zoo's own; None if it is, or is not there."""
+        self._load()
+        return self._things[name] if name in self._things and not _is_ours(self.makers.get(name)) else None
+
+    def names(self) -> list[str]:
+        """All names in natural order."""
+        self._load()
+        return sorted({*self.own, *self._things}, key=natural)
+
+    def __getitem__(self, name: str) -> T:
+        self._load()
+        return self._things[name]
+
+    def __setitem__(self, name: str, thing: T) -> None:
+        self._things[name] = thing
+
+    def __delitem__(self, name: str) -> None:
+        del self._things[name]
+        self.makers.pop(name, None)
+
+    def __iter__(self) -> Iterator[str]:
+        self._load()
+        return iter(self._things)
+
+    def __len__(self) -> int:
+        self._load()
+        return len(self._things)
+
+    def _load_own(self) -> None:
+        with _lock:
+            if not self._own_loaded:
+                self._own_loaded = True
+                self.load()
+
+    def _load(self) -> None:
+        with _lock:  # taken every time: another thread may be in the midst of it
+            self._load_own()
+            if self._loaded:
+                return
+            self._loaded = True
+            for point in _points(self.group, tuple(sys.path)):
+                _load_plug_in(point)
+
+
+@contextmanager
+def temporary() -> Iterator[None]:
+    """Whatever is registered while the body runs is gone afterwards; packages that are new on the path are looked at.
+
+    For tests of a plug-in.
+    """
+    before = {
+        group: (dict(table._things), dict(table.makers), table._loaded, table._own_loaded)
+        for group, table in TABLES.items()
+    }
+    for table in TABLES.values():
+        table._loaded = False
+    try:
+        yield
+    finally:
+        for group, table in TABLES.items():
+            things, makers, loaded, own = before.get(group, ({}, {}, False, False))
+            for held, kept in ((table._things, things), (table.makers, makers)):
+                held.clear()
+                held.update(kept)
+            table._loaded, table._own_loaded = loaded, own
+
+
+def module_of(maker: Callable[..., Any] | None) -> str:
+    """The module in which a function or class was written."""
+    return getattr(maker, "__module__", None) or "the zoo"
+
+
+def _is_ours(maker: Callable[..., Any] | None) -> bool:
+    """Whether the zoo registered it; it registers some things without a function that makes them."""
+    return maker is None or module_of(maker).partition(".")[0] == "zoo"
+
+
+@lru_cache(maxsize=64)
+def _points(group: str, path: tuple[str, ...]) -> EntryPoints:
+    """The entry points of a group, of all packages on the path; to read them takes a while."""
+    return entry_points(group=group)
+
+
+def _load_plug_in(point: EntryPoint) -> None:
+    before = {(group, name) for group, table in TABLES.items() for name in table._things}
+    try:
+        point.load()
+    except (Exception, SystemExit) as error:  # a plug-in may raise anything, even leave, and must harm nobody else
+        # What a module registered before it failed goes. What the modules that it imported did stays: Python imports
+        # each but once, so they would not register again when their own turn comes.
+        for group, table in TABLES.items():
+            for name in [name for name in table._things if (group, name) not in before]:
+                if module_of(table.makers.get(name)) not in sys.modules:
+                    del table[name]
+        why = f"{type(error).__name__}: {error}"
+        warnings.warn(f"the {point.group} plug-in {point.name!r} ({point.value}) was left out: {why}", stacklevel=4)
