@@ -17,8 +17,8 @@ HEAVY = (
     *("numpy", "yaml", "tokenizers", "typer", "rich"),
 )
 GROUND = {
-    *("errors", "display", "names", "plugins", "home", "integrity", "environment", "caller", "draws", "process"),
-    "tensors",
+    *("errors", "display", "names", "plugins", "parts", "home", "integrity", "environment", "caller", "draws"),
+    *("process", "tensors"),
 }
 # The lower layers, each with those it may import beside the ground floor.
 LAYERS = {

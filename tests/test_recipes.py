@@ -134,7 +134,7 @@ def test_a_wrong_type_is_refused(file: Path, key: str, value: str, said: str):
             "schedule__name",
             "steps",
             "schedule.name should be one of 'constant', 'linear', 'cosine', 'one_cycle', 'step', 'multi_step', "
-            "'plateau', not 'steps'.",
+            "'plateau', not 'steps'; did you mean 'step'?",
         ),
         ("schedule__warmup", -0.1, "schedule.warmup should be greater than or equal to 0, not -0.1."),
         ("schedule__name", "step", "schedule.step_epochs is missing; add it."),

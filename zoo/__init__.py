@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from zoo.errors import ZooError as ZooError
     from zoo.init import register_init as register_init
     from zoo.kinds import register_kind as register_kind
+    from zoo.parts import register_augment as register_augment
+    from zoo.parts import register_loss as register_loss
+    from zoo.parts import register_metric as register_metric
+    from zoo.parts import register_optimizer as register_optimizer
+    from zoo.parts import register_schedule as register_schedule
     from zoo.publishing import publish as publish
     from zoo.recipes import Recipe as Recipe
     from zoo.recipes import list_recipes as list_recipes
@@ -86,10 +91,15 @@ _HOME = {
     "publish": "zoo.publishing",
     "pull": "zoo.sources",
     "record": "zoo.bundles.record",
+    "register_augment": "zoo.parts",
     "register_data": "zoo.data",
     "register_init": "zoo.init",
     "register_kind": "zoo.kinds",
+    "register_loss": "zoo.parts",
+    "register_metric": "zoo.parts",
     "register_model": "zoo.registry",
+    "register_optimizer": "zoo.parts",
+    "register_schedule": "zoo.parts",
     "register_task": "zoo.tasks",
     "reproduce": "zoo._reproduce",
     "train": "zoo.training",

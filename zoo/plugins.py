@@ -73,23 +73,30 @@ class Table(MutableMapping[str, T], Generic[T]):
 
     def find(self, name: str) -> T:
         """The thing of that name; `ZooError` with the nearest three names if there is none."""
-        self._load()
-        if name not in self._things:
+        if name not in self:
             raise unknown(self.what, name, self.names())
         return self._things[name]
 
     def outside(self, name: str) -> T | None:
         """The thing of that name if it is not the zoo's own; None if it is, or is not there."""
-        self._load()
-        return self._things[name] if name in self._things and not _is_ours(self.makers.get(name)) else None
+        if name in self.own or name not in self or _is_ours(self.makers.get(name)):
+            return None
+        return self._things[name]
 
     def names(self) -> list[str]:
         """All names in natural order."""
         self._load()
         return sorted({*self.own, *self._things}, key=natural)
 
+    def __contains__(self, name: object) -> bool:
+        self._load_own()
+        if name not in self._things:  # the zoo's own need no plug-in to be imported
+            self._load()
+        return name in self._things
+
     def __getitem__(self, name: str) -> T:
-        self._load()
+        if name not in self:
+            raise KeyError(name)
         return self._things[name]
 
     def __setitem__(self, name: str, thing: T) -> None:
@@ -129,9 +136,10 @@ def temporary() -> Iterator[None]:
 
     For tests of a plug-in.
     """
+    for table in TABLES.values():
+        table._load_own()
     before = {
-        group: (dict(table._things), dict(table.makers), table._loaded, table._own_loaded)
-        for group, table in TABLES.items()
+        group: (dict(table._things), dict(table.makers), table._loaded, table.load) for group, table in TABLES.items()
     }
     for table in TABLES.values():
         table._loaded = False
@@ -139,11 +147,15 @@ def temporary() -> Iterator[None]:
         yield
     finally:
         for group, table in TABLES.items():
-            things, makers, loaded, own = before.get(group, ({}, {}, False, False))
-            for held, kept in ((table._things, things), (table.makers, makers)):
-                held.clear()
-                held.update(kept)
-            table._loaded, table._own_loaded = loaded, own
+            if group in before:
+                things, makers, table._loaded, load = before[group]
+                table._own_loaded = table.load is load
+            else:  # its home was first imported meanwhile
+                ours = [name for name in table._things if _is_ours(table.makers.get(name))]
+                things = {name: table._things[name] for name in ours}
+                makers = {name: table.makers[name] for name in ours if name in table.makers}
+                table._loaded = False
+            table._things, table.makers = things, makers
 
 
 def module_of(maker: Callable[..., Any] | None) -> str:

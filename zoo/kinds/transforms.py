@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 from zoo.errors import ZooError
 from zoo.kinds import augment as A
 from zoo.kinds import augment_views as V
+from zoo.parts import AUGMENTS, settings
 
 if TYPE_CHECKING:
     from zoo.recipes import Augment
@@ -56,8 +57,9 @@ def augmented(
     """A stored batch as the model shall see it in training.
 
     Order: crop, view and flip on the stored pixels, warp in their own range (outside is black), light, normalise,
-    shrink, cut out, erase, mix. `progress` in [0, 1) is how much of the training is done. `mirrored` (N,) says
-    which images are flipped where flips alternate. Targets come back as class probabilities where mix-up is on.
+    shrink, cut out, erase, what plug-ins bring, mix. `progress` in [0, 1) is how much of the training is done.
+    `mirrored` (N,) says which images are flipped where flips alternate. Targets come back as class probabilities where
+    mix-up is on.
     """
     if recipe.crop:
         images = A.crop(images, generator, padding=recipe.crop.padding, mode=recipe.crop.mode)
@@ -86,6 +88,9 @@ def augmented(
     if recipe.erase:
         low, high = recipe.erase.area
         images = A.erase(images, generator, p=recipe.erase.p, area=(low, high), ratio=recipe.erase.ratio)
+    for name, section in (recipe.model_extra or {}).items():
+        part = AUGMENTS[name]
+        images = part.make(images, generator, **settings(part, section))
     if recipe.mixup:
         images, targets = A.mixup(images, targets, generator, num_classes=num_classes, alpha=recipe.mixup.alpha)
     elif recipe.cutmix:

@@ -18,6 +18,7 @@ import yaml
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from zoo.errors import ZooError, unknown
+from zoo.parts import LOSSES
 
 # The names of all sections are this module's, whichever file they fill.
 from zoo.recipes.base import Count, NotNegative, Positive, Strict
@@ -242,7 +243,7 @@ def parse(content: dict[str, Any], *, name: str = "", where: str = "recipe") -> 
         recipe = Recipe.model_validate(_with_defaults(_plain(content)))
     except ValidationError as error:
         raise ZooError(explain(error, where, Recipe.model_json_schema())) from error
-    except ZooError as error:  # of an optimizer that timm does not have
+    except ZooError as error:  # of an optimizer that timm does not have, or of a part of a plug-in
         raise ZooError(f"{where}: {error}") from error
     recipe._name = name
     _check_names(recipe, where)
@@ -345,8 +346,9 @@ def _check_names(recipe: Recipe, where: str) -> None:
         if name not in names:
             raise ZooError(f"{where}: {key}: {unknown(kind, name, names)}")
     task = tasks.get(registry.get(recipe.model).task)
+    plugged = [name for name, part in LOSSES.items() if part.is_for(task.name)]
     for key, name, names in (
-        ("loss.name", recipe.loss.name, task.losses),
+        ("loss.name", recipe.loss.name, (*task.losses, *plugged)),
         ("evaluate.metric", recipe.evaluate.metric, tuple(measures.of(task))),
     ):
         if name not in names:

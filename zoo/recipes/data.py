@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from zoo.errors import ZooError
+from zoo.parts import AUGMENTS
 from zoo.recipes.base import Count, Fraction, NotNegative, Positive, Strict
+from zoo.recipes.explain import unknown_key
 from zoo.recipes.own import Columns, File, Parting
+from zoo.recipes.plugged import read
 
 PREFIXES = ("file:", "imagefolder:", "hf:", "memory:")
 """How the address of data of one's own begins."""
@@ -112,6 +116,9 @@ class Progressive(Strict):
 class Augment(Strict):
     """Augmentations of image batches, each off unless given."""
 
+    # Those of plug-ins are no fields; the schema for editors has the zoo's own.
+    model_config = ConfigDict(extra="allow", json_schema_extra={"additionalProperties": False})
+
     crop: Crop | None = None
     flip: Flip | None = None
     affine: Affine | None = None
@@ -123,6 +130,20 @@ class Augment(Strict):
     jitter: Jitter | None = None
     cutmix: Cutmix | None = None
     progressive: Progressive | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_plug_ins(cls, content: Any) -> Any:
+        if not isinstance(content, dict):
+            return content
+        found = {key: value for key, value in content.items() if key in cls.model_fields}
+        for key, value in content.items():
+            if key not in found and value is not None:
+                path = f"data.augment.{key}"
+                if (part := AUGMENTS.outside(key)) is None:
+                    raise ZooError(unknown_key(path, AUGMENTS.names()))
+                found[key] = read(part, Strict, path, value, named=False)
+        return found
 
 
 class Text(Strict):

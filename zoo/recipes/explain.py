@@ -8,31 +8,50 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from zoo.parts import LOSSES, OPTIMIZERS, SCHEDULES
+from zoo.plugins import Table
+
+TABLES: dict[str, Table[Any]] = {"loss": LOSSES, "optimizer": OPTIMIZERS, "schedule": SCHEDULES}
+"""The sections that are of one of several sorts, which their `name` says."""
+
 
 def explain(error: ValidationError, where: str, schema: dict[str, Any]) -> str:
     """One sentence: `where`, the key path, what was expected, and for an unknown key the nearest of `schema`."""
+    return f"{where}: {sentence(error, schema)}"
+
+
+def sentence(error: ValidationError, schema: dict[str, Any], under: str = "") -> str:
+    """As `explain`, without the place; `under` is the key path of the section that `schema` is of."""
     # A misspelt key makes the right one missing as well; the misspelling is what tells the user more.
     first, *more = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     loc, kind, given = first["loc"], first["type"], first["input"]
     # The name of what is one of several stands in pydantic's location, but not in the file.
-    several = loc[0] in ("loss", "optimizer", "schedule")
+    several = not under and loc[0] in TABLES
     place = [str(part) for part in (loc[:1] + loc[2:] if several else loc) if part != "[key]"]
-    path = ".".join(place) or "the recipe"
+    path = ".".join([under, *place] if under else place) or "the recipe"
     rest = f" ({len(more)} more)" if more else ""
     if kind == "extra_forbidden":
-        known = _keys_beside(loc, schema)
-        near = difflib.get_close_matches(place[-1], known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known there: {', '.join(known)}."
-        return f"{where}: unknown key {path}{rest}; {hint}"
+        return unknown_key(path, _keys_beside(loc, schema), rest)
     if kind in ("missing", "union_tag_not_found"):
-        return f"{where}: {path}{'.name' if kind != 'missing' else ''} is missing{rest}; add it."
+        return f"{path}{'.name' if kind != 'missing' else ''} is missing{rest}; add it."
     if kind == "union_tag_invalid":
-        names = first.get("ctx", {})["expected_tags"]
-        return f"{where}: {path}.name should be one of {names}, not {given['name']!r}{rest}."
+        table = TABLES[str(loc[0])]
+        names = [*table.own, *table]  # which holds those of plug-ins
+        near = difflib.get_close_matches(given["name"], names, n=1, cutoff=0.6)
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        told = ", ".join(map(repr, names))
+        return f"{path}.name should be one of {told}, not {given['name']!r}{rest}{hint}"
     expected = re.sub(r"^(Value error, |Input |List |Keys )|( after validation.*)$", "", first["msg"])
     if kind in ("dict_type", "model_type", "model_attributes_type"):
         expected = "should be a mapping of keys to values"
-    return f"{where}: {path} {expected}, not {given!r}{rest}."
+    return f"{path} {expected}, not {given!r}{rest}."
+
+
+def unknown_key(path: str, known: list[str], rest: str = "") -> str:
+    """What is said of a key that is none, and of which keys there are."""
+    near = difflib.get_close_matches(path.rpartition(".")[2], known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"known there: {', '.join(known)}."
+    return f"unknown key {path}{rest}; {hint}"
 
 
 def _keys_beside(loc: tuple[int | str, ...], schema: dict[str, Any]) -> list[str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SerializeAsAny, field_validator
 
+from zoo.parts import LOSSES
 from zoo.recipes.base import Fraction, NotNegative, Positive, Strict
+from zoo.recipes.plugged import plugged
 
 
 class CrossEntropy(Strict):
@@ -54,4 +56,7 @@ class MultiTask(Strict):
     weighting: Literal["learned", "equal"] = "learned"
 
 
-Loss = Annotated[CrossEntropy | Focal | Deviation | Pairs | MultiTask, Field(discriminator="name")]
+Loss = Annotated[
+    SerializeAsAny[Annotated[CrossEntropy | Focal | Deviation | Pairs | MultiTask, Field(discriminator="name")]],
+    plugged(LOSSES, "loss"),
+]

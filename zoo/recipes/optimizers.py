@@ -6,10 +6,12 @@ import inspect
 from importlib import import_module
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, SerializeAsAny, Tag, field_validator, model_validator
 
 from zoo.errors import ZooError, unknown
+from zoo.parts import OPTIMIZERS
 from zoo.recipes.base import Fraction, NotNegative, Positive, Strict
+from zoo.recipes.plugged import plugged
 
 TORCH = ("sgd", "adam", "adamw")
 """The optimizers that are torch's own, whose arguments are keys of the recipe."""
@@ -79,7 +81,8 @@ class Timm(_Optimizer):
             )
         timm = timm_optimizers()
         if name not in timm.list_optimizers():
-            raise ZooError(f"optimizer.name: {unknown('optimizer', name, timm.list_optimizers())}")
+            known = dict.fromkeys([*OPTIMIZERS.names(), *timm.list_optimizers()])
+            raise ZooError(f"optimizer.name: {unknown('optimizer', name, known)}")
         kind = timm.get_optimizer_info(name).opt_class
         if isinstance(kind, str):  # the class's address in a package that timm does not depend on
             package = kind.split(".")[0]
@@ -111,5 +114,11 @@ def _kind(section: Any) -> str | None:
 
 # The tags are the classes' names, by which `zoo.recipes.explain` finds their keys in the JSON Schema.
 Optimizer = Annotated[
-    Annotated[SGD, Tag("SGD")] | Annotated[Adam, Tag("Adam")] | Annotated[Timm, Tag("Timm")], Discriminator(_kind)
+    SerializeAsAny[
+        Annotated[
+            Annotated[SGD, Tag("SGD")] | Annotated[Adam, Tag("Adam")] | Annotated[Timm, Tag("Timm")],
+            Discriminator(_kind),
+        ]
+    ],
+    plugged(OPTIMIZERS, "optimizer", _Optimizer),
 ]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SerializeAsAny, field_validator
 
+from zoo.parts import SCHEDULES
 from zoo.recipes.base import Count, Fraction, NotNegative, Strict
+from zoo.recipes.plugged import plugged
 
 Shrink = Annotated[float, Field(gt=0, lt=1)]
 
@@ -67,4 +69,7 @@ class Plateau(Strict):
     min_scale: Fraction = 0.0
 
 
-Schedule = Annotated[Curve | Step | MultiStep | Plateau, Field(discriminator="name")]
+Schedule = Annotated[
+    SerializeAsAny[Annotated[Curve | Step | MultiStep | Plateau, Field(discriminator="name")]],
+    plugged(SCHEDULES, "schedule"),
+]

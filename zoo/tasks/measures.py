@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch.nn.functional as F
 from torch import Tensor
 
+from zoo.parts import METRICS
+
 if TYPE_CHECKING:
     from zoo.tasks import Task
 
@@ -112,4 +114,5 @@ def has_classes(task: Task) -> bool:
 def of(task: Task) -> Mapping[str, Metric]:
     """All metrics of a task, its own first."""
     more = CLASSES if has_classes(task) else NUMBERS if task.name == "regression" else {}
-    return {**task.metrics, **more}
+    plugged = {name: found.function for name, found in METRICS.items() if found.is_for(task.name)}
+    return {**task.metrics, **more, **plugged}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from zoo.errors import ZooError
+from zoo.parts import SCHEDULES
 from zoo.recipes import Recipe
 
 WITHOUT_A_BIT = ("data.workers",)
@@ -38,6 +39,8 @@ def check_resumable(folder: Path, old: Recipe, new: Recipe, differing: dict[str,
 def _depends_on_the_end(recipe: Recipe) -> str:
     """What in a recipe is drawn over the length of the run; empty if nothing is, and more epochs only add to it."""
     schedule = recipe.schedule
+    if SCHEDULES.outside(schedule.name) is not None:
+        return f"schedule.name {schedule.name} may depend on how many there are"
     if schedule.name in ("linear", "cosine", "one_cycle"):
         return f"schedule.name {schedule.name} falls over all of them"
     if schedule.warmup:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
 from zoo.errors import ZooError
+from zoo.parts import OPTIMIZERS, settings
 from zoo.recipes import SGD, Optimizer, Timm
 from zoo.recipes.optimizers import timm_optimizers
 from zoo.training.checkpoint import optimizer_tensors
@@ -21,8 +24,12 @@ def optimizer(model: nn.Module, criterion: nn.Module, recipe: Optimizer) -> torc
     state that a checkpoint does not hold.
     """
     groups = parameter_groups(model, criterion, recipe)
+    if (part := OPTIMIZERS.outside(recipe.name)) is not None:
+        own = settings(part, recipe)
+        return _tried(groups, recipe.name, own, "optimizer", partial(part.make, lr=recipe.lr, **own))
     if isinstance(recipe, Timm):
-        return _timm(groups, recipe)
+        create = partial(timm_optimizers().create_optimizer_v2, opt=recipe.name, lr=recipe.lr, **recipe.args)
+        return _tried(groups, recipe.name, recipe.args, "optimizer.args", create)
     if isinstance(recipe, SGD):
         return torch.optim.SGD(
             groups,
@@ -49,12 +56,14 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float, epoch: int) -> None:
                 parameter.requires_grad_(not frozen)
 
 
-def _timm(groups: list[dict[str, Any]], recipe: Timm) -> torch.optim.Optimizer:
-    """timm's optimizer, after another one took a step: many look at their arguments no sooner."""
-
-    def create(parameters: Any) -> torch.optim.Optimizer:
-        return timm_optimizers().create_optimizer_v2(parameters, recipe.name, lr=recipe.lr, **recipe.args)
-
+def _tried(
+    groups: list[dict[str, Any]],
+    name: str,
+    arguments: dict[str, Any],
+    key: str,
+    create: Callable[[Any], torch.optim.Optimizer],
+) -> torch.optim.Optimizer:
+    """An optimizer of timm's or of a plug-in, after another one took a step: many look at their arguments no sooner."""
     device = groups[0]["params"][0].device
     trial = [nn.Parameter(torch.ones(shape, device=device)) for shape in ((2, 2), (2,))]
     for parameter in trial:
@@ -63,7 +72,7 @@ def _timm(groups: list[dict[str, Any]], recipe: Timm) -> torch.optim.Optimizer:
         tried = create(trial)
         if tried.state_dict().keys() != {"state", "param_groups"}:
             raise ZooError(
-                f"optimizer.name: {recipe.name} draws random numbers of its own, which a checkpoint does not hold; "
+                f"optimizer.name: {name} draws random numbers of its own, which a checkpoint does not hold; "
                 "take another."
             )
         tried.step()
@@ -73,6 +82,4 @@ def _timm(groups: list[dict[str, Any]], recipe: Timm) -> torch.optim.Optimizer:
         raise
     except Exception as error:  # whatever an optimizer may raise for arguments that it is not made for
         why = " ".join(str(error).split())
-        raise ZooError(
-            f"optimizer.args: {recipe.name} cannot train with {recipe.args} ({why}); change them."
-        ) from error
+        raise ZooError(f"{key}: {name} cannot train with {arguments} ({why}); change them.") from error

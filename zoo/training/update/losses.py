@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from zoo.data import Split
 from zoo.data.split import IGNORED
 from zoo.errors import ZooError, unknown
+from zoo.parts import LOSSES, settings
 from zoo.recipes import CrossEntropy, Deviation, Focal, MultiTask, Pairs, Recipe
 
 
@@ -23,6 +25,9 @@ def build(recipe: Recipe, train: Split, config: dict[str, Any]) -> nn.Module:
     loss = recipe.loss
     if train.weights is not None:
         return _weighted(recipe, train.weights, train, config)
+    if (part := LOSSES.outside(loss.name)) is not None:
+        made = settings(part, loss)
+        return part.make(**made) if isinstance(part.make, type) else _Loss(partial(part.make, **made))
     return _BUILDERS[type(loss)](loss, train, config)
 
 

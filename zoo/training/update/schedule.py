@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from zoo.parts import SCHEDULES, settings
 from zoo.recipes import Curve, Plateau, Recipe, Schedule, Step
 from zoo.training.selection import measured
 
@@ -26,6 +27,8 @@ def factor(schedule: Schedule, step: int, total: int, epoch: int, history: Seque
     `step`, `multi_step` and `plateau` count their epochs from the start of the run, and the warm-up multiplies them
     (Goyal et al. 2017, Accurate, Large Minibatch SGD, section 2.2).
     """
+    if (part := SCHEDULES.outside(schedule.name)) is not None:
+        return part.make(step, total, epoch, **settings(part, schedule))
     if isinstance(schedule, Curve) and schedule.restart:
         first = round(schedule.restart.at * total)
         if step >= first:

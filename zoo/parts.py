@@ -1,0 +1,185 @@
+"""What a recipe names beside its model and data, as other packages bring it: losses, optimizers, schedules,
+augmentations, metrics.
+
+Each is a function (or a class) whose keyword arguments are its settings: they become the part's section of a recipe,
+checked by their types as all others are. The zoo's own stand in `zoo.recipes` and `zoo.training.update`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeVar, get_type_hints
+
+from zoo.plugins import Table
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a plug-in: what makes it, and what of a recipe it takes.
+
+    `section` is the pydantic model of its settings, if the plug-in gives one instead of typed arguments; `passed` are
+    arguments that the zoo gives; `tasks` are those that it is for, all if empty.
+    """
+
+    name: str
+    make: Callable[..., Any]
+    section: type[Any] | None = None
+    passed: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+
+    def is_for(self, task: str) -> bool:
+        return not self.tasks or task in self.tasks
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric of a plug-in; the fields as in `register_metric`."""
+
+    function: Callable[[Any, Any], float]
+    more_is_better: bool
+    unit: str
+    tasks: tuple[str, ...]
+
+    def is_for(self, task: str) -> bool:
+        return not self.tasks or task in self.tasks
+
+
+LOSSES: Table[Part] = Table(
+    "loss",
+    "zoo.losses",
+    own=("cross_entropy", "focal", "mse", "mae", "huber", "contrastive", "triplet", "multi_task"),
+)
+OPTIMIZERS: Table[Part] = Table("optimizer", "zoo.optimizers", own=("sgd", "adam", "adamw"))
+SCHEDULES: Table[Part] = Table(
+    "schedule",
+    "zoo.schedules",
+    own=("constant", "linear", "cosine", "one_cycle", "step", "multi_step", "plateau"),
+)
+AUGMENTS: Table[Part] = Table(
+    "augmentation",
+    "zoo.augments",
+    own=(
+        *("crop", "flip", "affine", "elastic", "cutout", "erase", "mixup", "resized_crop", "jitter", "cutmix"),
+        "progressive",
+    ),
+)
+METRICS: Table[Measure] = Table(
+    "metric",
+    "zoo.metrics",
+    own=(
+        *("accuracy", "balanced_accuracy", "precision", "recall", "f1", "top5_accuracy", "log_loss", "roc_auc"),
+        *("average_precision", "recall_at_1", "nats", "mse", "mae", "rmse", "r2", "sum_of_losses"),
+    ),
+)
+
+
+@cache
+def arguments(part: Part) -> dict[str, tuple[Any, Any]]:
+    """Setting -> (type, default) of a part: of a class all that its constructor takes, of a function keywords alone."""
+    if part.section is not None:
+        return {key: (field.annotation, field.default) for key, field in part.section.model_fields.items()}
+    is_class = isinstance(part.make, type)
+    hints = get_type_hints(part.make.__init__ if is_class else part.make, include_extras=True)
+    found = {}
+    for key, parameter in inspect.signature(part.make).parameters.items():
+        asked = parameter.kind is parameter.KEYWORD_ONLY or (
+            is_class and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        )
+        if asked and key not in part.passed:
+            default = ... if parameter.default is parameter.empty else parameter.default
+            found[key] = (hints.get(key, Any if default in (..., None) else type(default)), default)
+    return found
+
+
+def settings(part: Part, section: Any) -> dict[str, Any]:
+    """What a part is made with or called with: its own settings as its section of a recipe has them."""
+    return {key: getattr(section, key) for key in arguments(part)}
+
+
+def register_loss(
+    *, task: str | Sequence[str] = (), section: type[Any] | None = None, name: str | None = None
+) -> Callable[[F], F]:
+    """Decorator that registers a loss under its own name or `name`, for one task or several; for all if none is given.
+
+    It is a function of (outputs, targets) and keyword-only settings that gives a scalar, the mean over the samples; or
+    an `nn.Module` class whose constructor takes the settings, and whose parameters are trained too. `section`, a
+    pydantic model, says what the settings may be if types do not say enough. Raises `ZooError` if the name is taken.
+
+    Example:
+        >>> @zoo.register_loss(task="image-classification")
+        ... def poly(outputs, targets, *, epsilon: float = 1.0):
+        ...     right = outputs.softmax(1).gather(1, targets[:, None])[:, 0]
+        ...     return (-right.log() + epsilon * (1 - right)).mean()
+    """
+    return _registrar(LOSSES, section, name, task=task)
+
+
+def register_optimizer(*, section: type[Any] | None = None, name: str | None = None) -> Callable[[F], F]:
+    """Decorator that registers an optimizer under its own name or `name`.
+
+    It is a subclass of `torch.optim.Optimizer`, or a function that gives one, of (groups, lr=…) and keyword settings.
+    Groups carry their own weight decay. Beside its settings its section of a recipe has what all optimizers have: lr,
+    weight_decay, decay_vectors, layer_decay, groups. Raises `ZooError` if the name is taken.
+    """
+    return _registrar(OPTIMIZERS, section, name, passed=("params", "lr", "weight_decay"))
+
+
+def register_schedule(*, section: type[Any] | None = None, name: str | None = None) -> Callable[[F], F]:
+    """Decorator that registers a learning-rate schedule under its own name or `name`.
+
+    It is a function of (step, total, epoch), counted from 0, and keyword-only settings; it gives what the recipe's
+    learning rate is multiplied by in that step. It must depend on nothing else, so that a resumed run goes on as it
+    would have. Raises `ZooError` if the name is taken.
+    """
+    return _registrar(SCHEDULES, section, name)
+
+
+def register_augment(*, section: type[Any] | None = None, name: str | None = None) -> Callable[[F], F]:
+    """Decorator that registers an augmentation of pictures under its own name or `name`, a key of `data.augment`.
+
+    It is a function of (images, generator) and keyword-only settings: normalised float32 images (N, C, H, W) in, the
+    same out, every draw from the generator. It comes after the zoo's own and before classes are mixed. Raises
+    `ZooError` if the name is taken.
+    """
+    return _registrar(AUGMENTS, section, name)
+
+
+def register_metric(
+    *, task: str | Sequence[str] = (), more_is_better: bool = True, unit: str = "", name: str | None = None
+) -> Callable[[F], F]:
+    """Decorator that registers a metric under its own name or `name`, for one task or several; for all if none is
+    given.
+
+    It is a function of the outputs and targets of a whole split that gives a number. `unit` "%" is for a share of one,
+    which is shown in per cent. Raises `ZooError` if the name is taken.
+    """
+
+    def register(function: F) -> F:
+        key = function.__name__ if name is None else name
+        tasks = (task,) if isinstance(task, str) else tuple(task)
+        METRICS.register(key, Measure(function, more_is_better, unit, tasks), function)
+        return function
+
+    return register
+
+
+def _registrar(
+    table: Table[Part],
+    section: type[Any] | None,
+    name: str | None,
+    *,
+    passed: tuple[str, ...] = (),
+    task: str | Sequence[str] = (),
+) -> Callable[[F], F]:
+    def register(make: F) -> F:
+        key = make.__name__ if name is None else name
+        tasks = (task,) if isinstance(task, str) else tuple(task)
+        table.register(key, Part(key, make, section, passed, tasks), make)
+        return make
+
+    return register
