@@ -44,8 +44,21 @@ ROOMS = {
     "data": {"cells", "foreign", "kinds", "registry", "sources", "tasks", "wording"},
     "check": {"bundles", "construct", "kinds", "registry"},
     "recipes": {"data", "init", "registry", "tasks"},
+    "baselines": {"bundles", "data", "kinds", "tasks"},
     "training": {
-        *("bundles", "catalog", "check", "construct", "data", "init", "kinds", "nn", "recipes", "registry"),
+        *(
+            "baselines",
+            "bundles",
+            "catalog",
+            "check",
+            "construct",
+            "data",
+            "init",
+            "kinds",
+            "nn",
+            "recipes",
+            "registry",
+        ),
         *("sources", "tasks"),
     },
 }

@@ -353,4 +353,4 @@ def _seeds(published: list[int], count: int) -> list[int]:
 
 def _rerun(recipe: Recipe, seed: int, folder: Path, device: torch.device | str | None) -> Run:
     changes: dict[str, Any] = {"train.seed": seed}
-    return train(recipe, out=folder, resume=folder.exists(), device=device, **changes)
+    return train(recipe, out=folder, resume=folder.exists(), device=device, baseline=False, **changes)

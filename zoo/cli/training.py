@@ -42,6 +42,10 @@ def train(
     out: Annotated[str | None, typer.Option(metavar="DIR", help="The run's folder.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in DIR stopped.")] = False,
     track: Annotated[str | None, typer.Option(metavar="NAME", help="Write curves for it too: tensorboard.")] = None,
+    baseline: Annotated[
+        bool | None,
+        typer.Option("--baseline/--no-baseline", help="Measure plain methods beside it, by default on your own data."),
+    ] = None,
     device: Device = None,
 ) -> None:
     """Train a model by its recipe; the run's folder can be used and published as a weight."""
@@ -61,7 +65,8 @@ def train(
         changes[key] = value
     try:
         folder = out or (named(recipe) if resume else None)
-        run = zoo.train(recipe, changes, data=data, out=folder, resume=resume, device=device, track=track)
+        more: dict[str, Any] = {"resume": resume, "device": device, "track": track, "baseline": baseline}
+        run = zoo.train(recipe, changes, data=data, out=folder, **more)
     except KeyboardInterrupt:
         print("interrupted; the same command with --resume goes on from the checkpoint.", file=sys.stderr)
         raise

@@ -50,7 +50,17 @@ def train_all(
 
 
 def _command(recipe: Path, seed: int, folder: Path, device: str | None) -> list[str]:
-    command = [sys.executable, "-m", "zoo", "train", str(recipe), f"train.seed={seed}", "--out", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "zoo",
+        "train",
+        str(recipe),
+        f"train.seed={seed}",
+        "--out",
+        str(folder),
+        "--no-baseline",
+    ]
     return command + (["--device", str(device)] if device else []) + (["--resume"] if folder.exists() else [])
 
 

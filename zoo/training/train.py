@@ -51,6 +51,7 @@ def train(
     track: str | None = None,
     progress: bool | None = None,
     callbacks: Sequence[Callable[[int, dict[str, Any]], object]] = (),
+    baseline: bool | None = None,
     **more: Any,
 ) -> Run:
     """Execute a recipe and return its run, whose `metrics` are those of the saved bytes.
@@ -72,6 +73,9 @@ def train(
             seconds elsewhere.
         callbacks: functions of (epoch, figures), called after each epoch, counted from 1, with its row of log.csv. One
             stops the run by raising; the error is the caller's, and the run can be resumed.
+        baseline: whether plain methods (`zoo.baselines`: such as TF-IDF with a linear model) are measured on the same
+            test rows after training; a line then says who is better, and metrics.json and the card hold their figures.
+            By default for a first run on your own data: the zoo's recipes have published baselines.
         more: as `overrides`, as in `**{"train.epochs": 1}`.
 
     The process belongs to its caller: what was set there for torch (autocast, default dtype and device, grad mode,
@@ -88,7 +92,8 @@ def train(
     """
     if out is None and resume:
         out = named(recipe)
-    recipe, dataset = _prepared(recipe, {**(overrides or {}), **more}, data, progress is not False)
+    recipe, dataset, first = _prepared(recipe, {**(overrides or {}), **more}, data, progress is not False, resume)
+    plainly = first if baseline is None else baseline
     folder = expanded(out) if out is not None else Path("runs") / recipe.name
     where = _device(device, recipe)
     check_tracker(track)
@@ -109,26 +114,33 @@ def train(
             with deterministic(recipe.train.deterministic), readers():
                 trained = fit(recipe, setup, folder, where, track, callbacks, progress is not False)
             if processes.is_main():
-                _finish(trained, recipe, setup, folder, where, begun)
+                said = _finish(trained, recipe, setup, folder, where, begun, plainly)
+                _tell(said if progress is not False else [])
         processes.wait()
     return Run(folder)
 
 
 def _prepared(
-    recipe: Recipe | str | os.PathLike[str] | dict[str, Any], changes: dict[str, Any], data: Any, tell: bool
-) -> tuple[Recipe, DataSet | None]:
-    """The recipe with all choices written out, and the data set if that took reading it."""
+    recipe: Recipe | str | os.PathLike[str] | dict[str, Any],
+    changes: dict[str, Any],
+    data: Any,
+    tell: bool,
+    resume: bool,
+) -> tuple[Recipe, DataSet | None, bool]:
+    """The recipe with all choices written out, the data set if that took reading it, and whether this is a first run
+    on data of one's own, not one that is done again."""
     if data is not None and isinstance(recipe, str) and not _of_one_s_own(recipe, changes):
         made, own, told = fitted(recipe, changes, data)
         _tell([*told, *worst(own.data)] if tell else [])
-        return made, own.data
+        return made, own.data, True
     asked = _resolve(recipe, changes)
     made, own = resolved(asked, data)
     if own is None:
-        return made, None
-    if tell and asked.data.files is None:  # a run of its own, not one that is done again
+        return made, None, False
+    first = asked.data.files is None
+    if tell and first:
         _tell([*own.told, *worst(own.data)])
-    return made, own.data
+    return made, own.data, first or resume
 
 
 def _of_one_s_own(recipe: str, changes: dict[str, Any]) -> bool:
@@ -202,9 +214,18 @@ def _continued(folder: Path, now: dict[str, Any]) -> dict[str, Any]:
 
 
 def _finish(
-    trained: Trained, recipe: Recipe, setup: Setup, folder: Path, device: torch.device, begun: dict[str, Any]
-) -> None:
-    """Save the weights, measure the saved bytes, and let both appear together."""
+    trained: Trained,
+    recipe: Recipe,
+    setup: Setup,
+    folder: Path,
+    device: torch.device,
+    begun: dict[str, Any],
+    plainly: bool,
+) -> list[str]:
+    """Save the weights, measure the saved bytes, and let both appear together.
+
+    With `plainly` the plain methods' figures stand beside the model's, and the sentence on that comes back.
+    """
     started = time.monotonic()
     half = recipe.train.save_precision == "fp16"
     # Vectors (biases, norms and their statistics) weigh next to nothing, and variances suffer in float16.
@@ -226,9 +247,11 @@ def _finish(
             asked = recipe.evaluate.metric
             found = measure(model.to(device), setup.batches(recipe, device, setup.test), task, asked)
             values, notes = computed(found, asked, f"the {name} split")
+            beside, said = _beside(setup, asked, values[asked]) if plainly else ({}, [])
             seed = recipe.train.seed
             metrics = {
                 **begun,
+                **({"baselines": beside} if beside else {}),
                 "split": name,
                 "notes": [*begun["notes"], *notes],
                 "metrics": {
@@ -243,6 +266,20 @@ def _finish(
         raise ZooError(
             f"the weights cannot be written to {folder} ({error.strerror}); make room and run again with --resume."
         ) from error
+    return said
+
+
+def _beside(setup: Setup, metric: str, ours: float) -> tuple[dict[str, Any], list[str]]:
+    """`baselines` of metrics.json, and the sentence that says who is better."""
+    from zoo import baselines
+
+    task = tasks.get(setup.config["task"])
+    held = setup.held if setup.test is None else setup.test
+    try:
+        found = baselines.beside(setup.train, held, setup.input, setup.config["labels"], task, metric, ours)
+    except (ValueError, MemoryError) as error:  # scikit-learn's; the model is trained, and not lost for it
+        return {}, [f"no baseline: it cannot be fitted to these data ({' '.join(str(error).split())})."]
+    return ({}, []) if found is None else (found.to_dict(), [found.said()])
 
 
 def _float32(state: dict[str, Tensor]) -> dict[str, Tensor]:

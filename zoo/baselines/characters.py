@@ -1,0 +1,41 @@
+"""Running text: how often each character is; how often it is after the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from zoo.baselines import Given, Method
+from zoo.tasks import Task
+
+PART = 100_000
+TRUST = 10.0
+"""How many characters' worth the frequency of all weighs in the frequency after one."""
+
+
+def unigram(given: Given) -> Iterator[tuple[Tensor, Tensor]]:
+    shares = _shares(given).log()
+    for truth in given.held.targets.split(PART):
+        yield shares.expand(len(truth), -1), truth
+
+
+def bigram(given: Given) -> Iterator[tuple[Tensor, Tensor]]:
+    count = len(given.labels)
+    before, after = given.train.inputs.long(), given.train.targets  # type: ignore[union-attr]
+    pairs = torch.bincount(before * count + after, minlength=count * count).view(count, count).double()
+    table = (pairs + TRUST * _shares(given)) / (pairs.sum(1, keepdim=True) + TRUST)
+    logarithms = table.log().float()
+    for ids, truth in zip(given.held.inputs.split(PART), given.held.targets.split(PART), strict=True):  # type: ignore[union-attr]
+        yield logarithms[ids.long()], truth
+
+
+def _shares(given: Given) -> Tensor:
+    """The share of each character, none 0."""
+    counts = torch.bincount(given.train.targets, minlength=len(given.labels)).double() + 1
+    return counts / counts.sum()
+
+
+def methods(task: Task) -> dict[str, Method]:
+    return {"unigram": Method(unigram), "bigram": Method(bigram)}
