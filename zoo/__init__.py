@@ -5,6 +5,7 @@ The public names below are imported when they are first used, so that `import zo
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -139,3 +140,39 @@ def _version() -> str:
         return version("reprozoo")
     except PackageNotFoundError:
         return "unknown"
+
+
+class _WhenTimmComes:
+    """A finder of modules that finds timm where the others do, and has timm know our models once it is imported."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name != "timm":
+            return None
+        found = (finder.find_spec(name, path, target) for finder in sys.meta_path if finder is not self)
+        spec = next(filter(None, found), None)
+        if spec is not None and spec.loader is not None:
+            load: Any = spec.loader.exec_module
+
+            def load_and_offer(module: Any) -> None:
+                load(module)
+                if self in sys.meta_path:
+                    sys.meta_path.remove(self)
+                _offer_to_timm()
+
+            spec.loader.exec_module = load_and_offer  # type: ignore[method-assign]
+        return spec
+
+
+def _offer_to_timm() -> None:
+    try:
+        import_module("zoo.models.in_timm").offer_all()
+    except Exception as error:  # whoever imports timm or us wants that first
+        from warnings import warn
+
+        warn(f"timm does not get to know the zoo's models ({type(error).__name__}: {error}).", stacklevel=2)
+
+
+if sys.modules.get("timm"):
+    _offer_to_timm()
+else:
+    sys.meta_path.insert(0, _WhenTimmComes())  # type: ignore[arg-type]

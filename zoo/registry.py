@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,7 +69,10 @@ def register_model(
 
     def register(constructor: C) -> C:
         key = constructor.__name__ if name is None else name
-        MODELS.register(key, Model(key, constructor, task, init, description, source, tuple(input_shape)), constructor)
+        model = Model(key, constructor, task, init, description, source, tuple(input_shape))
+        MODELS.register(key, model, constructor)
+        if in_timm := sys.modules.get("zoo.models.in_timm"):  # timm knows our models, and so it does this one
+            in_timm.offer(model)
         return constructor
 
     return register

@@ -18,6 +18,14 @@ from typing import Any
 import yaml
 
 
+def _told_by_card(files: dict[str, bytes]) -> dict[str, Any]:
+    """What the Hub takes from the front matter of a card."""
+    front = yaml.safe_load(files["README.md"].decode().split("---\n")[1]) if "README.md" in files else {}
+    more = {key: front[key] for key in ("library_name", "pipeline_tag") if key in front}
+    tags = [*front.get("tags", []), *more.values(), *(f"license:{front[key]}" for key in ("license",) if key in front)]
+    return {"tags": tags, "cardData": front, **more}
+
+
 @dataclass
 class Repository:
     """Commits, oldest first: (id, message, the files as of it)."""
@@ -65,7 +73,8 @@ class _Handler(BaseHTTPRequestHandler):
             found = self._find(match[1], match[2] or "main")
             if found:
                 siblings = [{"rfilename": file} for file in found[1]]
-                self._json({"id": match[1], "sha": found[0], "private": False, "tags": [], "siblings": siblings})
+                about = {"id": match[1], "sha": found[0], "private": False, "siblings": siblings}
+                self._json({**about, **_told_by_card(found[1])})
         elif match := re.fullmatch(r"/api/(?:models|datasets)/([^/]+/[^/]+)/tree/([^/]+)", path):
             found = self._find(match[1], match[2])
             if found:

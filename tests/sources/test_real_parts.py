@@ -1,4 +1,4 @@
-"""Against real programs: nginx as a static mirror, the Hub client on a published card, and the kernel with SIGKILL."""
+"""Against real programs: nginx as a static mirror, and the kernel with SIGKILL."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ import socket
 import subprocess
 import sys
 import time
-import warnings
 from pathlib import Path
 
 import pytest
-from hub_server import HubServer
 
 from zoo.bundles.index import read_index
 from zoo.publishing import publish
@@ -64,29 +62,6 @@ def test_nginx_is_a_mirror_and_resumes(make_run, tmp_path: Path, home: Path):
     finally:
         server.terminate()
         server.wait()
-
-
-def test_the_hubs_own_client_reads_the_card_and_the_metadata(make_run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    hub = HubServer()
-    monkeypatch.setenv("HF_ENDPOINT", hub.url)
-    monkeypatch.setenv("HF_TOKEN", "hf_test")
-    monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
-    try:
-        publish(make_run(), "hf://someone/digits")
-        from huggingface_hub import HfApi, ModelCard
-
-        (tmp_path / "README.md").write_bytes(hub.repositories["someone/digits"].commits[-1][2]["README.md"])
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            card = ModelCard.load(tmp_path / "README.md")
-            assert HfApi(endpoint=hub.url).model_info("someone/digits").id == "someone/digits"
-        told = card.data.to_dict()
-        assert "pytorch" in told["tags"]
-        (measured,) = told["model-index"][0]["results"][0]["metrics"]
-        assert (measured["type"], measured["value"]) == ("accuracy", 0.98)
-    finally:
-        hub.shutdown()
-        hub.server_close()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,7 @@ class WithHead(nn.Module, ABC):
 
     num_features: int
     head: nn.Module
+    __jit_unused_properties__: ClassVar[list[str]] = ["num_classes"]
 
     @abstractmethod
     def forward_features(self, *inputs: Tensor) -> Tensor:
@@ -38,6 +39,11 @@ class WithHead(nn.Module, ABC):
     def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
         """The outputs for features of `forward_features`; with `pre_logits` what the head reads (…, num_features)."""
         return features if pre_logits else self.head(features)
+
+    @property
+    def num_classes(self) -> int:
+        """Outputs of the head; 0 in a model without one."""
+        return getattr(self.head, "out_features", 0)
 
     def get_classifier(self) -> nn.Module:
         """The last layer: `nn.Linear`, or `nn.Identity` in a model without a head."""

@@ -22,6 +22,7 @@ from zoo.data.terms import terms
 from zoo.environment import environment
 from zoo.errors import ZooError
 from zoo.home import home, write_text
+from zoo.publishing.for_timm import for_timm
 from zoo.publishing.provenance import differences, recipe_of
 
 if TYPE_CHECKING:
@@ -38,11 +39,11 @@ MOST_CLASSES = 20
 def complete(folder: Path, *, held: Bundle | None = None, evaluate: bool = True) -> None:
     """Bring the bundle in `folder` to the full form of a weight, in place; its tensors are read and not written.
 
-    Config.json gets the `temperature`, metrics.json `calibration`, `cost` and the terms of the data; golden.json and
-    the pictures are written. What needs the test split is left out if the very data are not at hand, pictures without
-    matplotlib. `held` is a run of the same recipe with a part of the training data held out, on which the temperature
-    is fitted; without it probabilities stay as they are, or as config.json says already. With `evaluate` false nothing
-    is measured on the test split, which for the largest takes minutes.
+    Config.json gets the `temperature` and what timm reads, metrics.json `calibration`, `cost` and the terms of the
+    data; golden.json and the pictures are written. What needs the test split is left out if the very data are not at
+    hand, pictures without matplotlib. `held` is a run of the same recipe with a part of the training data held out, on
+    which the temperature is fitted; without it probabilities stay as they are, or as config.json says already. With
+    `evaluate` false nothing is measured on the test split, which for the largest takes minutes.
     """
     bundle = open_bundle(folder)
     config, metrics = dict(bundle.config), dict(bundle.metrics)
@@ -57,7 +58,7 @@ def complete(folder: Path, *, held: Bundle | None = None, evaluate: bool = True)
             config["temperature"] = temperature_of(held, bundle)
         metrics["calibration"] = calibration(logits, targets, config.get("temperature"))
         counts = confusion(logits, targets)
-    _write(folder / "config.json", config)
+    _write(folder / "config.json", {**config, **for_timm(config)})
     _write(folder / "metrics.json", metrics)
     _golden(folder)
     _draw(folder, counts)

@@ -18,6 +18,7 @@ from zoo.construct import skeleton
 from zoo.errors import ZooError, some
 from zoo.integrity import sha256
 from zoo.names import is_weight_name, model_of
+from zoo.publishing.for_timm import for_timm
 
 _PREFIXES = ("module.", "_orig_mod.")  # of DataParallel, of torch.compile
 _IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}  # torchvision's
@@ -73,7 +74,7 @@ def import_weight(
     write_bundle(
         folder,
         state_dict=state,
-        config=config,
+        config={**config, **for_timm(config)},
         recipe_text=f"# There is no recipe. {note}\n",
         metrics=metrics,
         log_csv="epoch\n",

@@ -1,0 +1,42 @@
+"""What timm reads in config.json, so that `timm.create_model("hf-hub:OWNER/NAME", pretrained=True)` loads the weight.
+
+`architecture` is the model's name in timm's registry, where `import zoo` puts it (`zoo.models.in_timm`); `model_args`,
+which config.json has anyway, are the arguments that timm makes it with; `pretrained_cfg` says what its input is, which
+layers depend on the number of classes and channels, and what the classes are called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from zoo.construct import skeleton
+from zoo.models.in_timm import PREFIX, VISION
+
+
+def for_timm(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a bundle's config.json holds more for timm; {} if its model does not read images."""
+    about = config["input"]
+    if about.get("kind") != "image" or config["task"] not in VISION:
+        return {}
+    model = skeleton(config["model"], config["model_args"])
+    convs = {name: layer for name, layer in model.named_modules() if isinstance(layer, nn.Conv2d)}
+    first, head = next(iter(convs), None), getattr(model, "head", None)
+    labels = list(config["labels"])
+    crops = about.get("fit") == "crop"
+    told: dict[str, Any] = {
+        "input_size": [about["channels"], *about["size"]],
+        "mean": about["mean"],
+        "std": about["std"],
+        "interpolation": "bilinear",
+        "crop_pct": 1.0,
+        "crop_mode": "center" if crops else "squash",
+        "num_classes": len(labels) if labels else -1,
+        "first_conv": first,
+        "classifier": "head" if labels and isinstance(head, nn.Linear) else None,
+    }
+    if labels:
+        told["label_names"] = labels
+    return {"architecture": f"{PREFIX}{config['model']}", "pretrained_cfg": told}
