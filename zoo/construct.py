@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from zoo import registry
 from zoo.draws import Drawn
@@ -104,40 +103,41 @@ def check_units(name: str, model: nn.Module, arguments: Mapping[str, Any]) -> No
             raise ZooError(f"model {name!r} with {dict(arguments)} has no units in {layer}; give 1 or more.")
 
 
-class _Bounded(TorchFunctionMode):
-    """Takes what constructors make off a budget; without one it lets everything pass."""
+class _Making(Drawn):
+    """What a constructor does on the device that it makes tensors on.
 
-    _makers = frozenset(getattr(torch, name) for name in ("empty", "zeros", "ones", "full", "rand", "randn", "arange"))
+    Everything that only fills a tensor of the meta device is left out: it is work without effect, and most of what a
+    constructor does there, because torch traces the shapes of random draws. What is made is taken off a budget, if
+    there is one, before it has memory. What is drawn elsewhere comes from a generator of its own.
+    """
 
-    def __init__(self, budget: Budget | None) -> None:
-        super().__init__()
+    def __init__(self, device: str, budget: Budget | None) -> None:
+        super().__init__(torch.Generator())
+        self.device = device
         self.budget = budget
 
     def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if self.budget is not None and func in self._makers:
-            with torch.device("meta"):  # its size is known before it has memory
-                self.budget.spend(func(*args, **{**(kwargs or {}), "device": "meta"}))
-        return func(*args, **(kwargs or {}))
-
-
-class _SkipFills(TorchFunctionMode):
-    """Leaves out everything that only fills a tensor: on the meta device that is work without effect.
-
-    It halves the time of construction there: torch spends most of it on tracing the shapes of random draws.
-    """
-
-    _fills = frozenset(
-        {getattr(nn.init, name) for name in dir(nn.init) if name.endswith("_") and not name.startswith("_")}
-        | {getattr(Tensor, name) for name in ("normal_", "uniform_", "fill_", "zero_")}
-    )
-
-    def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func in self._fills:
+        if func in _FILLS:
             filled = args[0] if args else kwargs["tensor"]
             if filled.is_meta:
                 return filled
-        return func(*args, **kwargs)
+        elif func in _MAKERS and self.budget is not None:
+            device = kwargs.get("device") or self.device
+            if device == "meta" or getattr(device, "type", None) == "meta":
+                made = func(*args, **kwargs)
+                self.budget.spend(made)
+                return made
+            with torch.device("meta"):
+                self.budget.spend(func(*args, **{**kwargs, "device": "meta"}))
+        return super().__torch_function__(func, types, args, kwargs)
+
+
+_MAKERS = frozenset(getattr(torch, name) for name in ("empty", "zeros", "ones", "full", "rand", "randn", "arange"))
+_FILLS = frozenset(
+    {getattr(nn.init, name) for name in dir(nn.init) if name.endswith("_") and not name.startswith("_")}
+    | {getattr(Tensor, name) for name in ("normal_", "uniform_", "fill_", "zero_")}
+)
 
 
 def skeleton(name: str, arguments: Mapping[str, Any], budget: Budget | None = None) -> nn.Module:
@@ -146,7 +146,7 @@ def skeleton(name: str, arguments: Mapping[str, Any], budget: Budget | None = No
     Raises `TooLarge` where that takes more than `budget`.
     """
     try:
-        with Drawn(torch.Generator()), torch.device("meta"), _SkipFills(), _Bounded(budget):
+        with torch.device("meta"), _Making("meta", budget):
             return construct(name, arguments)
     except TooLarge:
         raise
@@ -156,5 +156,5 @@ def skeleton(name: str, arguments: Mapping[str, Any], budget: Budget | None = No
 
 def in_full(name: str, arguments: Mapping[str, Any], budget: Budget | None = None) -> nn.Module:
     """The model constructed on the CPU with all its values, and nothing drawn from torch's RNG."""
-    with Drawn(torch.Generator()), torch.device("cpu"), _Bounded(budget):
+    with torch.device("cpu"), _Making("cpu", budget):
         return construct(name, arguments)

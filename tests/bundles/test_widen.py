@@ -37,6 +37,24 @@ def test_every_bit_is_what_torch_makes_of_it(tmp_path: Path, dtype: torch.dtype)
         assert torch.equal(found[name].nan_to_num(7), expected.nan_to_num(7)), name
 
 
+def test_each_tensor_has_a_storage_of_its_own_that_can_be_written(tmp_path: Path) -> None:
+    """Saving the head alone must not write the whole model, and training writes where the tensors lie."""
+    tensors = {"large": torch.randn(6 << 20).half(), "small": torch.arange(5.0).half()}  # 25 MB: memory by large pages
+    save_file(tensors, tmp_path / "t.safetensors")
+    found = widened(tmp_path / "t.safetensors", torch.float32)
+    assert found is not None and torch.equal(found["large"], tensors["large"].float())
+    torch.save(found["small"], tmp_path / "small.pt")
+    assert (tmp_path / "small.pt").stat().st_size < 10_000
+    assert all(tensor.data_ptr() % 64 == 0 for tensor in found.values())
+    found["small"].add_(1)
+    assert found["small"].tolist() == [1.0, 2.0, 3.0, 4.0, 5.0] and torch.equal(
+        found["large"], tensors["large"].float()
+    )
+    kept = found.pop("small")
+    found.clear()
+    assert kept.share_memory_().tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
+
+
 def test_a_file_with_nothing_to_widen_is_left_to_safetensors(tmp_path: Path) -> None:
     save_file({"a": torch.randn(3)}, tmp_path / "single.safetensors")
     save_file({"a": torch.randn(3).half()}, tmp_path / "half.safetensors")

@@ -25,7 +25,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from zoo.bundles.index import Entry, entry_from, entry_to, flat_entries, parse_json
@@ -189,6 +189,13 @@ Index = Flat | Sharded
 
 def read(raw: bytes, part: Part) -> Index:
     """The index whose root is `raw`; `ZooError` if that is not one. `part` gives what a large one names."""
+    root = _root(raw)
+    return root if isinstance(root, Flat) else Sharded(root, part)
+
+
+@lru_cache(maxsize=8)
+def _root(raw: bytes) -> Flat | dict[str, Any]:
+    """A small index, or the root of a large one. The same bytes, which each use of a weight reads, are the same."""
     text = raw.decode("utf-8", errors="replace")  # what is not text is not JSON, and is refused as that
     content = parse_json(text, "the index")
     mirrors, serial = content.get("mirrors", []), content.get("serial")
@@ -205,7 +212,7 @@ def read(raw: bytes, part: Part) -> Index:
         _digest(digest)
     if serial is None:
         raise ZooError("the index has no serial; ask its publisher to mend it.")
-    return Sharded(content, part)
+    return content
 
 
 def build(entries: Iterable[Entry], mirrors: Iterable[str] = (), serial: int = 1, *, signed: bool = False) -> Change:
