@@ -148,17 +148,26 @@ def test_the_version_costs_no_torch() -> None:
     assert done.stdout[0].isdigit()
 
 
-def test_creating_and_loading_import_none_of_the_heavy(image_bundle: Path) -> None:
+def test_creating_loading_and_answering_import_none_of_the_heavy_and_the_rest_says_what_it_needs(
+    image_bundle: Path,
+) -> None:
     code = (
         "import sys\n"
         "for name in sys.argv[2].split(): sys.modules[name] = None\n"  # an import of it raises
-        "import zoo\n"
+        "import torch, zoo\n"
         "zoo.create('mnist_mlp'); zoo.create('resnet18_cifar'); zoo.create('bilstm_attn')\n"
-        "print(zoo.create(sys.argv[1]).zoo.weight)"
+        "print(zoo.create(sys.argv[1]).zoo.weight)\n"
+        "print(len(zoo.predictor(sys.argv[1])(torch.zeros(1, 1, 8, 8))))\n"
+        "for call in (lambda: zoo.verify(sys.argv[1]), lambda: zoo.train('mlp.digits'),"
+        " lambda: zoo.predictor('bilstm_attn')):\n"
+        "    try: call()\n"
+        "    except zoo.ZooError as error: print(error)"
     )
     # numpy is not the zoo's but torch's own choice: it warns where it is blocked.
     done = python(code, str(image_bundle), " ".join({*HEAVY} - {"numpy"}))
-    assert done.stdout == "mlp.tiny_v1\n", done.stderr
+    said = "this needs the package {0}, which is not here; run: pip install {0}."
+    told = [said.format("PyYAML"), said.format("PyYAML"), said.format("tokenizers")]
+    assert done.stdout.splitlines() == ["mlp.tiny_v1", "1", *told], done.stderr
 
 
 def test_every_public_name_is_there_and_no_submodule_takes_its_place() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -229,3 +232,77 @@ def test_a_loss_with_parameters_is_a_module(tmp_path: Path) -> None:
         run = zoo.train("mlp.digits", changes, out=tmp_path / "run", device="cpu", progress=False)
         saved = next((run.folder / "checkpoints").glob("*"))
         assert run.finished and saved
+
+
+# ---- where a bundle's parts come from
+
+
+@pytest.fixture
+def published(installed: Callable[..., Path], tmp_path: Path) -> tuple[Path, Path]:
+    """(the module's file, a shelf with a weight of the plug-in's)."""
+    file = installed()
+    run = zoo.train(RECIPE, out=tmp_path / "run", device="cpu", progress=False)
+    zoo.publish(run, tmp_path / "shelf", name="dots_net.dots_v1")
+    return file, tmp_path / "shelf"
+
+
+def test_a_bundle_says_what_other_packages_brought_and_notices_other_code(published: tuple[Path, Path]) -> None:
+    file, shelf = published
+    place = shelf / "dots_net.dots_v1"
+    listed = json.loads((place / "config.json").read_text())["plug_ins"]
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert {one["what"]: one["name"] for one in listed} == {
+        **{"model": "dots_net", "data set": "dots", "init scheme": "tenths", "loss": "poly", "optimizer": "slow_sgd"},
+        **{"schedule": "stairs", "augmentation": "noise", "metric": "dark_found"},
+    }
+    assert all(
+        (one["package"], one["version"], one["module"], one["sha256"]) == ("dotted", "1.0", "dotted.all", sha256)
+        for one in listed
+    )
+    found = zoo.verify(place)
+    assert found.ok and found.checks["plug_ins"] and found.checks["metrics"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        zoo.create(place)
+    assert zoo.reproduce(place, device="cpu").identical
+
+    file.write_text(file.read_text().replace(".relu()", ".tanh()"))
+    with pytest.warns(
+        UserWarning, match=r"source of the model 'dots_net' here \(dotted 1\.0\) is not the one that dots_n"
+    ):
+        zoo.create(place)
+    found = zoo.verify(place)
+    assert not found.ok and found.checks == {"hashes": True, "plug_ins": False}
+    assert "is not the one that dots_net.dots_v1 was trained with" in found.message
+
+
+def test_without_the_plug_in_the_error_says_what_to_install(
+    published: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, shelf = published
+    place, said = (
+        shelf / "dots_net.dots_v1",
+        r"dots_net\.dots_v1 needs the model 'dots_net' of another package; run: pip",
+    )
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if not path.endswith("site")])
+    monkeypatch.setenv("ZOO_SOURCES", str(shelf))
+    for table in plugins.TABLES.values():
+        for name in [name for name in table if table.outside(name) is not None]:
+            del table[name]
+    calls: list[Callable[[], Any]] = [
+        lambda: zoo.create(place),
+        lambda: zoo.create("dots_net", pretrained=True),
+        lambda: zoo.create("dots_net", weights="dots_v1"),
+        lambda: zoo.create("dots_net.dots_v1"),
+        lambda: zoo.predictor("dots_net.dots_v1"),
+        lambda: zoo.predictor("dots_net"),
+        lambda: zoo.info("dots_net.dots_v1"),
+        lambda: zoo.evaluate("dots_net.dots_v1"),
+        lambda: zoo.reproduce("dots_net.dots_v1"),
+    ]
+    for call in calls:
+        with pytest.raises(ZooError, match=said + r" install dotted==1\.0\.$"):
+            call()
+    found = zoo.verify("dots_net.dots_v1")
+    assert not found.ok and "pip install dotted==1.0" in found.message
+    assert zoo.pull("dots_net.dots_v1").is_dir(), "to carry it needs no plug-in"

@@ -115,7 +115,10 @@ def __getattr__(name: str) -> Any:
     if name == "__version__":
         value = _version()
     elif name in _HOME:
-        value = getattr(import_module(_HOME[name]), name)
+        from zoo.errors import needing
+
+        with needing():
+            value = getattr(import_module(_HOME[name]), name)
     else:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")
     globals()[name] = value

@@ -12,6 +12,7 @@ from torch import nn
 from zoo import caller, init, registry
 from zoo.bundles.index import TENSORS
 from zoo.bundles.load import leave_out_head, load_model
+from zoo.bundles.plugged import LOADED, require
 from zoo.bundles.record import Model, Record, attach
 from zoo.construct import check_arguments, check_options, check_units, construct, device_of
 from zoo.draws import Drawn
@@ -66,6 +67,8 @@ def create(
     if is_model:
         if weights is not None and text_of(weights) == DEFAULT:
             weights, pretrained = None, True
+        if (pretrained or weights is not None) and not registry.is_known(name):
+            _require(name, weights)
         entry = registry.get(name)
         if name.startswith(GUESTS) and weights is None and pretrained:
             return _guest(entry, device_of(device), dtype, num_classes, model_args)
@@ -82,6 +85,17 @@ def create(
     if is_model and bundle.config["model"] != name:
         raise ZooError(f"{wanted} holds a {bundle.config['model']!r}, not a {name!r}; name the model it holds.")
     return load_model(bundle, device=device, dtype=dtype, num_classes=num_classes, model_args=model_args)
+
+
+def _require(model: str, weights: str | os.PathLike[str] | None) -> None:
+    """Say which package brings a model that is not known, if a weight of it says so."""
+    from zoo import sources
+
+    try:
+        bundle = sources.find(model if weights is None else _weight(model, text_of(weights)))
+    except ZooError:  # there is no such weight either
+        return
+    require(bundle, LOADED)
 
 
 def is_model_name(name: str) -> bool:

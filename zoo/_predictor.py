@@ -18,7 +18,7 @@ from zoo.bundles.load import load_model
 from zoo.bundles.record import Record, record
 from zoo.check import check_config
 from zoo.construct import device_of
-from zoo.errors import ZooError
+from zoo.errors import ZooError, needing
 from zoo.kinds import Input, Kind
 from zoo.tasks import Task
 from zoo.tasks.classification import TOP
@@ -167,6 +167,7 @@ def _finite(outputs: Any) -> Any:
     return outputs
 
 
+@needing()
 def predictor(
     name: str | os.PathLike[str],
     *,

@@ -13,6 +13,7 @@ from zoo import caller, tasks
 from zoo._evaluate import metrics_of
 from zoo.bundles.format import Bundle
 from zoo.bundles.index import TENSORS
+from zoo.bundles.plugged import differing, require
 from zoo.check import check_parameters, check_schema
 from zoo.data.own import places
 from zoo.environment import environment
@@ -88,6 +89,16 @@ def _hashes(bundle: Bundle) -> None:
         check_nothing_added(bundle.folder, bundle.entry.files)
 
 
+def _plug_ins(bundle: Bundle) -> str | None:
+    """None if what other packages brought is what the bundle was trained with, `ABSENT` if they brought nothing."""
+    if "plug_ins" not in bundle.config:
+        return ABSENT
+    require(bundle)
+    for said in differing(bundle):
+        raise ZooError(said)
+    return None
+
+
 def _schema(bundle: Bundle) -> None:
     recipe_of(bundle)
     check_schema(bundle)
@@ -139,6 +150,7 @@ def tolerance_of(bundle: Bundle) -> float:
 
 CHECKS: dict[str, Callable[[Bundle], str | None]] = {
     "hashes": _hashes,
+    "plug_ins": _plug_ins,
     "schema": _schema,
     "parameters": check_parameters,
     "golden": _golden,

@@ -24,6 +24,8 @@ from typing import Any
 
 import torch
 
+from zoo.errors import needing
+
 AUTOCAST = ("cpu", "cuda", "mps", "xpu")
 """Kinds of devices that autocast may be on for."""
 
@@ -184,6 +186,7 @@ def own(*, gradients: bool = True, threads: bool = False) -> Iterator[None]:
     at the end, also after an exception.
     """
     with ExitStack() as stack:
+        stack.enter_context(needing())
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.set_grad_enabled(gradients))
         for kind in AUTOCAST:

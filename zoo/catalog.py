@@ -197,7 +197,9 @@ def _model(name: str, **weight: Any) -> ModelInfo:
 
 def _weight(bundle: Bundle) -> ModelInfo:
     from zoo import kinds
+    from zoo.bundles.plugged import ANSWERS, require
 
+    require(bundle, ANSWERS)
     config, metrics, kind = bundle.config, bundle.metrics, kinds.get(bundle.config["input"].get("kind", ""))
     figures, shape = metrics.get("metrics", {}), kind.shape(config["input"])
     return _model(

@@ -19,6 +19,7 @@ from zoo import kinds, registry
 from zoo.bundles.format import Bundle
 from zoo.bundles.index import TENSORS
 from zoo.bundles.load import load_model
+from zoo.bundles.plugged import ANSWERS, require
 from zoo.construct import Budget, check_arguments, skeleton
 from zoo.errors import ZooError
 from zoo.kinds.holds import is_count, is_number, is_numbers
@@ -47,6 +48,7 @@ def spread(values: Sequence[float]) -> float:
 def check_config(bundle: Bundle) -> None:
     """Raise `ZooError`, naming the key, where config.json is not what it has to be."""
     config, where = bundle.config, f"{bundle.folder / 'config.json'}"
+    require(bundle, ANSWERS)
     entry = registry.get(config["model"])
     _expect(config["task"] == entry.task, where, "task", config["task"], f"{entry.task!r}, the task of {entry.name},")
     temperature = config.get("temperature")

@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import difflib
 import operator
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 
 class ZooError(Exception):
     """One sentence for the user: what was wrong, where, and what to do next."""
+
+
+INSTALLED_AS = {"yaml": "PyYAML", "sklearn": "scikit-learn", "PIL": "pillow"}
+"""Modules whose package has another name."""
+
+
+@contextmanager
+def needing() -> Iterator[None]:
+    """Say which package to install if the body imports one that is not there."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module in ("", "zoo") or module in sys.stdlib_module_names:
+            raise
+        package = INSTALLED_AS.get(module, module)
+        raise ZooError(f"this needs the package {package}, which is not here; run: pip install {package}.") from error
 
 
 def some(names: Sequence[str], most: int = 5) -> str:

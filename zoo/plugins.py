@@ -7,14 +7,25 @@ looked up, and what fails is left out with a warning: it harms nobody else.
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import re
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from importlib.metadata import (
+    EntryPoint,
+    EntryPoints,
+    PackageNotFoundError,
+    entry_points,
+    packages_distributions,
+    version,
+)
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from zoo.errors import ZooError, unknown
@@ -83,6 +94,10 @@ class Table(MutableMapping[str, T], Generic[T]):
             return None
         return self._things[name]
 
+    def origin(self, name: str) -> Origin | None:
+        """Where the thing of that name comes from; None if it is the zoo's own, or is not there."""
+        return None if self.outside(name) is None else origin(self.what, name, self.makers[name])
+
     def names(self) -> list[str]:
         """All names in natural order."""
         self._load()
@@ -128,6 +143,42 @@ class Table(MutableMapping[str, T], Generic[T]):
             self._loaded = True
             for point in _points(self.group, tuple(sys.path)):
                 _load_plug_in(point)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a thing of a plug-in comes from: `what` it is, its package with the version, its module, and the SHA-256 of
+    that module's source; "" for what is not known."""
+
+    what: str
+    name: str
+    package: str
+    version: str
+    module: str
+    sha256: str
+
+
+def origin(what: str, name: str, maker: Callable[..., Any]) -> Origin:
+    """Where `maker`, a function or class, was written."""
+    module = module_of(maker)
+    package, its_version = _distribution(module.partition(".")[0])
+    source = ""
+    with suppress(OSError, TypeError):  # typed into a console, or of a module without a file
+        text = Path(inspect.getsourcefile(maker) or "").read_bytes()
+        source = hashlib.sha256(text.replace(b"\r\n", b"\n")).hexdigest()
+    return Origin(what, name, package, its_version, module, source)
+
+
+def _distribution(top: str) -> tuple[str, str]:
+    """Name and version of the package that a top-level module was installed with."""
+    for group in TABLES:
+        for point in _points(group, tuple(sys.path)):
+            if point.module.partition(".")[0] == top and point.dist is not None:
+                return point.dist.name, point.dist.version
+    with suppress(PackageNotFoundError):  # most are called as their module is, and to look through all takes a second
+        return top, version(top)
+    names = packages_distributions().get(top, ())
+    return (names[0], version(names[0])) if names else ("", "")
 
 
 @contextmanager

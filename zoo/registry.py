@@ -98,6 +98,15 @@ def temporary(*models: Model) -> Iterator[None]:
         yield
 
 
+def origin(name: str) -> plugins.Origin | None:
+    """Where a model of another package, timm's too, comes from; None for one of the zoo's own, or none at all."""
+    if not name.startswith(GUESTS):
+        return MODELS.origin(name)
+    from zoo.models import timm
+
+    return plugins.origin("model", name, timm.maker(name))
+
+
 def is_known(name: str) -> bool:
     """Whether `get` has a model of that name, or asks timm for it."""
     return name.startswith(GUESTS) or name in MODELS

@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from zoo import caller, init, registry
+from zoo.bundles import plugged
 from zoo.bundles.format import Bundle
 from zoo.bundles.index import TENSORS
 from zoo.bundles.record import Model, Record, attach, values
@@ -67,6 +68,9 @@ def _load(
     model_args: Mapping[str, Any] | None,
 ) -> Model:
     config, name = bundle.config, bundle.name or bundle.folder.name
+    plugged.require(bundle, plugged.LOADED)
+    for said in plugged.differing(bundle, plugged.ANSWERS):
+        warnings.warn(said, stacklevel=5)
     entry = registry.get(config["model"])
     if num_classes and "num_classes" not in inspect.signature(entry.constructor).parameters:
         raise ZooError(f"{name} holds a {entry.name}, which has no num_classes; leave it out.")

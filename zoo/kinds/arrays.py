@@ -11,12 +11,13 @@ from zoo.errors import ZooError
 
 def to_tensor(array: Any, name: str) -> Tensor:
     """An array or a tensor as a tensor on the CPU. Raises `ZooError`, naming `name`, where it holds no numbers."""
+    if isinstance(array, Tensor):
+        return array.detach().cpu()
     import numpy as np
     import torch
 
     try:
-        # Copied, because torch takes neither reversed nor read-only arrays.
-        return array.detach().cpu() if isinstance(array, Tensor) else torch.from_numpy(np.array(array))
+        return torch.from_numpy(np.array(array))  # copied: torch takes neither reversed nor read-only arrays
     except (TypeError, ValueError) as error:
         raise ZooError(f"{name} holds no numbers that torch reads: {line(error)}") from error
 

@@ -41,6 +41,11 @@ def model(name: str) -> Model:
     return Model(name, construct, "image-classification", "constructor", f"timm's {own}", source, size)
 
 
+def maker(name: str) -> Any:
+    """timm's function that makes a guest, to which its source belongs."""
+    return _timm().model_entrypoint(name.removeprefix(GUESTS))
+
+
 def transform(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """timm's input transform of a guest that was made with these arguments, as a bundle's config.json has it."""
     found = config(name)

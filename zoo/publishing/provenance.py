@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from zoo.bundles.format import Bundle
+from zoo.bundles.plugged import require
 from zoo.errors import ZooError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ def recipe_of(bundle: Bundle) -> Recipe:
     from zoo.data.own.places import is_one, public
     from zoo.recipes import load_recipe
 
+    require(bundle)
     recipe, model = load_recipe(bundle.path("recipe.yaml")), bundle.config["model"]
     name = recipe.data.name
     if is_one(name) and public(name) != name:

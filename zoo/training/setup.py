@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo import caller, init, kinds, registry, tasks
+from zoo import caller, init, kinds, parts, registry, tasks
 from zoo.construct import check_units, construct, skeleton
-from zoo.data import DataSet, Split
+from zoo.data import ENTRIES, DataSet, Split
 from zoo.draws import Drawn
 from zoo.errors import ZooError
 from zoo.home import json_text
 from zoo.kinds.feed import Batches
+from zoo.plugins import Origin
 from zoo.recipes import Recipe
 from zoo.training.begin import begin, check_unchanged, reader
 from zoo.training.machine.norms import check_pieces
@@ -91,6 +92,8 @@ def prepare(recipe: Recipe, folder: Path, dataset: DataSet | None = None) -> Set
         "data": recipe.data.name,
         "recipe": recipe.name,
     }
+    if brought := plug_ins(recipe, task):
+        config["plug_ins"] = [asdict(one) for one in brought]
     config["num_parameters"] = _parameters(config, kind)
     check_pieces(skeleton(recipe.model, arguments), recipe.train.accumulate)
     if recipe.data.augment.progressive:
@@ -105,6 +108,24 @@ def prepare(recipe: Recipe, folder: Path, dataset: DataSet | None = None) -> Set
     test = dataset.test if chooses else None
     input = kinds.Input(described.input, described.tokenizer, len(config["labels"]))
     return Setup(config, input, train, held, held_name, dataset.fingerprint, notes, test)
+
+
+def plug_ins(recipe: Recipe, task: tasks.Task) -> list[Origin]:
+    """Where all that other packages bring to the recipe's run comes from."""
+    augments = recipe.data.augment.model_extra or {}
+    named = (
+        (registry.TASK_TABLE, task.name),
+        (kinds.KINDS, task.kind),
+        (ENTRIES, recipe.data.name),
+        (init.SCHEMES, recipe.init),
+        (parts.LOSSES, recipe.loss.name),
+        (parts.OPTIMIZERS, recipe.optimizer.name),
+        (parts.SCHEDULES, recipe.schedule.name),
+        (parts.METRICS, recipe.evaluate.metric),
+        *((parts.AUGMENTS, name) for name in augments),
+    )
+    found = [registry.origin(recipe.model), *(table.origin(name) for table, name in named)]
+    return [one for one in found if one is not None]
 
 
 def _parts(recipe: Recipe, dataset: DataSet, kind: kinds.Kind) -> tuple[Split, Split, str]:

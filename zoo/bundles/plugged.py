@@ -1,0 +1,79 @@
+"""What of a bundle other packages brought: noted when it is trained, looked at when it is used.
+
+`plug_ins` of config.json lists it, and is absent where all is the zoo's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from zoo import registry
+from zoo.bundles.format import Bundle
+from zoo.errors import ZooError
+from zoo.plugins import TABLES, Origin
+
+LOADED = ("model",)
+ANSWERS = ("model", "task", "kind of data")
+"""What a bundle needs to be loaded, and to answer; all that it lists is needed to train it again."""
+
+
+def require(bundle: Bundle, whats: Sequence[str] = ()) -> None:
+    """Raise `ZooError` that says which package to install if the bundle needs one that is not here.
+
+    `whats` are the sorts of things that it needs them for, all if empty.
+    """
+    for noted in _noted(bundle, whats):
+        if _here(noted) is None and not _known(noted):
+            wanted = noted.package + (f"=={noted.version}" if noted.version else "")
+            how = f"run: pip install {wanted}" if wanted else f"import the module {noted.module} first"
+            raise ZooError(f"{_name(bundle)} needs the {noted.what} {noted.name!r} of another package; {how}.")
+
+
+def differing(bundle: Bundle, whats: Sequence[str] = ()) -> list[str]:
+    """A sentence for each thing whose source here is not the one that the bundle was trained with."""
+    said = []
+    for noted in _noted(bundle, whats):
+        found = _here(noted)
+        if found is not None and found.sha256 != noted.sha256:
+            said.append(
+                f"the source of the {noted.what} {noted.name!r} here ({_package(found)}) is not the one that "
+                f"{_name(bundle)} was trained with ({_package(noted)}); what was measured need not hold for it."
+            )
+    return said
+
+
+def _name(bundle: Bundle) -> str:
+    return bundle.name or bundle.folder.name
+
+
+def _package(origin: Origin) -> str:
+    return f"{origin.package or origin.module} {origin.version}".rstrip()
+
+
+def _noted(bundle: Bundle, whats: Sequence[str]) -> list[Origin]:
+    listed = bundle.config.get("plug_ins", [])
+    if not isinstance(listed, list) or not all(map(_is_right, listed)):
+        raise ZooError(f"{bundle.folder / 'config.json'}: plug_ins is {str(listed)[:60]}; publish the weight again.")
+    return [Origin(**one) for one in listed if not whats or one["what"] in whats]
+
+
+def _is_right(one: Any) -> bool:
+    """Whether it is an object of an `Origin`'s fields."""
+    return (
+        isinstance(one, dict)
+        and one.keys() == Origin.__dataclass_fields__.keys()
+        and all(isinstance(value, str) for value in one.values())
+    )
+
+
+def _here(noted: Origin) -> Origin | None:
+    if noted.what == "model":
+        return registry.origin(noted.name)
+    table = next((table for table in TABLES.values() if table.what == noted.what), None)
+    return None if table is None else table.origin(noted.name)
+
+
+def _known(noted: Origin) -> bool:
+    """Whether the zoo itself has a thing of that name by now."""
+    return any(noted.name in table for table in TABLES.values() if table.what == noted.what)
