@@ -84,11 +84,12 @@ def _budget(bundle: Bundle) -> Budget:
     try:
         with bundle.opened(TENSORS) as path:
             shapes = read_shapes(path)
-    except (SafetensorError, OSError) as error:
+        budget = Budget.of({str(place): torch.empty(shape, device="meta") for place, shape in enumerate(shapes)})
+    except (SafetensorError, OSError, RuntimeError) as error:
         raise ZooError(
             f"{bundle.folder / TENSORS} is not a whole safetensors file ({error}); fetch or publish the bundle again."
         ) from error
-    return Budget.of({str(place): torch.empty(shape, device="meta") for place, shape in enumerate(shapes)})
+    return budget
 
 
 def check_figures(bundle: Bundle) -> None:
@@ -113,6 +114,10 @@ def check_figures(bundle: Bundle) -> None:
         _expect(figures["n"] == len(values), where, f"{name}.n", figures["n"], f"{len(values)}, as many as values,")
     for key, (right, expected) in _OPTIONAL.items():
         _expect(key not in content or right(content[key]), where, key, content.get(key), expected)
+    for name, baseline in content.get("baselines", {}).items():
+        metric = baseline.get("metric") if isinstance(baseline, dict) else None
+        told = f"one of {', '.join(content['metrics'])}"
+        _expect(metric is None or metric in content["metrics"], where, f"baselines.{name}.metric", metric, told)
 
 
 def _check_sums(bundle: Bundle) -> None:
@@ -147,25 +152,80 @@ def _is_tasks(value: Any) -> bool:
     )
 
 
-def _are_baselines(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(b, dict) and is_number(b.get("value")) for b in value.values())
+def _holds(**tests: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """The test for an object in which each of these keys is right or not there, or null."""
+
+    def right(value: Any) -> bool:
+        return isinstance(value, dict) and all(
+            test(value[key]) for key, test in tests.items() if value.get(key) is not None
+        )
+
+    return right
 
 
-def _are_reports(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(report, dict)
-        and is_count(report.get("n"))
-        and is_number(report.get("mean"))
-        and isinstance(report.get("verdict"), str)
-        for report in value
+def _has(**tests: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """The test for an object in which each of these keys is there and right."""
+    return lambda value: (
+        isinstance(value, dict) and all(key in value and test(value[key]) for key, test in tests.items())
     )
 
 
+def _each(test: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, dict) and all(map(test, value.values()))
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_short(value: Any) -> bool:
+    return value is None or isinstance(value, (str, bool)) or is_number(value)
+
+
+def _are_reports(value: Any) -> bool:
+    needed = _has(n=is_count, mean=is_number, verdict=_is_text)
+    more = _holds(std=is_number, hardware=_is_text, versions=_is_text, platform=_is_text)
+    return isinstance(value, list) and all(needed(one) and more(one) and _each(_is_short)(one) for one in value)
+
+
+_ERRORS = {"nll": is_number, "ece": is_number}
 _OPTIONAL: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "data": (
+        _holds(name=_is_text, fingerprint=_is_text, language=_is_text, license=_is_text, source=_is_text),
+        "an object of text",
+    ),
+    "environment": (_each(_is_short), "an object of text and numbers"),
+    "license": (_is_text, "text"),
+    "sha256": (_is_text, "text"),
     "seconds": (is_number, "a number"),
-    "notes": (lambda v: isinstance(v, list) and all(isinstance(note, str) for note in v), "a list of text"),
+    "notes": (lambda v: isinstance(v, list) and all(map(_is_text, v)), "a list of text"),
     "reports": (_are_reports, "a list of reports, each with n, mean and verdict"),
-    "baselines": (_are_baselines, '{NAME: {"value": NUMBER}}'),
+    "baselines": (
+        _each(lambda v: _has(value=is_number)(v) and _holds(metric=_is_text, command=_is_text)(v)),
+        '{NAME: {"value": NUMBER}}',
+    ),
+    "init_from": (_has(name=_is_text, sha256=_is_text), "an object with name and sha256"),
+    "calibration": (
+        lambda v: (
+            _has(**_ERRORS, samples=is_count, bins=is_count)(v)
+            and _holds(temperature=is_number, raw=_has(**_ERRORS))(v)
+        ),
+        "an object with nll, ece, samples and bins",
+    ),
+    "cost": (
+        lambda v: (
+            _has(latency_ms=is_number, throughput=is_number, memory_mb=is_number, multiply_adds=is_number)(v)
+            and _has(batch=is_number, shapes=lambda shapes: isinstance(shapes, list) and all(map(_is_shape, shapes)))(v)
+            and _holds(processor=_is_text, torch=_is_text)(v)
+        ),
+        "an object with shapes, latency_ms, throughput, batch, multiply_adds and memory_mb",
+    ),
 }
 """What metrics.json may leave out, as a test and in words."""
+
+
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, list) and all(map(is_number, value))
+
+
 _KINDS = {dict: "an object", str: "text"}

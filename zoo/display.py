@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping
 from textwrap import wrap
 from typing import Any
@@ -22,6 +23,20 @@ def written(value: Any) -> str:
     if value == 0 or 1e-4 <= abs(value) < 1000:
         return f"{value:.4g}"
     return f"{value:,.0f}" if abs(value) < 1e15 and abs(value) >= 1000 else f"{value:.4g}"
+
+
+_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufffe\uffff]")
+"""What a terminal obeys, or what turns the direction of text or ends a line of YAML; not the tab and the line's end."""
+
+
+def harmless(text: str) -> str:
+    """The text with each character that a terminal would obey written out, as \\u001b is."""
+    return _COMMANDS.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+def one_line(text: object) -> str:
+    """A text from anywhere on one line, with nothing in it that a terminal would obey."""
+    return harmless(" ".join(str(text).split()))
 
 
 def duration(seconds: float) -> str:
@@ -68,9 +83,9 @@ def some(values: Any, room: int = WIDTH) -> str:
 def screen(title: str, rows: Mapping[str, str]) -> str:
     """A title and rows of `name  text` under it, those without text left out, none wider than 80 columns or longer than
     three lines."""
-    given = {name: " ".join(text.split()) for name, text in rows.items() if text}
+    given = {name: one_line(text) for name, text in rows.items() if text}
     left = max(map(len, given), default=0)
-    lines = [title]
+    lines = [one_line(title)]
     for name, text in given.items():
         wrapped = wrap(text, WIDTH - left - 4, max_lines=LINES, placeholder=" …")
         lines += [f"  {head:{left}}  {line}" for head, line in zip([name, *[""] * LINES], wrapped, strict=False)]

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import difflib
 import operator
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from zoo.display import harmless
+
 
 class ZooError(Exception):
-    """One sentence for the user: what was wrong, where, and what to do next."""
+    """One sentence for the user: what was wrong, where, and what to do next.
+
+    Whatever it quotes (a label, a file's name, what a server said), its text is one line that no terminal obeys.
+    """
+
+    def __str__(self) -> str:
+        return harmless(re.sub(r"\s*[\n\r\v\f\x85]\s*", " ", super().__str__()))
 
 
 INSTALLED_AS = {"yaml": "PyYAML", "sklearn": "scikit-learn", "PIL": "pillow"}

@@ -6,7 +6,6 @@ contain. golden.json: {"input": what a person gives, "outputs": numbers, "enviro
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.bundles.format import Bundle
+from zoo.bundles.index import parse_json
 from zoo.bundles.load import load_model
 from zoo.environment import environment
 from zoo.errors import ZooError
@@ -23,6 +23,7 @@ FILE = "golden.json"
 SAME, OTHER = 1e-5, 1e-3
 """Relative and absolute difference of outputs that counts as none: on the same processor and torch, and on others."""
 _WHERE = ("platform", "cpu", "torch")
+_DTYPES = {"uint8": torch.uint8, "float32": torch.float32, "int64": torch.int64}
 _TEXTS = {
     "text": "A slow start, but the last half hour is wonderful.",
     "tagged": "The quick brown fox jumps over the lazy dog.",
@@ -44,12 +45,12 @@ def golden(bundle: Bundle) -> dict[str, Any]:
 
 def check(bundle: Bundle) -> None:
     """Raise `ZooError` if the bundle's tensors do not give the outputs of its golden.json."""
-    path = bundle.path(FILE)
+    path = bundle.folder / FILE
+    content = parse_json(bundle.content(FILE).decode(errors="replace"), str(path))
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        expected = torch.tensor(content["outputs"])
-        where, given = content["environment"], content["input"]
-    except (ValueError, KeyError, TypeError) as error:
+        expected = torch.tensor(content["outputs"], dtype=torch.float32)
+        where, given = dict(content["environment"]), raw(content["input"])
+    except Exception as error:  # torch raises almost anything for lists that are not numbers
         raise ZooError(f"{path} does not hold an input and its outputs ({error}); publish the weight again.") from error
     here = environment()
     tolerance = SAME if all(where.get(key) == here[key] for key in _WHERE) else OTHER
@@ -61,7 +62,7 @@ def check(bundle: Bundle) -> None:
 def raw(given: Any) -> Any:
     """What a predictor takes, of the `input` of a golden.json: arrays are nested lists there."""
     if isinstance(given, Mapping) and set(given) == {"array", "dtype"}:
-        return torch.tensor(given["array"], dtype=getattr(torch, given["dtype"]))
+        return torch.tensor(given["array"], dtype=_DTYPES[given["dtype"]])
     return given
 
 

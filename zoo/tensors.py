@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import struct
+from math import prod
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from torch import Tensor
@@ -34,22 +36,34 @@ def read_tensors(path: Path, device: str = "cpu") -> dict[str, Tensor]:
 
 def read_shapes(path: Path) -> list[list[int]]:
     """The shapes of the tensors, from the file's head alone. Raises as `read_tensors` does."""
+    head, most = _head(path), 8 * path.stat().st_size
+    try:
+        shapes = [one["shape"] for name, one in head.items() if name != "__metadata__"]
+        for shape in shapes:
+            if not all(type(size) is int and 0 <= size <= most for size in shape) or prod(shape) > most:
+                raise ValueError("a tensor is larger than the file")
+    except (ValueError, KeyError, TypeError) as error:
+        raise SafetensorError(f"its head is damaged ({error})") from error
+    return shapes
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """What the file's head says of it. Raises as `read_tensors` does."""
+    said = _head(path).get("__metadata__")
+    if not isinstance(said, dict) or not all(isinstance(value, str) for value in said.values()):
+        raise SafetensorError("its head is damaged (its __metadata__ is not an object of text)")
+    return said
+
+
+def _head(path: Path) -> dict[str, Any]:
     with open(path, "rb") as file:
         try:
             (length,) = struct.unpack("<Q", file.read(8))
             if length > HEAD:
                 raise ValueError(f"it has {length:,} bytes")
             head = json.loads(file.read(length))
-            return [[int(size) for size in one["shape"]] for name, one in head.items() if name != "__metadata__"]
-        except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (struct.error, ValueError, RecursionError) as error:
             raise SafetensorError(f"its head is damaged ({error})") from error
-
-
-def read_metadata(path: Path) -> dict[str, str]:
-    """What the file's head says of it. Raises as `read_tensors` does."""
-    with open(path, "rb") as file:
-        try:
-            (length,) = struct.unpack("<Q", file.read(8))
-            return dict(json.loads(file.read(length))["__metadata__"])
-        except (struct.error, ValueError, KeyError, TypeError, MemoryError, OverflowError) as error:
-            raise SafetensorError(f"its head is damaged ({error})") from error
+    if not isinstance(head, dict):
+        raise SafetensorError("its head is damaged (it is not an object)")
+    return head

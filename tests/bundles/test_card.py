@@ -155,3 +155,64 @@ def test_symbols_are_named_white_space_too(content: tuple[dict, dict]) -> None:
     config, metrics = content
     config |= {"task": "language-modelling", "labels": ["\n", " ", *"abcdefghij"]}
     assert r"It knows 12 symbols: '\n', ' ', a, b, c, d, e, f, g, h, …." in card(config, metrics, RECIPE)
+
+
+EVIL = (
+    "<script>alert(1)</script>",
+    "![x](http://a.example/track.png)",
+    "<img src=http://a.example/track.png>",
+    "[see](javascript:alert(1))",
+    "[a]: http://a.example",
+    "\n# Verified by the zoo\n",
+    "\n\n---\n\n# x",
+    "x\n===",
+    "# x",
+    "`<b>`",
+    "```\n# x\n```",
+    "a | b |\n| --- | --- |",
+    "\\<i>\\",
+    "\x1b[2J\x7f\x80\x85\u2028\ufffe\ud800",
+    "'); import os; ('",
+)
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_no_word_of_others_becomes_markup_or_a_command(evil: str) -> None:
+    from markdown_it import MarkdownIt
+
+    def made(word: str) -> str:
+        metrics: dict[str, Any] = {
+            **{"split": word, "notes": [word], "license": word, "sha256": word, "seconds": 3.0},
+            "metrics": {word: {"value": 0.5, "mean": 0.5, "std": 0.1, "n": 2, "seeds": [0, 1], "values": [0.5, 0.5]}},
+            "data": {"name": word, "fingerprint": word, "license": word, "source": word, "language": word},
+            "environment": {"cpu": word, word: word},
+            "baselines": {word: {"value": 0.9, "metric": word, "command": word}},
+            "reports": [{"n": 1, "mean": 0.5, "verdict": word, "hardware": word, "versions": word}],
+            "init_from": {"name": word, "sha256": word},
+            "cost": {
+                **{"shapes": [[1]], "latency_ms": 1.0, "throughput": 1.0, "batch": 1, "multiply_adds": 1},
+                **{"memory_mb": 1.0, "processor": word, "torch": word},
+            },
+        }
+        config = {
+            **{"model": word, "task": "text-classification", "labels": [word, "b"], "num_parameters": 3},
+            "input": {"kind": "text", "max_length": 3, "truncate": word},
+        }
+        return card(config, metrics, f"# short\nmodel: {word}", [word], name=word)
+
+    text = made(evil)
+    text.encode()
+    assert not set(text) & set("\x1b\x7f\x80\x85\u2028\ufffe\r")
+    front = yaml.safe_load(text.split("\n---\n")[0].removeprefix("---\n"))
+    assert front["model-index"][0]["name"] == evil.replace("\ud800", "\ufffd")
+
+    def shape(text: str) -> list[str]:
+        """What the page is built of, less its words."""
+        body = text.partition("\n---\n")[2]
+        tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(body)
+        inside = [child for token in tokens for child in token.children or ()]
+        assert not [t for t in [*tokens, *inside] if t.type in ("html_block", "html_inline", "image", "link_open")]
+        return [token.type for token in tokens]
+
+    assert shape(text) == shape(made("word"))
+    assert "import os" not in text.partition("```python")[2].partition("```")[0]

@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from zoo.bundles.markdown import code, fenced, item, plain
 from zoo.bundles.words import EXAMPLES, limits, transform
-from zoo.display import duration
+from zoo.display import duration, harmless
+from zoo.names import is_weight_name
 
 _LABELLED = {"image-classification", "text-classification", "tabular-classification"}
 # Shares of one, shown as percentages; anything else is shown as it is, and less of it is better.
@@ -64,7 +66,7 @@ def card(
     name = name or f"{config['model']} on {_data(config, metrics)}"
     sections = [
         _front_matter(name, config, metrics),
-        f"# {name}",
+        f"# {plain(name)}",
         _summary(config, metrics),
         "" if "imported" in metrics else _figures(metrics, recipe),
         _calibration(metrics),
@@ -78,7 +80,8 @@ def card(
         "" if "imported" in metrics else _recipe(recipe),
         _notes(notes),
     ]
-    return "\n\n".join(section for section in sections if section) + "\n"
+    text = "\n\n".join(section for section in sections if section) + "\n"
+    return re.sub("[\ud800-\udfff]", "\ufffd", harmless(text))  # no half of a character can be written as UTF-8
 
 
 def _front_matter(name: str, config: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
@@ -124,7 +127,8 @@ def _summary(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     size = f", {config['num_parameters']:,} parameters" if "num_parameters" in config else ""
     what = "knows {} symbols" if config["task"] == "language-modelling" else "tells {} classes apart"
     answers = f" It {what.format(len(labels))}: {_some(labels)}." if labels else ""
-    about = f"`{config['model']}` for {config['task']}{size}, trained on `{_data(config, metrics)}`.{answers}"
+    data = code(_data(config, metrics))
+    about = f"{code(config['model'])} for {plain(config['task'])}{size}, trained on {data}.{answers}"
     return f"{_better(metrics)}{about}"
 
 
@@ -136,23 +140,23 @@ def _better(metrics: Mapping[str, Any]) -> str:
     found = {
         name: value["value"] if isinstance(value, Mapping) else value
         for name, value in given.items()
-        if not isinstance(value, Mapping) or value.get("metric", metric) == metric
+        if not isinstance(value, Mapping) or (value.get("metric") or metric) == metric
     }
     if ours is None or not found:
         return ""
     best = max(found, key=lambda name: sign * found[name])
     if sign * found[best] <= sign * ours:
         return ""
-    told = f"{_show(metric, found[best])} {metric.replace('_', ' ')}, this model {_show(metric, ours)}"
-    return f"**{best} does better on these data: {told}.** "
+    told = f"{_show(metric, found[best])} {plain(metric.replace('_', ' '))}, this model {_show(metric, ours)}"
+    return f"**{plain(best)} does better on these data: {told}.** "
 
 
 def _figures(metrics: Mapping[str, Any], recipe: Mapping[str, Any] | str) -> str:
     rows = ["| metric | mean ± std | seeds | these bytes |", "| --- | --- | --- | --- |"]
     for metric, figure in _all(metrics).items():
         n = figure.get("n", 1)
-        rows.append(f"| {metric} | {spread(metric, figure)} | {n} | {_show(metric, figure.get('value'))} |")
-    text = f"## Figures\n\nOn the {metrics.get('split', 'test')} split.\n\n" + "\n".join(rows)
+        rows.append(f"| {_cell(metric)} | {spread(metric, figure)} | {n} | {_show(metric, figure.get('value'))} |")
+    text = f"## Figures\n\nOn the {plain(metrics.get('split', 'test'))} split.\n\n" + "\n".join(rows)
     planned = _planned_seeds(recipe)
     fewest = min((figure.get("n", 1) for figure in _all(metrics).values()), default=1)
     if planned and fewest < planned:
@@ -170,22 +174,22 @@ def _baselines(metrics: Mapping[str, Any]) -> str:
     commands: dict[str, None] = {}
     for name, given in baselines.items():
         given = given if isinstance(given, Mapping) else {"value": given}
-        beside.setdefault(given.get("metric", next(iter(figures))), {})[name] = given["value"]
-        commands |= {given["command"]: None} if "command" in given else {}
+        beside.setdefault(given.get("metric") or next(iter(figures)), {})[name] = given["value"]
+        commands |= {given["command"]: None} if given.get("command") else {}
     tables = [_beside(metric, figures[metric], values) for metric, values in beside.items()]
-    measured = [f"Measured by {' and '.join(f'`{command}`' for command in commands)}."] if commands else []
+    measured = [f"Measured by {' and '.join(map(code, commands))}."] if commands else []
     return "\n\n".join(["## Beside it", *tables, *measured])
 
 
 def _beside(metric: str, figure: Mapping[str, Any], values: Mapping[str, float]) -> str:
     ours = figure.get("mean", figure.get("value"))
-    rows = [f"| {name} | {_show(metric, value)} |" for name, value in values.items()]
-    table = ["| | " + metric + " |", "| --- | --- |", f"| **this model** | {_show(metric, ours)} |", *rows]
+    rows = [f"| {_cell(name)} | {_show(metric, value)} |" for name, value in values.items()]
+    table = ["| | " + _cell(metric) + " |", "| --- | --- |", f"| **this model** | {_show(metric, ours)} |", *rows]
     ahead = {name: ours - value if metric in SHARES else value - ours for name, value in values.items()}
     better, equal = [name for name in ahead if ahead[name] < 0], [name for name in ahead if ahead[name] == 0]
     verdicts = [f"{verb} {_listed(names)}" for verb, names in (("loses to", better), ("ties with", equal)) if names]
     best = min(ahead, key=lambda name: ahead[name])
-    return "\n".join(table) + f"\n\nIt {' and '.join(verdicts) or f'beats {best}'}."
+    return "\n".join(table) + f"\n\nIt {' and '.join(verdicts) or f'beats {plain(best)}'}."
 
 
 def _reports(metrics: Mapping[str, Any]) -> str:
@@ -194,10 +198,14 @@ def _reports(metrics: Mapping[str, Any]) -> str:
         return ""
     rows = [
         f"| {_cell(str(r.get('hardware') or 'unknown'))} | {_cell(str(r.get('versions') or ''))} | {r['n']} "
-        f"| {spread(metric, r)} | {r['verdict']}{', bit for bit' if r.get('identical') else ''} |"
+        f"| {spread(metric, r)} | {_cell(r['verdict'])}{', bit for bit' if r.get('identical') else ''} |"
         for r in reports
     ]
-    table = ["| hardware | versions | seeds | " + metric + " | verdict |", "| --- | --- | --- | --- | --- |", *rows]
+    table = [
+        "| hardware | versions | seeds | " + _cell(metric) + " | verdict |",
+        "| --- | --- | --- | --- | --- |",
+        *rows,
+    ]
     return "## Grown again\n\nReports of `zoo reproduce` on these bytes.\n\n" + "\n".join(table)
 
 
@@ -237,13 +245,12 @@ def _cost(metrics: Mapping[str, Any]) -> str:
         "## What it costs to run\n\n"
         + "\n".join(table)
         + f"\n\nMedians of many warm calls on one thread of {_cell(str(cost.get('processor')))}, torch "
-        f"{cost.get('torch')}, for an input of {shapes}; memory is parameters and all tensors alive at once."
+        f"{plain(cost.get('torch'))}, for an input of {shapes}; memory is parameters and all tensors alive at once."
     )
 
 
 def _use(name: str, config: Mapping[str, Any], grown: bool = True) -> str:
-    named = "." in name and " " not in name
-    place = name if named else "path/to/this/folder"
+    place = name if is_weight_name(name) else "path/to/this/folder"
     kind = str(config["input"].get("kind"))
     given = EXAMPLES.get(kind, '"input"')
     said = "answer.label, answer.probability" if config["task"] in _LABELLED else "answer.to_dict()"
@@ -274,15 +281,15 @@ def _pictures(pictures: Iterable[str]) -> str:
 def _provenance(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     fingerprint = (metrics.get("data") or {}).get("fingerprint", "unknown")
     rows = {
-        "data": f"`{_data(config, metrics)}`, fingerprint `{fingerprint}`",
+        "data": f"{code(_data(config, metrics))}, fingerprint {code(fingerprint)}",
         "licence of the data": _licence(metrics.get("data") or {}),
-        "licence of the weight": str(metrics.get("license", "")),
-        "tensors": f"SHA-256 `{metrics['sha256']}`" if "sha256" in metrics else "",
+        "licence of the weight": plain(metrics.get("license", "")),
+        "tensors": f"SHA-256 {code(metrics['sha256'])}" if "sha256" in metrics else "",
         "wall time": f"{duration(metrics['seconds'])} for one seed" if metrics.get("seconds") else "",
     }
-    rows |= {key: str(value) for key, value in (metrics.get("environment") or {}).items() if value is not None}
+    rows |= {plain(key): plain(value) for key, value in (metrics.get("environment") or {}).items() if value is not None}
     return "\n".join(["## How it was grown", "", "| | |", "| --- | --- |"]) + "".join(
-        f"\n| {key} | {_cell(value)} |" for key, value in rows.items() if value
+        f"\n| {_column(key)} | {_column(value)} |" for key, value in rows.items() if value
     )
 
 
@@ -290,11 +297,11 @@ def _licence(data: Mapping[str, Any]) -> str:
     if "license" not in data:
         return ""
     licence = "none stated" if data["license"] == "unknown" else data["license"]
-    return f"{licence} ({data['source']})" if "source" in data else str(licence)
+    return plain(f"{licence} ({data['source']})" if "source" in data else licence)
 
 
 def _notes(notes: Iterable[str]) -> str:
-    lines = "\n".join(f"- {note}" for note in notes)
+    lines = "\n".join(f"- {item(note)}" for note in notes)
     return f"## Notes\n\n{lines}" if lines else ""
 
 
@@ -308,7 +315,7 @@ def _planned_seeds(recipe: Mapping[str, Any] | str) -> int | None:
 
 
 def _recipe(recipe: Mapping[str, Any] | str) -> str:
-    return f"## Recipe\n\n```yaml\n{_recipe_text(recipe).strip()}\n```\n\nWith all defaults: `recipe.yaml`."
+    return f"## Recipe\n\n{fenced(_recipe_text(recipe).strip(), 'yaml')}\n\nWith all defaults: `recipe.yaml`."
 
 
 def _recipe_text(recipe: Mapping[str, Any] | str) -> str:
@@ -338,15 +345,22 @@ def _show(metric: str, value: float | None) -> str:
 
 def _some(labels: list[Any]) -> str:
     shown = (str(label) if str(label).strip() else repr(label) for label in labels[:10])  # a character may be a space
-    return ", ".join(shown) + (", …" if len(labels) > 10 else "")
+    return ", ".join(map(plain, shown)) + (", …" if len(labels) > 10 else "")
 
 
 def _listed(names: list[str]) -> str:
+    names = [*map(plain, names)]
     return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1]
 
 
-def _cell(value: str) -> str:
-    return value.replace("|", "\\|").replace("\n", " ")
+def _cell(value: object) -> str:
+    """Others' words as the cell of a table."""
+    return _column(plain(value))
+
+
+def _column(text: str) -> str:
+    """Markdown as the cell of a table."""
+    return text.replace("|", "\\|")
 
 
 def _json(value: Any) -> str:

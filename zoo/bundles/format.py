@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.bundles.index import REQUIRED, SCHEMA, TENSORS, Entry, parse_json
+from zoo.bundles.log import read_log
 from zoo.errors import ZooError
 from zoo.integrity import check_file, checked, read_checked
 from zoo.names import check_file_name, model_of
@@ -91,6 +92,12 @@ class Bundle:
     def recipe(self) -> str:
         """The text of recipe.yaml."""
         return _text(self.content("recipe.yaml"), self.folder / "recipe.yaml")
+
+    @cached_property
+    def log(self) -> list[dict[str, str]]:
+        """The rows of log.csv: column -> a number as text, or ""."""
+        path = self.folder / "log.csv"
+        return read_log(_text(self.content("log.csv"), path), str(path))
 
     @property
     def tensors(self) -> Path:

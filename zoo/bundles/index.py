@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,7 @@ REQUIRED = (TENSORS, "config.json", "recipe.yaml", "metrics.json")
 FILES = (*REQUIRED, "log.csv", "tokenizer.json", "golden.json", "curves.png", "confusion.png", "README.md")
 _MOST_FILES = 256  # of one weight; a large model's tensors may lie in many
 _MOST_BYTES = 64 << 20  # of any file but the tensors
-_FACTS: dict[str, Any] = {
+FACTS: dict[str, Any] = {
     **dict.fromkeys(("task", "data", "metric"), str),
     **dict.fromkeys(("mean", "std", "latency_ms"), (float, int)),
     **dict.fromkeys(("n", "parameters", "bytes"), int),
@@ -150,11 +151,14 @@ def entry_from(name: str, value: Any, where: str) -> Entry:
 def _facts(value: Any) -> dict[str, Any]:
     """What is known and of the right type; a list is for looking at, and nobody is kept from a weight by it."""
     given = value if isinstance(value, dict) else {}
-    return {
-        key: given[key]
-        for key, kind in _FACTS.items()
-        if isinstance(given.get(key), kind) and not isinstance(given[key], bool)
-    }
+    return {key: given[key] for key in FACTS if is_fact(key, given.get(key))}
+
+
+def is_fact(key: str, value: Any) -> bool:
+    """Whether a list can show `value` under this key."""
+    if isinstance(value, bool) or not isinstance(value, FACTS[key]):
+        return False
+    return isinstance(value, str) or abs(value) <= sys.float_info.max
 
 
 def _record(file: str, value: Any, where: str) -> FileRecord:

@@ -21,7 +21,7 @@ from zoo import caller, init, registry
 from zoo.bundles import plugged
 from zoo.bundles.format import Bundle
 from zoo.bundles.index import TENSORS
-from zoo.bundles.record import Model, Record, attach, values
+from zoo.bundles.record import Model, Record, attach, figures_of, values
 from zoo.bundles.widen import widened
 from zoo.construct import Budget, check_arguments, check_options, device_of, in_full, skeleton
 from zoo.errors import ZooError, some
@@ -90,7 +90,10 @@ def _load(
         model.to(device=device, dtype=dtype)
     _flatten_recurrent(model, device)
 
-    labels, figures = tuple(config["labels"]), bundle.metrics.get("metrics", {}) if about is config["input"] else {}
+    labels, figures = (
+        tuple(config["labels"]),
+        figures_of(bundle.metrics.get("metrics")) if about is config["input"] else {},
+    )
     if num_classes is not None and _replace_head(model, num_classes, entry.init, name):
         labels, figures = tuple(map(str, range(num_classes))), {}
     told = Record(entry.name, name, config["task"], labels, about, bundle.recipe, values(figures), figures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
@@ -87,6 +88,17 @@ def attach(model: nn.Module, record: Record) -> Model:
     known = cast(Model, model)
     known.zoo = record
     return known
+
+
+def figures_of(metrics: Any) -> dict[str, dict[str, Any]]:
+    """The figures of metrics.json's `metrics` that can be shown; loading does without those that cannot."""
+    found = metrics if isinstance(metrics, dict) else {}
+    return {name: one for name, one in found.items() if isinstance(one, dict) and _is_figure(one)}
+
+
+def _is_figure(one: Mapping[str, Any]) -> bool:
+    numbers = [one[key] for key in ("value", "mean", "std", "n") if one.get(key) is not None]
+    return all(type(number) in (int, float) and abs(number) <= sys.float_info.max for number in numbers)
 
 
 def values(figures: Mapping[str, Any]) -> dict[str, float]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from zoo.bundles.markdown import code, plain
+
 EXAMPLES = {
     "image": '"picture.png"',
     "text": '"A slow start, but the last half hour is wonderful."',
@@ -19,7 +21,7 @@ EXAMPLES = {
 def transform(described: Mapping[str, Any]) -> str:
     """The input transform of config.json's `input` in sentences; "" for a kind that somebody else registered."""
     words = _TRANSFORMS.get(str(described.get("kind")))
-    return "" if words is None else words(described)
+    return "" if words is None else plain(words(described))
 
 
 def _image(described: Mapping[str, Any]) -> str:
@@ -82,7 +84,8 @@ _TRANSFORMS = {
 
 def limits(config: Mapping[str, Any], metrics: Mapping[str, Any], data: str) -> list[str]:
     """Sentences on what the weight must not be taken for."""
-    said = [f"It is measured on the {metrics.get('split', 'test')} split of `{data}` alone; elsewhere it may be worse."]
+    split = plain(metrics.get("split", "test"))
+    said = [f"It is measured on the {split} split of {code(data)} alone; elsewhere it may be worse."]
     if (metrics.get("data") or {}).get("language") == "en":
         said.append("It has read English alone.")
     if config["labels"] and str(config["task"]).endswith("-classification"):

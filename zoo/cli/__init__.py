@@ -13,7 +13,8 @@ import typer
 from zoo import process
 from zoo.cli import exporting, helps, machine, models, predicting, reproducing, sharing, site, training
 from zoo.cli.options import BAD_INPUT, DONE, INTERRUPTED
-from zoo.cli.output import Harmless, Messages, drop, harmless
+from zoo.cli.output import Harmless, Messages, drop
+from zoo.display import one_line
 
 app: typer.Typer = typer.Typer(
     name="zoo",
@@ -41,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
     if sys.stderr is None:  # closed by whoever started us
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  it stays open to the end
-    warnings.formatwarning = lambda message, *_, **__: f"warning: {' '.join(str(message).split())}\n"
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {one_line(message)}\n"
     before, process.ours = process.ours, True
     try:
         with redirect_stderr(Messages(sys.stderr)):
@@ -121,4 +122,4 @@ def _sentence(error: Exception) -> str:
         text = str(error)
     else:
         text = f"unexpected {type(error).__name__}: {error}; run again with --debug and report what it shows."
-    return harmless(" ".join(text.split()))
+    return one_line(text)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, TextIO
 
-from zoo.display import written
+from zoo.display import harmless, one_line, written
 
 
 class Messages:
@@ -52,15 +52,6 @@ class Harmless:
         return len(text)
 
 
-_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
-"""What a terminal obeys or what turns the direction of text; not the tab and the end of a line."""
-
-
-def harmless(text: str) -> str:
-    """The text with each character that a terminal would obey written out, as \\u001b is."""
-    return _COMMANDS.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
-
-
 def drop(stream: TextIO | None) -> None:
     """Send what is left of a stream nowhere."""
     with suppress(AttributeError, ValueError, OSError):  # there is none, or it is no file: nothing is left in it
@@ -87,14 +78,15 @@ def facts(content: dict[str, Any], indent: str = "") -> None:
         if value in (None, "", [], {}):
             continue
         if isinstance(value, dict):
-            print(f"{indent}{key}:")
+            print(f"{indent}{one_line(key)}:")
             facts(value, f"{indent}  ")
         elif isinstance(value, list) and isinstance(value[0], dict):
             print(f"{indent}{key}:")
             for row in value:
-                print(f"{indent}  " + "  ".join(map(written, row.values())))
+                print(f"{indent}  " + one_line("  ".join(map(written, row.values()))))
         else:
-            print(f"{indent}{key}: {', '.join(map(written, value)) if isinstance(value, list) else written(value)}")
+            told = ", ".join(map(written, value)) if isinstance(value, list) else written(value)
+            print(f"{indent}{one_line(key)}: {one_line(told)}")
 
 
 GAP = "  "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,9 +10,13 @@ Test = Callable[[dict[str, Any]], bool]
 Row = tuple[str, Test, str]
 
 
+LARGEST = sys.float_info.max
+"""No float is larger; JSON may hold a whole number that is."""
+
+
 def is_number(value: Any) -> bool:
     """Whether `value` is a finite int or float; a bool is none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
 
 
 def is_count(value: Any) -> bool:

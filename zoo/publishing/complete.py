@@ -180,9 +180,8 @@ def _draw(folder: Path, counts: Tensor | None) -> None:
 
     bundle = open_bundle(folder)
     labels, name = bundle.config["labels"], str(bundle.metrics["data"].get("name", "data"))
-    log = bundle.path("log.csv").read_text(encoding="utf-8")
     with suppress(ZooError):  # there is no matplotlib, or nothing that can be drawn
-        _save(_curves.draw(str(bundle.config.get("recipe") or name), log, bundle.metrics), folder / CURVES)
+        _save(_curves.draw(str(bundle.config.get("recipe") or name), bundle.log, bundle.metrics), folder / CURVES)
     if counts is not None and len(labels) <= MOST_CLASSES:
         with suppress(ZooError):
             _save(_confusion.draw(counts, labels, f"{name}, test split"), folder / CONFUSION)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +52,10 @@ class Weight:
 def weight(bundle: Bundle) -> Weight:
     """All that is shown of a weight. Reads no tensors; raises `ZooError` where the bundle is damaged."""
     from zoo import registry, tasks
+    from zoo.check import check_config, check_figures
 
+    check_config(bundle)
+    check_figures(bundle)
     config, metrics = bundle.config, bundle.metrics
     name = bundle.name or bundle.folder.name
     task = tasks.get(config["task"])
@@ -173,7 +174,7 @@ def _log(bundle: Bundle) -> list[dict[str, str]]:
     files = bundle.entry.files if bundle.entry else {"log.csv": None}
     if "log.csv" not in files or not (bundle.folder / "log.csv").is_file():
         return []
-    return list(csv.DictReader(io.StringIO(bundle.path("log.csv").read_text(encoding="utf-8"))))
+    return bundle.log
 
 
 def _epochs(log: list[dict[str, str]]) -> list[float]:

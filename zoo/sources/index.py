@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
-from zoo.bundles.index import Entry, entry_from, entry_to, flat_entries, parse_json
+from zoo.bundles.index import Entry, entry_from, entry_to, flat_entries, is_fact, parse_json
 from zoo.errors import ZooError
 from zoo.names import model_of
 
@@ -118,6 +118,12 @@ class Sharded:
             raise ZooError("the listing of the index is not a table; ask its publisher to mend it.")
         if not all(isinstance(name, str) for name in columns["name"]):
             raise ZooError("the listing of the index has names that are not text; ask its publisher to mend it.")
+        for key, column in columns.items():
+            if key != "name" and not all(value is None or is_fact(key, value) for value in column):
+                raise ZooError(
+                    f"the listing of the index has something under {key} that no list shows; ask its publisher to mend "
+                    "it."
+                )
         return columns
 
     @property

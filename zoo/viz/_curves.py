@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.bundles.card import SHARES
 from zoo.bundles.index import TENSORS, read_text
+from zoo.bundles.log import read_log
+from zoo.check import check_figures
 from zoo.errors import ZooError
 from zoo.viz._figure import new
 
@@ -29,9 +29,8 @@ def curves(name: str | os.PathLike[str]) -> Figure:
     return draw(title, log, published)
 
 
-def draw(title: str, log: str, published: dict[str, Any]) -> Figure:
-    """The picture of a log.csv's text, with the figures of the metrics.json that is beside it, or of none."""
-    rows = list(csv.DictReader(io.StringIO(log)))
+def draw(title: str, rows: list[dict[str, str]], published: dict[str, Any]) -> Figure:
+    """The picture of a log.csv's rows, with the figures of the metrics.json that is beside it, or of none."""
     columns = [key for key in (rows[0] if rows else ()) if key.startswith("train_") and key != "train_loss"]
     if not columns:
         raise ZooError(f"{title} has no training curve yet; wait for the first epoch of its run.")
@@ -57,16 +56,17 @@ def draw(title: str, log: str, published: dict[str, Any]) -> Figure:
     return figure
 
 
-def _read(name: str | os.PathLike[str]) -> tuple[str, str, dict[str, Any]]:
-    """A title, the text of log.csv, and the content of metrics.json: of a bundle, or of a run, finished or not."""
+def _read(name: str | os.PathLike[str]) -> tuple[str, list[dict[str, str]], dict[str, Any]]:
+    """A title, the rows of log.csv, and the content of metrics.json: of a bundle, or of a run, finished or not."""
     from zoo import sources
 
     folder = Path(name)
     if os.path.isfile(folder / "recipe.yaml") and not (folder / TENSORS).is_file():
         log = folder / "log.csv"
-        return f"{folder.name}, not finished", read_text(log) if log.is_file() else "", {}
+        return f"{folder.name}, not finished", read_log(read_text(log), str(log)) if log.is_file() else [], {}
     bundle = sources.find(name)
-    return bundle.name or bundle.folder.name, read_text(bundle.path("log.csv")), bundle.metrics
+    check_figures(bundle)
+    return bundle.name or bundle.folder.name, bundle.log, bundle.metrics
 
 
 def _draw(axes: Axes, rows: list[dict[str, str]], named: dict[str, str], factor: float = 1) -> list[float]:

@@ -1,0 +1,30 @@
+"""Others' words in a page of Markdown: shown as they are, and never as a heading, a picture or a command."""
+
+from __future__ import annotations
+
+import re
+
+from zoo.display import one_line
+
+
+def plain(text: object) -> str:
+    """Text within a sentence. Nothing in it becomes HTML, a link or a picture, and it stays on its line."""
+    return re.sub(r"\\(?=[!-/:-@\[-`{-~])|[<\[\]]", r"\\\g<0>", one_line(text))
+
+
+def item(text: object) -> str:
+    """Text that begins a line or an item of a list, where a # would make a heading of it."""
+    said = plain(text)
+    return f"\\{said}" if said[:1] in tuple("#>-+*=~|") else said
+
+
+def code(text: object) -> str:
+    """Text between backticks, which cannot leave them."""
+    return f"`{one_line(text).replace('`', chr(39))}`"
+
+
+def fenced(text: str, language: str) -> str:
+    """A block of code, fenced by more backticks than there are anywhere in it."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
