@@ -15,8 +15,8 @@ TERMS: dict[str, dict[str, str]] = {
     "mnist": {"license": "cc-by-sa-3.0", "source": "http://yann.lecun.com/exdb/mnist"},
     "mnist_tasks": {"license": "cc-by-sa-3.0", "source": "http://yann.lecun.com/exdb/mnist"},
     "sst2": {"license": "unknown", "source": "https://nlp.stanford.edu/sentiment", "language": "en"},
-    "telco_churn": {"license": "unknown", "source": "IBM's sample data sets"},
-    "tinyshakespeare": {"license": "unknown", "source": "https://github.com/karpathy/char-rnn", "language": "en"},
+    "telco_churn": {"license": "apache-2.0", "source": "https://github.com/IBM/telco-customer-churn-on-icp4d"},
+    "tinyshakespeare": {"license": "mit", "source": "https://github.com/karpathy/char-rnn", "language": "en"},
     "trec": {"license": "unknown", "source": "https://cogcomp.seas.upenn.edu/Data/QA/QC", "language": "en"},
     "ud_english_ewt": {
         "license": "cc-by-sa-4.0",
