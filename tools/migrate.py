@@ -32,8 +32,10 @@ from zoo.bundles.format import Bundle, open_bundle  # noqa: E402
 from zoo.bundles.index import TENSORS, Entry, entry_of, read_index, write_index  # noqa: E402
 from zoo.bundles.write import write_tensors  # noqa: E402
 from zoo.check import check_parameters, check_schema  # noqa: E402
+from zoo.data.terms import terms  # noqa: E402
 from zoo.integrity import sha256  # noqa: E402
 from zoo.publishing.complete import card_of, complete  # noqa: E402
+from zoo.publishing.for_timm import for_timm  # noqa: E402
 from zoo.publishing.provenance import recipe_of  # noqa: E402
 from zoo.recipes import list_recipes, load_recipe  # noqa: E402
 from zoo.reports import check_of, read_reports, short  # noqa: E402
@@ -52,6 +54,9 @@ def main() -> None:
     parser.add_argument("--reports", type=Path, nargs="*", default=[])
     parser.add_argument("--fast", default="", help="a glob over weights whose test split is not measured on")
     parser.add_argument("--only", default="*", help="a glob over weights")
+    parser.add_argument(
+        "--measure", default="*", help="a glob over weights that are measured again; others keep figures"
+    )
     parser.add_argument("--into", type=Path, default=ROOT / "build" / "migrated")
     parser.add_argument("--dry", action="store_true", help="leave the package as it is")
     given = parser.parse_args()
@@ -62,7 +67,10 @@ def main() -> None:
         old, target = open_bundle(PACKAGE / name, name=name, entry=index[name]), given.into / name
         if not (target / "README.md").is_file():
             shutil.rmtree(target, ignore_errors=True)
-            _measure(old, target, given.held, not fnmatchcase(name, given.fast))
+            if fnmatchcase(name, given.measure):
+                _measure(old, target, given.held, not fnmatchcase(name, given.fast))
+            else:
+                _keep(old, target)
         _finish(old, target, reports.get(name, []))
         print(f"{name}: {sum(path.stat().st_size for path in target.iterdir()):,} bytes", flush=True)
     if given.dry:
@@ -83,6 +91,17 @@ def _measure(old: Bundle, target: Path, held: Path, measured: bool) -> None:
     metrics = {key: value for key, value in old.metrics.items() if key not in ("cost", "calibration")}
     _resolve(old, target, metrics)
     complete(target, held=_held(target, held / str(old.name).rpartition("_v")[0]), evaluate=measured)
+
+
+def _keep(old: Bundle, target: Path) -> None:
+    """Every figure and picture as it is; in config.json and metrics.json what is said without measuring."""
+    shutil.copytree(old.folder, target, ignore=shutil.ignore_patterns("README.md"))
+    _write(
+        target / "config.json", json.dumps({**old.config, **for_timm(old.config)}, indent=1, ensure_ascii=False) + "\n"
+    )
+    metrics = dict(old.metrics)
+    metrics["data"] = {**metrics["data"], **terms(metrics["data"].get("name", ""))}
+    _resolve(old, target, metrics)
 
 
 def _resolve(old: Bundle, target: Path, metrics: dict[str, Any]) -> None:
