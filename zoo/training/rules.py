@@ -3,7 +3,7 @@
 The rules are printed before training, and what they choose stands in the run's recipe. They change a recipe of the zoo,
 which was made for another data set:
 
-- `data.batch_size`: at least `STEPS` steps an epoch, a power of two, at most the recipe's, at least 8.
+- `data.batch_size`: at least `STEPS` steps an epoch, a power of two, at most the recipe's, at least 8 (or all samples).
 - `train.epochs`: as many as give the recipe's number of steps on its own data, but at most `PASSES`.
 - `data.text.vocab_size`, `data.tagged.vocab_size`: the words that stand there twice, at most the recipe's: a word that
   training meets once teaches nothing, and the model must meet unknown ones.
@@ -46,7 +46,7 @@ def changes(content: dict[str, Any], data: DataSet, kind: str, steps: int, begun
     begins from a weight, whose tokenizer, size and window it then keeps."""
     samples = _samples(content, data, kind)
     size = content["data"]["batch_size"]
-    chosen = min(size, max(8, 2 ** int(math.log2(max(1, samples / STEPS)))))
+    chosen = min(size, max(min(8, samples), 2 ** int(math.log2(max(1, samples / STEPS)))))
     if chosen != size:
         yield "data.batch_size", chosen, f"{samples:,} samples to train on: {max(1, samples // chosen)} steps an epoch"
     yield from _OF_KIND.get(kind, lambda *_: iter(()))(content, data, begun)

@@ -214,6 +214,11 @@ def test_data_travel_and_are_found_again_by_their_hash(
         ("series", "t,x\n2026-01-01,1\n2026-01-02,2\n2026-01-04,3\n2026-01-05,3\n", {}, r"a.csv:4: t 2026-01-04 00:00:00 comes 2 days after the time before, and the usual step is 1 day"),
         ("series", "t,x\n2026-01-01,1\n2026-01-02,2\n2026-01-02,3\n2026-01-03,3\n", {}, r"a.csv:4: t 2026-01-02 .* stands there twice"),
         ("series", "t,x\n2026-01-01,1\n02.01.2026,2\n3 Jan 2026,3\n", {"columns": {"time": "t"}}, "a.csv:3: t is '02.01.2026', which is not a date"),
+        ("series", "t,x\n2026-01-01,1\n02.01.2026,2\n3 Jan 2026,3\n", {}, r"a.csv:3: t is '02.01.2026', and before it dates are written as '2026-01-01'"),
+        ("series", "t,x\n31.12.2025,1\n01.01.2026,2\n", {}, r"t holds dates such as '31.12.2025'; write them as 2026-01-31"),
+        ("series", "x,y\n" + "3,4\n" * 20, {}, "x, y never changes"),
+        ("table", "t,n,target\n2026-01-01,1,a\n3 Jan 2026,4,b\n04/01/2026,5,b\n", {}, r"a.csv:3: t is '3 Jan 2026', and before it dates"),
+        ("number", "n,y\n1,7\n2,7\n3,7\n", {"columns": {"target": "y"}}, "the target y is 7 in every row; there is nothing to predict"),
         ("series", "x\n1\n\"\"\n3\n", {}, r"a.csv:3: x is empty where the series' value"),
         ("series", "i,t,v\na,1,1\na,2,2\nb,1,3\n", {"columns": {"id": "i", "time": "t", "value": "v"}}, "the series 'b' has other times than 'a'"),
     ],
@@ -244,6 +249,8 @@ def test_pictures_out_of_the_folder_are_refused(opened: Opened, tmp_path: Path) 
     rows = "".join(f"{path},{label}\n" for path, label in (("../x.png", "a"), ("y.png", "b"), ("z.png", "b")))
     with pytest.raises(ZooError, match=r"a.csv:2: the path '../x.png' leads out of the folder"):
         opened("image", "image,label\n" + rows)
+    with pytest.raises(ZooError, match=r"a.csv:2: the path of the picture is empty"):
+        opened("image", "image,label\n,a\n,b\n")
     with pytest.raises(ZooError, match=r"a.csv:2: there is no picture 'y.png' beside the file"):
         opened("image", "image,label\n" + rows.partition("\n")[2])
 
@@ -252,6 +259,20 @@ def test_a_folder_without_files(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     with pytest.raises(ZooError, match="holds no train and test files"):
         load(f"file:{tmp_path / 'd'}", "text", "text-classification")
+
+
+def test_dates_in_another_form_are_left_out_with_the_reason(opened: Opened) -> None:
+    lines = [f"{i % 28 + 1:02d}/02/2026,{i % 9},{'ab'[i % 2]}" for i in range(1100)]
+    own = opened("table", "\n".join(["day,n,target", *lines]))
+    assert own.section["columns"]["ignore"] == ["day"]
+    assert any("day: it holds dates such as '01/02/2026'" in line for line in own.told)
+    with pytest.raises(ZooError, match=r"a.csv:1102: day is '2026-02-01'"):
+        opened("table", "\n".join(["day,n,target", *lines, "2026-02-01,1,a"]))
+
+
+def test_a_text_of_one_character(opened: Opened) -> None:
+    with pytest.raises(ZooError, match=r"a.txt: the train part holds one character alone \('a'\)"):
+        opened("characters", "a" * 100, "a.txt")
 
 
 def test_text_that_is_not_text(opened: Opened) -> None:

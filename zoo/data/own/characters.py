@@ -43,6 +43,8 @@ def load(files: Mapping[str, list[Path]], asked: rows.Asked) -> rows.Loaded:
         end = int(len(texts["all"]) * (1 - share))
         texts = {"train": texts["all"][:end], "test": texts["all"][end:]}
     symbols = "".join(sorted({*texts["train"]}))
+    if len(symbols) == 1:
+        raise ZooError(f"{name}: the train part holds one character alone ({symbols!r}); give a text.")
     parts = {part: _split(text, symbols, name, f"{part} part", told) for part, text in texts.items()}
     told.insert(
         0, f"{len(parts['train']):,} characters to train on, {len(parts['test']):,} to test on; {len(symbols)} symbols."

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from zoo.data.own.dates import ISO, other_form
 from zoo.data.own.reading import Read, check_known
 from zoo.errors import ZooError, some
 
@@ -49,9 +50,9 @@ def found(read: Read, *, given: Mapping[str, Sequence[str]], skip: Sequence[str]
     `given` names all three kinds of columns (a resolved recipe does) nothing is looked for.
 
     A column of text is numbers if all of its cells are, dates if it holds ISO dates (pyarrow finds them), and
-    categories otherwise. Left out are columns with one value, keys (another value in each row) and text with more than
-    `LEVELS` different values. Raises `ZooError` for a decimal comma, for a column that is not there, and for one that
-    is given a type that it does not have.
+    categories otherwise. Left out are columns with one value, keys (another value in each row), text with more than
+    `LEVELS` different values, and dates in another form. Raises `ZooError` for a decimal comma, for dates in several
+    forms, for a column that is not there, and for one that is given a type that it does not have.
     """
     table, types = read.table, Types()
     pinned = "resolved" in given
@@ -102,6 +103,8 @@ def _look(read: Read, name: str, column: pa.ChunkedArray) -> tuple[str, str]:
     if as_numbers(column) is not None:
         return "numbers", ""
     _refuse_decimal_commas(read, name, column)
+    if date := other_form(read, name, column):
+        return "", f"it holds dates such as {date!r}; write them as {ISO} to have them read"
     levels = _distinct(column)
     if levels == 1:
         return "", f"it is {first_text(column)!r} in every row"

@@ -57,8 +57,10 @@ def _image(one: Read, target: str) -> str:
 
 def _path(one: Read, row: int, cell: str) -> str:
     base = (one.file(row) or Path()).parent
+    if not cell.strip():
+        raise ZooError(f"{one.where(row)}: the path of the picture is empty; fill it in, or leave the row out.")
     inside = os.path.normpath(cell.strip())
-    if not cell.strip() or os.path.isabs(inside) or inside.split(os.sep)[0] == os.pardir:
+    if os.path.isabs(inside) or inside.split(os.sep)[0] == os.pardir:
         raise ZooError(f"{one.where(row)}: the path {cell!r} leads out of the folder of the file; give one below it.")
     path = base / inside
     if base.resolve() not in path.resolve().parents:

@@ -89,7 +89,7 @@ def splits(
         if asked.classes:
             truth, labels = targets.classes(read, target, labels)
         else:
-            truth = targets.values(read, target)
+            truth = targets.values(read, target, learned=part in ("all", "train") and asked.model is None)
         groups = None
         if asked.split.get("by") == "group" and asked.split.get("column") and asked.model is None:
             groups = parting.groups_of(read, asked.split["column"])

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from zoo.data.own import parting, rows
 from zoo.data.own.columns import as_numbers, is_text, numbers_of, texts_of
+from zoo.data.own.dates import ISO, other_form
 from zoo.data.own.reading import Read, check_known, read
 from zoo.data.split import Split
 from zoo.errors import ZooError, some
@@ -117,15 +118,30 @@ def _wide(one: Read, asked: rows.Asked, names: list[str] | None) -> tuple[Tensor
     check_known(chosen, table.column_names, one.name, "data.columns.numbers")
     if not chosen:
         raise ZooError(f"{one.name} has no column of numbers ({some(table.column_names)}); a series is one.")
+    if time is None and not given and names is None:
+        _refuse_other_dates(one, {*chosen, *ignored})
     values = [numbers_of(one, name, blanks=False, what="the series' value") for name in chosen]
     import numpy as np
 
     series = torch.from_numpy(np.stack(values, 1).astype("float32"))
+    if names is None and len(series) > 1 and (series == series[0]).all():
+        raise ZooError(f"{one.name}: {some(chosen)} never changes; there is nothing to forecast.")
     stamps = None
     if time:
         stamps = _times(one, time)
         check_steps(stamps, lambda row: f"{one.where(row)}: {time}")
     return series, stamps, chosen, time
+
+
+def _refuse_other_dates(one: Read, but: set[Any]) -> None:
+    """Raise `ZooError` for a column of dates that are not ISO dates: the steps and the order would not be checked."""
+    for name in one.table.column_names:
+        column = one.table.column(name)
+        if name not in but and is_text(column.type) and (date := other_form(one, name, column)):
+            raise ZooError(
+                f"{one.name}: {name} holds dates such as {date!r}; write them as {ISO}, or leave the column out "
+                "(data.columns.ignore)."
+            )
 
 
 def _is_numbers(column: Any) -> bool:

@@ -77,9 +77,13 @@ def classes(read: Read, name: str, labels: Sequence[str] = ()) -> tuple[Tensor, 
     return torch.from_numpy(into[codes]), list(labels)
 
 
-def values(read: Read, name: str) -> Tensor:
-    """The numbers to predict, float32 [N]; `ZooError` with the place for a blank and for what is not a number."""
-    return torch.from_numpy(numbers_of(read, name, blanks=False, what="the number to predict").astype("float32"))
+def values(read: Read, name: str, *, learned: bool) -> Tensor:
+    """The numbers to predict, float32 [N]; `ZooError` with the place for a blank and for what is not a number, and if
+    they are to be `learned` for one number in every row."""
+    found = numbers_of(read, name, blanks=False, what="the number to predict").astype("float32")
+    if learned and len(found) > 1 and (found == found[0]).all():
+        raise ZooError(f"{read.name}: the target {name} is {found[0]:g} in every row; there is nothing to predict.")
+    return torch.from_numpy(found)
 
 
 def target_of(read: Read, asked: str | None, task: str) -> str:
