@@ -165,3 +165,65 @@ def test_a_config_that_cannot_be_answered_by_is_refused(text_bundle, tmp_path, c
     for use in (zoo.predictor, zoo.evaluate):
         with pytest.raises(ZooError, match=told):
             use(broken)
+
+
+def test_a_stream_answers_a_generator_without_holding_it(images: zoo.Predictor) -> None:
+    read: list[int] = []
+
+    def endless():
+        pixel = 0
+        while True:
+            read.append(pixel)
+            yield white(pixel)
+            pixel = (pixel + 1) % 10
+
+    few = dataclasses.replace(images, batch_size=2)
+    answers = few.stream(endless())
+    assert not read
+    assert [next(answers).label for _ in range(40)] == [f"pixel {pixel}" for pixel in [*range(10)] * 4]
+    assert len(read) <= 40 + 16 * 2
+
+
+def test_a_stream_is_told_of_a_bad_input_after_the_answers_before_it(images: zoo.Predictor) -> None:
+    answers = images.stream([white(1), white(2), np.full((8, 8), 17), white(3)])
+    assert [next(answers).label for _ in range(2)] == ["pixel 1", "pixel 2"]
+    with pytest.raises(ZooError, match=r"outside 0\.\.16"):
+        next(answers)
+    answers = images.stream(iter([white(1), "https://example.org/a.png"]))
+    assert next(answers).label == "pixel 1"
+    with pytest.raises(ZooError, match="is an address"):
+        next(answers)
+    assert list(images.stream([])) == []
+    with pytest.raises(ZooError, match="stream takes many"):
+        images.stream({"a": 1})
+
+
+def test_a_folder_and_a_glob_are_their_pictures(images: zoo.Predictor, tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    for pixel, name in enumerate(("a.png", "b.PNG", "more/c.png")):
+        Image.fromarray(white(pixel) * 15).save(tmp_path / name, format="png")
+    (tmp_path / "note.txt").write_text("not a picture")
+    for folder in (tmp_path, str(tmp_path), [tmp_path]):
+        assert [answer.label for answer in images(folder)] == ["pixel 0", "pixel 1", "pixel 2"]
+    assert [answer.label for answer in images(f"{tmp_path}/*.png")] == ["pixel 0"]
+    assert [answer.label for answer in images.stream(tmp_path)] == ["pixel 0", "pixel 1", "pixel 2"]
+    assert images(str(tmp_path / "a.png")).label == "pixel 0"
+
+
+@pytest.mark.parametrize("address", ["http://example.org/a.png", "https://example.org/a.png", "s3://bucket/a.png"])
+def test_pictures_are_never_fetched(images: zoo.Predictor, address: str) -> None:
+    for raw in (address, [address]):
+        with pytest.raises(ZooError, match=r"^\w+://\w+.* is an address, and pictures are read from files alone"):
+            images(raw)
+
+
+def test_a_terminal_shows_how_far_it_is_from_two_seconds_on(images: zoo.Predictor, monkeypatch, capsys) -> None:
+    from zoo.answering import progress
+
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    images([white(1)] * 3)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    images([white(1)] * 130)
+    list(images.stream(white(1) for _ in range(3)))
+    assert "answered" in capsys.readouterr().err

@@ -6,14 +6,16 @@ import dataclasses
 import inspect
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Generic, TypeVar, overload
 
 import torch
 from torch import Tensor, nn
 
 from zoo import caller, display, kinds, sources, tasks
+from zoo.answering import progress
 from zoo.bundles.load import load_model
 from zoo.bundles.record import Record, record
 from zoo.check import check_config
@@ -23,6 +25,8 @@ from zoo.kinds import Input, Kind
 from zoo.tasks import Task
 from zoo.tasks.classification import TOP
 
+AHEAD = 16
+"""Batches of inputs that a stream reads at a time: sorted by length among so many, they are nearly without padding."""
 BATCH = 64  # inputs in one forward: enough to fill a CPU's cores, little enough for any device's memory
 
 
@@ -35,7 +39,9 @@ class Predictor(Generic[A]):
 
     `predictor(raw)` gives one answer, `predictor([raw, ...])` a list in the order given. What a raw input is, the task
     says: a text; a path, Pillow image, array or tensor for an image; a dict, or a JSON object as text, for the row of a
-    table. An array or tensor with a batch dimension is a list, and so is the path of a CSV file with rows.
+    table. An array or tensor with a batch dimension is a list, and so are the path of a CSV file with rows, a folder of
+    pictures, and a glob of them (`"photos/*.jpg"`), sorted by name. `predictor.stream(raws)` answers a generator.
+    On a terminal a line says how far it is, from two seconds on.
 
     For a type checker an answer may be anything, unless the predictor is declared with that of its task:
 
@@ -103,10 +109,51 @@ class Predictor(Generic[A]):
 
         Raises `ZooError` for an input that the task cannot read; nothing is answered then.
         """
-        if (rows := self._several(raw)) is not None:
-            return self._answers(self.unpack(rows))
-        held = self.kind.unpack(raw)
-        return self._answers([raw])[0] if held is None else self._answers(held)
+        rows = self._several(raw)
+        held = self.kind.unpack(raw) if rows is None else self.unpack(rows)
+        if held is None:
+            return self._answers([raw])[0]
+        with progress.counted() as tell:
+            return self._answers(held, tell)
+
+    def stream(self, raws: Iterable[Any]) -> Iterator[A]:
+        """The answer to each of many raw inputs, in order, as they come: `raws` may be a generator without an end.
+
+        It is read `AHEAD` batches at a time, so that inputs of like length share one; no more than that is held.
+
+            >>> for answer in read.stream(line for line in open("reviews.txt")):
+            ...     print(answer.label)
+
+        Raises `ZooError` at an input that the task cannot read, after the answers to those before it.
+        """
+        rows = self._several(raws)
+        rows = self.kind.unpack(raws) if rows is None else rows
+        if rows is None:
+            raise ZooError(f"{type(raws).__name__} is one input, and stream takes many; give an iterable of them.")
+        return self._stream(iter(rows))
+
+    def _stream(self, rows: Iterator[Any]) -> Iterator[A]:
+        from zoo.answering.answers import each
+
+        count = 0
+        with progress.counted() as tell:
+            while several := list(islice(rows, AHEAD * self.batch_size)):
+                raws: list[Any] = []
+                fault = None
+                for one in several:
+                    try:
+                        raws += self.unpack([one])
+                    except ZooError as error:
+                        fault = error
+                        break
+                for answer in each(raws, self._answers):
+                    if isinstance(answer, ZooError):
+                        raise answer
+                    count += 1
+                    tell(count)
+                    yield answer
+                if fault is not None:
+                    raise fault
 
     def _several(self, raw: Any) -> Iterable[Any] | None:
         """The raw inputs that a list, any other iterable, a batch or a frame holds; None for one raw input."""
@@ -126,13 +173,14 @@ class Predictor(Generic[A]):
             found += [raw] if held is None else held
         return found
 
-    def _answers(self, raw: list[Any]) -> list[Any]:
+    def _answers(self, raw: list[Any], tell: Callable[[int], None] = lambda count: None) -> list[Any]:
         answers: list[Any] = [None] * len(raw)
         order = sorted(range(len(raw)), key=lambda index: self.kind.cost(raw[index]))
         for start in range(0, len(order), self.batch_size):
             chosen = order[start : start + self.batch_size]
             for index, answer in zip(chosen, self._batch([raw[index] for index in chosen]), strict=True):
                 answers[index] = answer
+            tell(start + len(chosen))
         return answers
 
     def prepare(self, raw: list[Any]) -> tuple[Tensor, ...]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
@@ -35,6 +37,30 @@ ARRAY = 1 << 29
 """Bytes of an array in a file at the most."""
 FILE = 1 << 30
 """Bytes of a picture's file at the most: as many pixels as are allowed, of the largest sort, without compression."""
+
+
+SUFFIXES = frozenset({suffix for several in FORMATS.values() for suffix in several} | {".npy"})
+"""How files of pictures and of arrays end."""
+ADDRESS = re.compile("[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # of two letters and more: C:/ is a drive
+
+
+def pictures(raw: Any) -> list[str] | None:
+    """The files that a folder (with those in it) or a glob stands for, sorted; None for anything else.
+
+    Raises `ZooError` for a folder without pictures, and for an address: nothing is fetched for an answer.
+    """
+    if not isinstance(raw, (str, os.PathLike)) or os.path.isfile(raw):
+        return None
+    text = os.fspath(raw)
+    if os.path.isdir(text):
+        found = sorted(str(file) for file in Path(text).rglob("*") if file.suffix.lower() in SUFFIXES)
+        found = [file for file in found if os.path.isfile(file)]
+        if not found:
+            raise ZooError(f"{text} holds no pictures (.png, .jpg, .npy, …); give a folder that does.")
+        return found
+    if ADDRESS.match(text):
+        raise ZooError(f"{text[:200]} is an address, and pictures are read from files alone; download it first.")
+    return sorted(file for file in glob.glob(text) if os.path.isfile(file)) or None
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import sys
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from zoo import foreign
 from zoo.answering import stream
 from zoo.data.own import plain
 from zoo.data.own.reading import format_of
@@ -19,8 +19,6 @@ from zoo.errors import ZooError, some, unknown
 
 TEXTS = ("text", "sentence", "review", "content", "question", "message")
 PICTURES = ("image", "path", "file", "filename", "file_name", "picture")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".npy")
-"""Files of a folder that are pictures."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +51,13 @@ def inputs(given: Iterable[str], kind: str, *, text: bool = False, column: str |
             yield Input(one, one)
         elif one == "-":
             yield from _lines(sys.stdin, kind)
-        elif os.path.isdir(one):
-            yield from _folder(Path(one), kind)
         elif os.path.isfile(one):
             yield from of_file(Path(one), kind, column)
-        elif kind == "image" and (found := sorted(glob.glob(one))):
+        elif kind == "image" and (found := foreign.pictures(one)):
             for path in found:
                 yield from of_file(Path(path), kind, column)
+        elif os.path.isdir(one):
+            raise ZooError(f"{one} is a folder; give the path of a file.")
         else:
             yield from _itself(one, kind)
 
@@ -150,16 +148,6 @@ def _json(path: Path) -> Iterator[Input]:
         else:
             fault = ZooError(f"{path}, row {number} is not a JSON object; give pairs of column and value.")
             yield Input(f"{path}, row {number}", cells, {}, fault)
-
-
-def _folder(path: Path, kind: str) -> Iterator[Input]:
-    if kind != "image":
-        raise ZooError(f"{path} is a folder; give the path of a file.")
-    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-    if not found:
-        raise ZooError(f"{path} holds no pictures ({', '.join(SUFFIXES[:4])}, …); give a folder that does.")
-    for file in found:
-        yield Input(str(file), str(file))
 
 
 def _lines(file: Any, kind: str) -> Iterator[Input]:

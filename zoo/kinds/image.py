@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 from zoo import registry
 from zoo.data import DataSet, Split
 from zoo.errors import ZooError
+from zoo.foreign import pictures
 from zoo.kinds import Described, Input, Kind, holds
 from zoo.kinds.augment import alternating
 from zoo.kinds.feed import Batches, Feed, Inputs, mix, shuffled_batches
@@ -147,5 +148,6 @@ KIND = Kind(
         *holds.standardised(lambda settings: (1, settings["channels"])),
     ),
     prepare=prepare,
+    unpack=pictures,
     batch_ndim=4,
 )
