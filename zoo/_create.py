@@ -17,7 +17,7 @@ from zoo.bundles.record import Model, Record, attach
 from zoo.construct import check_arguments, check_options, check_units, construct, device_of
 from zoo.draws import Drawn
 from zoo.errors import ZooError
-from zoo.names import GUESTS, is_weight_name, text_of
+from zoo.names import GUESTS, is_weight_name, stem_of, text_of
 
 DEFAULT = "DEFAULT"
 """What torchvision's users write for a model's default weight; no tag can be called so, as it has no version."""
@@ -82,7 +82,7 @@ def create(
     from zoo import sources
 
     bundle = sources.find(wanted)
-    if is_model and bundle.config["model"] != name:
+    if is_model and stem_of(bundle.config["model"]) != stem_of(name):
         raise ZooError(f"{wanted} holds a {bundle.config['model']!r}, not a {name!r}; name the model it holds.")
     return load_model(bundle, device=device, dtype=dtype, num_classes=num_classes, model_args=model_args)
 
@@ -105,7 +105,7 @@ def is_model_name(name: str) -> bool:
 
 def _weight(model: str, weights: str) -> str:
     """What `weights=` means for this model: a place or full name as it is, a tag with the model's name before it."""
-    return weights if _is_place(weights) or is_weight_name(weights) else f"{model}.{weights}"
+    return weights if _is_place(weights) or is_weight_name(weights) else f"{stem_of(model)}.{weights}"
 
 
 def _is_place(name: str) -> bool:

@@ -16,7 +16,7 @@ from zoo.bundles.format import Bundle
 from zoo.bundles.record import values
 from zoo.construct import skeleton
 from zoo.errors import ZooError, unknown
-from zoo.names import GUESTS, model_of, natural, text_of
+from zoo.names import GUESTS, model_of, natural, stem_of, text_of
 
 
 @dataclass(frozen=True)
@@ -112,10 +112,10 @@ def list_models(
         trained = {model_of(name) for name in (*_weights(), *_recipes()) if _is_for(name, dataset)}
         if not trained:
             _check_data(dataset)
-        found = [name for name in found if name in trained]
+        found = [name for name in found if stem_of(name) in trained]
     if pretrained is not None:
         published = {model_of(name) for name in _weights()}
-        found = [name for name in found if (name in published) == pretrained]
+        found = [name for name in found if (stem_of(name) in published) == pretrained]
     return found
 
 
@@ -181,7 +181,8 @@ def _model(name: str, **weight: Any) -> ModelInfo:
         built = skeleton(name, {})
         weight["num_parameters"] = sum(parameter.numel() for parameter in built.parameters())
     weight.setdefault("input_shape", model.input_shape)
-    mine = [weight for weight in _weights() if model_of(weight) == name]
+    stem = stem_of(name)
+    mine = [weight for weight in _weights() if model_of(weight) == stem]
     return ModelInfo(
         name=name,
         task=model.task,
@@ -189,8 +190,8 @@ def _model(name: str, **weight: Any) -> ModelInfo:
         source=model.source,
         init=model.init,
         weights=sorted(mine, key=natural),
-        default=sources.default_of(name),
-        recipes=[recipe for recipe in _recipes() if model_of(recipe) == name],
+        default=sources.default_of(stem),
+        recipes=[recipe for recipe in _recipes() if model_of(recipe) == stem],
         **weight,
     )
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from zoo import plugins
-from zoo.errors import unknown
-from zoo.names import GUESTS
+from zoo.errors import ZooError, unknown
+from zoo.names import GUESTS, SHELVED
 from zoo.plugins import Table
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -69,6 +69,8 @@ def register_model(
 
     def register(constructor: C) -> C:
         key = constructor.__name__ if name is None else name
+        if key.startswith(SHELVED):
+            raise ZooError(f"{key!r} is how weights of timm's models are called; choose another name.")
         model = Model(key, constructor, task, init, description, source, tuple(input_shape))
         MODELS.register(key, model, constructor)
         if in_timm := sys.modules.get("zoo.models.in_timm"):  # timm knows our models, and so it does this one

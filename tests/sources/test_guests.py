@@ -269,3 +269,54 @@ def test_a_pretrained_guest_of_another_size_is_timms_own(hub: HubServer):
     hub.repositories["timm/test_vit.r160_in1k"].commit("weights", {"model.safetensors": save(repo.state_dict())})
     guest = zoo.create("timm/test_vit", pretrained=True, img_size=96)
     assert guest.zoo.input["size"] == [96, 96] and guest(torch.rand(1, 3, 96, 96)).shape == (1, 1000)
+
+
+@pytest.fixture
+def dots(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A data set of 48 pictures of 32 x 32 pixels, dark and light."""
+    from zoo import data
+    from zoo.data import Split, fingerprint
+    from zoo.data.entry import Entry
+
+    def part(count: int, seed: int) -> Split:
+        targets = torch.arange(count) % 2
+        noise = torch.randint(80, (count, 3, 32, 32), generator=torch.Generator().manual_seed(seed))
+        return Split((noise + 150 * targets.view(-1, 1, 1, 1)).to(torch.uint8), targets)
+
+    train, test = part(32, 0), part(16, 1)
+    found = fingerprint.of(train, test)
+    entry = Entry("dots", "image", ["dark", "light"], 255.0, None, lambda folder: (train, test), found)
+    monkeypatch.setitem(data.ENTRIES, "dots", entry)
+    return "dots"
+
+
+def test_a_guest_that_is_trained_here_is_published_used_and_grown_again(
+    hub: HubServer, dots: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    recipe = {**RECIPE, "model": NAME, "model_args": {"drop_rate": 0.1}, "init": "constructor", "init_from": NAME}
+    recipe |= {"data": {"name": dots, "batch_size": 8}, "optimizer": {"name": "adamw", "lr": 0.01}}
+    run = zoo.train(recipe | {"train": {"epochs": 4}}, out=tmp_path / "run", device="cpu", progress=False)
+    shelf = tmp_path / "shelf"
+    weight = "timm-test_resnet.dots_v1"
+    assert zoo.publish(run, shelf) == weight
+    assert zoo.publish(run, shelf, name="timm/test_resnet.dots_v1") == weight, "the same, said with timm's slash"
+    with pytest.raises(ZooError, match=r"give one that reads timm-test_resnet\.<tag>_v<N>\.$"):
+        zoo.publish(run, shelf, name="test_resnet.dots_v1")
+
+    monkeypatch.setenv("ZOO_SOURCES", str(shelf))
+    picture = torch.full((1, 3, 32, 32), 230, dtype=torch.uint8)
+    for name in (weight, "timm/test_resnet.dots_v1", shelf / weight):
+        model = zoo.create(name)
+        assert model.zoo.name == NAME and model.zoo.labels == ("dark", "light") and not model.training
+        assert zoo.predictor(name)(picture)[0].label == "light"
+    assert zoo.create(NAME, weights="dots_v1").zoo.weight == weight
+    assert zoo.info(NAME).weights == [weight] and zoo.info(weight).weight == weight
+    assert zoo.embed(weight, picture).shape == (1, model.num_features)  # type: ignore
+    with pytest.warns(UserWarning, match="was replaced by a fresh one for 5"):
+        assert zoo.create(weight, num_classes=5)(torch.rand(2, 3, 32, 32)).shape == (2, 5)
+    found = zoo.verify(weight)
+    assert found.ok and found.checks["plug_ins"] and found.checks["metrics"], found.message
+    (brought,) = json.loads((shelf / weight / "config.json").read_text())["plug_ins"]
+    assert (brought["name"], brought["package"], brought["version"]) == (NAME, "timm", timm.__version__)
+    report = zoo.reproduce(weight, device="cpu")
+    assert report.verdict == "reproduced" and report.identical, report.message

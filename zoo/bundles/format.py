@@ -13,7 +13,7 @@ from zoo.bundles.index import REQUIRED, SCHEMA, TENSORS, Entry, parse_json
 from zoo.bundles.log import read_log
 from zoo.errors import ZooError
 from zoo.integrity import check_file, checked, read_checked
-from zoo.names import check_file_name, model_of
+from zoo.names import check_file_name, model_of, stem_of
 
 _CONFIG = {"model": str, "model_args": dict, "task": str, "labels": list, "input": dict}
 
@@ -79,7 +79,7 @@ class Bundle:
                 raise ZooError(
                     f"{path}: {key} is {config.get(key)!r} where a {kind.__name__} is expected; publish it anew."
                 )
-        if self.name is not None and model_of(self.name) != config["model"]:
+        if self.name is not None and model_of(self.name) != stem_of(config["model"]):
             raise ZooError(f"{self.name} holds a {config['model']!r}, not what its name says; ask its publisher.")
         return config
 

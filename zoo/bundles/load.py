@@ -194,15 +194,22 @@ def _replace_head(model: nn.Module, num_classes: int, scheme: str, name: str) ->
         leave_out_head(model, name)
         return True
     head: Any = getattr(model, "head", None)
+    timms = not isinstance(head, nn.Linear) and hasattr(model, "get_classifier")
+    if timms:  # whose last layer has many names
+        head = model.get_classifier()  # type: ignore[operator]
     if not isinstance(head, nn.Linear):
         raise ZooError(f"the model of {name} has no linear head to replace; leave num_classes out.")
     if head.out_features == num_classes:
         return False
     weight = head.weight
     with torch.device(weight.device):
-        fresh = nn.Linear(head.in_features, num_classes, bias=head.bias is not None)
-        init.apply(fresh, scheme)
-    model.head = fresh.to(weight.dtype)
+        if timms:
+            model.reset_classifier(num_classes)  # type: ignore[operator]
+            model.to(weight.dtype)
+        else:
+            fresh = nn.Linear(head.in_features, num_classes, bias=head.bias is not None)
+            init.apply(fresh, scheme)
+            model.head = fresh.to(weight.dtype)
     if getattr(model, "ngrams", None) is not None:  # their weights are for the old labels
         model.ngrams = None  # type: ignore[assignment]
     warnings.warn(

@@ -21,7 +21,7 @@ from zoo.bundles.index import FILES, TENSORS, Entry, FileRecord
 from zoo.check import check_parameters, check_schema, is_number
 from zoo.errors import ZooError
 from zoo.integrity import sha256
-from zoo.names import is_weight_name, model_of
+from zoo.names import is_weight_name, model_of, stem_of, text_of
 from zoo.publishing.complete import card_of, complete
 from zoo.publishing.merge import merge_metrics
 from zoo.publishing.provenance import check_own, recipe_of
@@ -245,8 +245,8 @@ def _entry(place: Shelf, draft: _Draft, name: str | None, index: Index) -> tuple
 
     Raises `ZooError` if the name cannot be a weight of this model, and if `index` has other bytes under it.
     """
-    model = draft.bundle.config["model"]
-    wanted = name or _own_name(draft.bundle)
+    model = stem_of(draft.bundle.config["model"])
+    wanted = text_of(name) if name else _own_name(draft.bundle)
     name = wanted or _next_name(place, draft, model, index)
     if not is_weight_name(name) or model_of(name) != model:
         raise ZooError(f"{name!r} cannot be the name of this weight; give one that reads {model}.<tag>_v<N>.")
@@ -276,13 +276,16 @@ def _own_name(bundle: Bundle) -> str | None:
     if bundle.name:
         return bundle.name
     folder = bundle.folder.resolve().name
-    named = is_weight_name(folder) and model_of(folder) == bundle.config["model"]
+    named = is_weight_name(folder) and model_of(folder) == stem_of(bundle.config["model"])
     return folder if named and (bundle.folder / CARD).is_file() else None
 
 
 def _next_name(place: Shelf, draft: _Draft, model: str, index: Index) -> str:
     """The first free version of the run's recipe; the one that it was published as, if it was."""
-    recipe = str(draft.bundle.config.get("recipe") or model)
+    config = draft.bundle.config
+    recipe = str(config.get("recipe") or model)
+    if recipe == config["model"] != model:  # of a model of timm's, and without a name of its own
+        recipe = re.sub(r"[^A-Za-z0-9_-]+", "_", str(config.get("data", "")).rpartition(":")[2]).strip("_") or "own"
     stem = recipe if recipe.startswith(f"{model}.") else f"{model}.{recipe}"
     check_own(draft.bundle, stem)
     versions = _versions(stem, index)

@@ -17,7 +17,7 @@ from zoo.bundles.write import write_bundle
 from zoo.construct import skeleton
 from zoo.errors import ZooError, some
 from zoo.integrity import sha256
-from zoo.names import is_weight_name, model_of
+from zoo.names import is_weight_name, model_of, stem_of
 from zoo.publishing.for_timm import for_timm
 
 _PREFIXES = ("module.", "_orig_mod.")  # of DataParallel, of torch.compile
@@ -50,7 +50,7 @@ def import_weight(
     Raises `ZooError` if the file is not what it should be, and if the tensors do not fit the model; that lists a few.
     """
     path, folder, entry = Path(os.path.expanduser(file)), Path(os.path.expanduser(to)), registry.get(model)
-    named = is_weight_name(folder.name) and model_of(folder.name) == model
+    named = is_weight_name(folder.name) and model_of(folder.name) == stem_of(model)
     tensors = _read(path)
     renamed, is_torchvision = _rename(list(tensors), model, _rules(maps))
     if doubled := [ours for ours in renamed.values() if list(renamed.values()).count(ours) > 1]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.bundles.format import Bundle
 from zoo.bundles.plugged import require
 from zoo.errors import ZooError
+from zoo.names import stem_of
 
 if TYPE_CHECKING:
     from zoo.recipes import Recipe
@@ -46,7 +47,7 @@ def check_own(bundle: Bundle, name: str) -> None:
         if key != "train.seed"
     ]
     if differing:
-        model = bundle.config["model"]
+        model = stem_of(bundle.config["model"])
         raise ZooError(
             f"{bundle.folder} is not the zoo's recipe {name}: it has {', '.join(differing[:3])}"
             f"{', …' if len(differing) > 3 else ''}; give it a name of its own with --name {model}.<tag>_v<N> "
