@@ -104,6 +104,7 @@ def prepare(folder: Path) -> dict[str, Path]:
             },
             recipe_text="model: resnet18\n",
             metrics={"schema": 1, "metrics": {}},
+            card=lambda config, metrics: "",
             log_csv="",
             metadata={},
         )

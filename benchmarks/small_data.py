@@ -164,7 +164,7 @@ def measured(name: str, small: Small, scratch: Path, seeds: int) -> tuple[str, b
     import json
 
     import zoo
-    from zoo.bundles.card import SHARES, spread
+    from zoo.tasks.measures import find
 
     os.environ["ZOO_HOME"] = str(scratch / "home")
     try:
@@ -182,12 +182,12 @@ def measured(name: str, small: Small, scratch: Path, seeds: int) -> tuple[str, b
         theirs = {method: found["value"] for method, found in beside.items()}
         ours.append(run.metrics[metric])
     seconds = (time.perf_counter() - started) / seeds
-    mean = sum(ours) / len(ours)
-    best = (max if metric in SHARES else min)(theirs.values())
-    good = mean >= best - 0.01 if metric in SHARES else mean <= 1.05 * best
+    mean, known = sum(ours) / len(ours), find(zoo.info(small.model).task, metric)
+    best = (max if known.more_is_better else min)(theirs.values())
+    good = mean >= best - 0.01 if known.more_is_better else mean <= 1.05 * best
 
     def shown(value: float) -> str:
-        return spread(metric, {"value": value})
+        return known.show(value)
 
     plain = ", ".join(f"{method} {shown(value)}" for method, value in theirs.items())
     mark = "" if good else " (the plain method is better)"

@@ -30,9 +30,9 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from torch import Tensor
 
 from zoo import registry, tasks
-from zoo.bundles.card import SHARES
 from zoo.data import DataSet, Split, hold_out, load, table
 from zoo.recipes import Recipe, load_recipe
+from zoo.tasks import Metric
 from zoo.training import Run
 
 STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)
@@ -86,8 +86,12 @@ def measured(model: Any, train: tuple[np.ndarray, Tensor], test: tuple[np.ndarra
         outputs = np.log(model.predict_proba(test[0]).clip(1e-12))
     else:
         outputs = model.predict(test[0])[:, None]
-    metric = tasks.get(registry.get(recipe.model).task).metrics[recipe.evaluate.metric]
-    return metric(torch.from_numpy(outputs), test[1])
+    return metric_of(recipe)(torch.from_numpy(outputs), test[1])
+
+
+def metric_of(recipe: Recipe) -> Metric:
+    """The metric that the recipe is measured by."""
+    return tasks.get(registry.get(recipe.model).task).metrics[recipe.evaluate.metric]
 
 
 def best_of(name: str, recipe: Recipe, data: DataSet) -> dict[str, Any]:
@@ -100,7 +104,7 @@ def best_of(name: str, recipe: Recipe, data: DataSet) -> dict[str, Any]:
         (features(split, input), split.targets) for split in (data.train, data.test, *hold_out(data.train, 0.2, seed=0))
     )
     tried = [measured(make(data, **choice), rest, held, recipe) for choice in choices]
-    best = choices[tried.index((max if recipe.evaluate.metric in SHARES else min)(tried))]
+    best = choices[tried.index((max if metric_of(recipe).more_is_better else min)(tried))]
     return {
         "value": measured(make(data, **best), train, test, recipe),
         "settings": best,

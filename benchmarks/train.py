@@ -206,7 +206,8 @@ def contend(model: str, name: str, processor: bool) -> tuple[float, float]:
         setup, laps = setup_of(model, case, Path(folder)), Laps()
         recipe = recipe_of(model, case, switches)
         trained = train(Job(recipe, setup), laps)
-        measured = measure(trained, setup.batches(recipe, torch.device("cpu")), tasks.get(setup.config["task"]))
+        task = tasks.get(setup.config["task"])
+        measured = measure(trained, setup.batches(recipe, torch.device("cpu")), task, task.metrics)
     return statistics.mean(laps.seconds(processor)), measured["accuracy"]
 
 

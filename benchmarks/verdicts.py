@@ -134,7 +134,7 @@ def case_of(bundle: Any) -> Case:
     figures = bundle.metrics["metrics"][metric]
     samples = samples_of(recipe, metric)
     expected = expected_spread(metric, figures["mean"], samples)
-    margin, _ = margin_of(metric, recipe.evaluate.margin, figures["value"], samples, directions())
+    margin, _ = margin_of(metric, recipe.evaluate.margin, figures["value"], samples, directions(bundle))
     name = str(bundle.name)
     tolerance = next((value for key, value in TOLERANCES.items() if key in name), 0.002)
     return Case(name, figures["n"], figures["std"] or expected or 0.0, expected, margin, tolerance)

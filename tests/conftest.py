@@ -65,13 +65,15 @@ train: {{epochs: 1}}
 
 def _bundle(folder: Path, state_dict: dict[str, Any], tokenizer: str | None = None, **config: Any) -> Path:
     from zoo.bundles.write import write_bundle
+    from zoo.publishing.card import card
 
     figure = {"value": 0.9, "mean": 0.9, "std": 0.0, "n": 2, "seeds": [0, 1], "values": [0.9, 0.9]}
     write_bundle(
         folder,
         state_dict=state_dict,
         config={"schema": 1, "num_parameters": sum(tensor.numel() for tensor in state_dict.values()), **config},
-        recipe_text=RECIPE.format(model=config["model"], data=config["data"]),
+        recipe_text=(recipe := RECIPE.format(model=config["model"], data=config["data"])),
+        card=lambda config, metrics: card(config, metrics, recipe, name=folder.name),
         metrics={
             "schema": 1,
             "split": "test",

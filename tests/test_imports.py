@@ -42,7 +42,7 @@ ROOMS = {
     "kinds": {"cells", "data", "foreign", "models", "registry"},
     "tasks": {"data", "nn", "registry"},
     "data": {"cells", "foreign", "kinds", "registry", "sources", "tasks", "wording"},
-    "check": {"bundles", "construct", "kinds", "registry"},
+    "check": {"bundles", "construct", "kinds", "registry", "tasks"},
     "recipes": {"data", "init", "registry", "tasks"},
     "baselines": {"bundles", "data", "kinds", "tasks"},
     "training": {

@@ -174,7 +174,7 @@ def _shown(bundle: Any) -> None:
     """Whatever shows a bundle."""
     import yaml
 
-    from zoo.bundles.card import card
+    from zoo.publishing.card import card
 
     text = card(bundle.config, bundle.metrics, bundle.recipe, bundle.metrics.get("notes", ()), name="mlp.digits_v1")
     text.encode()

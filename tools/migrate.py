@@ -26,7 +26,7 @@ from safetensors.torch import load_file
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the checkout's own, whatever is installed
 
-from zoo import data  # noqa: E402
+from zoo import data, tasks  # noqa: E402
 from zoo.bundles.facts import facts_of  # noqa: E402
 from zoo.bundles.format import Bundle, open_bundle  # noqa: E402
 from zoo.bundles.index import TENSORS, Entry, entry_of, read_index, write_index  # noqa: E402
@@ -129,7 +129,7 @@ def _held(target: Path, run: Path) -> Bundle | None:
     bundle = open_bundle(target)
     if (run / TENSORS).is_file():
         return open_bundle(run)
-    classifies = bundle.config["labels"] and bundle.config["task"].endswith("-classification")
+    classifies = bundle.config["labels"] and tasks.get(bundle.config["task"]).classes
     return bundle if classifies and data.load(recipe_of(bundle).data.name).validation is not None else None
 
 

@@ -15,10 +15,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the checkout's own, whatever is installed
 
-from zoo.bundles.card import SHARES  # noqa: E402
 from zoo.display import duration  # noqa: E402
 from zoo.listing import HEAD, cells, listed, markdown  # noqa: E402
 from zoo.sources.folder import PACKAGE  # noqa: E402
+from zoo.tasks.measures import find  # noqa: E402
 
 START, END = "<!-- weights: written by tools/readme_table.py -->\n", "<!-- /weights -->\n"
 
@@ -33,18 +33,19 @@ def table() -> str:
 def row(name: str, shown: tuple[str, ...]) -> tuple[str, ...]:
     metrics = json.loads((PACKAGE / name / "metrics.json").read_text(encoding="utf-8"))
     figure, *rest = shown
-    mark = " †" if loses(metrics) else ""
+    config = json.loads((PACKAGE / name / "config.json").read_text(encoding="utf-8"))
+    mark = " †" if loses(metrics, config["task"]) else ""
     return f"[`{name}`](zoo/pretrained/{name}/README.md)", f"{figure}{mark}", *rest, duration(metrics["seconds"])
 
 
-def loses(metrics: dict[str, Any]) -> bool:
+def loses(metrics: dict[str, Any], task: str) -> bool:
     """Whether a plain baseline on its card does better than the weight's mean."""
     first = next(iter(metrics["metrics"]))
     for value in (metrics.get("baselines") or {}).values():
         given = value if isinstance(value, dict) else {"value": value}
         metric = given.get("metric", first)
         ahead = metrics["metrics"][metric]["mean"] - given["value"]
-        if (ahead if metric in SHARES else -ahead) < 0:
+        if (ahead if find(task, metric).more_is_better else -ahead) < 0:
             return True
     return False
 

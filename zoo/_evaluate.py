@@ -20,7 +20,7 @@ from zoo.publishing.provenance import recipe_of
 from zoo.recipes import Recipe
 from zoo.tasks import measures
 from zoo.training import Run, own
-from zoo.training.measure import computed, measure, outputs_of
+from zoo.training.measure import computed, measure, of_run, outputs_of
 
 
 @caller.own()
@@ -59,12 +59,12 @@ def on_own(
     recipe, model = recipe_of(bundle), load_model(bundle, device=device)
     test, task = own.whole(recipe, place, bundle.config, columns), tasks.get(bundle.config["task"])
     outputs, truth = outputs_of(model, _batches(bundle, recipe, model, test), task)
-    found = {name: metric(outputs, truth) for name, metric in measures.of(task).items()}
+    found = {name: metric(outputs, truth) for name, metric in measures.of(task, bundle.config["input"]).items()}
     values, notes = computed(found, "", "these data")
     for note in notes:
         warnings.warn(note, stacklevel=4)
     labels = bundle.config["labels"]
-    return values, measures.of_classes(outputs, truth, labels) if measures.has_classes(task) else []
+    return values, measures.of_classes(outputs, truth, labels) if task.classes else []
 
 
 def _bundle(name_or_run: str | os.PathLike[str] | Run) -> Bundle:
@@ -85,7 +85,8 @@ def metrics_of(bundle: Bundle, device: torch.device | str | None = None) -> dict
 def metrics_on(bundle: Bundle, recipe: Recipe, model: nn.Module, split: Split) -> dict[str, float]:
     """The metrics of a model on a split, read as the bundle says."""
     batches = _batches(bundle, recipe, model, split)
-    return measure(model, batches, tasks.get(bundle.config["task"]), recipe.evaluate.metric)
+    task = tasks.get(bundle.config["task"])
+    return measure(model, batches, task, of_run(task, bundle.config["input"], recipe.evaluate.metric))
 
 
 def _batches(bundle: Bundle, recipe: Recipe, model: nn.Module, split: Split) -> Batches:

@@ -8,7 +8,6 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from safetensors import deserialize
 from zoo import caller, sources, tasks
 from zoo._evaluate import metrics_of, metrics_on
 from zoo._verify import tolerance_of
-from zoo.bundles.card import SHARES
 from zoo.bundles.format import Bundle
 from zoo.bundles.index import TENSORS
 from zoo.check import check_figures, spread
@@ -93,6 +91,7 @@ class _Claim:
     if the figure is not of the test split, where neither can be compared.
     """
 
+    task: str
     metric: str
     published: dict[str, Any]
     values: list[float]
@@ -233,13 +232,14 @@ def _claim(bundle: Bundle, device: torch.device | str | None) -> _Claim:
     shipped = metrics_of(bundle, device)[metric] if on_test else None
     value = figures["value"] if shipped is None else shipped
     samples = samples_of(recipe, metric) if on_test else None
-    margin, about = margin_of(metric, recipe.evaluate.margin, value, samples, directions())
+    margin, about = margin_of(metric, recipe.evaluate.margin, value, samples, directions(bundle))
     return _Claim(
+        task=bundle.config["task"],
         metric=metric,
         published={key: figures[key] for key in ("mean", "std", "n")},
         values=figures["values"],
         seeds=figures["seeds"],
-        more_is_better=directions()[metric],
+        more_is_better=directions(bundle)[metric],
         margin=margin,
         about_margin=about,
         expected=expected_spread(metric, value, samples),
@@ -250,9 +250,10 @@ def _claim(bundle: Bundle, device: torch.device | str | None) -> _Claim:
     )
 
 
-def directions() -> dict[str, bool]:
-    """Whether more is better, of every metric of every task."""
-    return {name: name in SHARES for task in map(tasks.get, tasks.names()) for name in measures.of(task)}
+def directions(bundle: Bundle) -> dict[str, bool]:
+    """Whether more is better, of every metric of the task of a bundle."""
+    task = tasks.get(bundle.config["task"])
+    return {name: metric.more_is_better for name, metric in measures.of(task, bundle.config["input"]).items()}
 
 
 def samples_of(recipe: Recipe, metric: str) -> int | None:
@@ -271,7 +272,7 @@ def _start(bundle: Bundle, recipe: Recipe, metric: str) -> float:
 
 def _judge(claim: _Claim, found: Comparison, values: list[float], identical: bool) -> tuple[str, list[str]]:
     """The verdict, and its reasons as sentences. No figure that is only claimed can make it *reproduced*."""
-    show = _shower(claim.metric)
+    show = measures.find(claim.task, claim.metric).show
     mean = statistics.fmean(claim.values)
     reasons = [
         f"{claim.metric} is {show(statistics.fmean(values))} over {_count(len(values), 'seed')} here and {show(mean)} "
@@ -316,11 +317,6 @@ def _advice(more: int) -> str:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}" + ("" if number == 1 else "s")
-
-
-def _shower(metric: str) -> Callable[[float], str]:
-    """How a figure of the metric is written: shares in per cent."""
-    return lambda value: f"{100 * value:.2f} %" if metric in SHARES else f"{value:.4g}"
 
 
 def _train(

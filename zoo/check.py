@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo import kinds, registry
+from zoo import kinds, registry, tasks
 from zoo.bundles.format import Bundle
 from zoo.bundles.index import TENSORS
 from zoo.bundles.load import load_model
@@ -56,7 +56,7 @@ def check_config(bundle: Bundle) -> None:
     _expect(warm, where, "temperature", temperature, "a number above 0")
     _expect(is_count(config.get("num_parameters")), where, "num_parameters", config.get("num_parameters"), "a count")
     labels = config["labels"]
-    named = bool(labels) or not entry.task.endswith("-classification")
+    named = bool(labels) or not tasks.get(entry.task).classes
     _expect(named and all(isinstance(label, str) for label in labels), where, "labels", labels, "a list of text")
     check_arguments(entry, config["model_args"])
     head = getattr(skeleton(entry.name, config["model_args"], _budget(bundle)), "head", None)
@@ -70,9 +70,9 @@ def check_config(bundle: Bundle) -> None:
     for key, right, expected in kinds.get(str(kind)).holds:
         _expect(right(described), where, f"input.{key}", described.get(key), expected)
     bundle.tokenizer  # noqa: B018  raises where a file that is named is not there and whole
-    if entry.task == "multi-task":
-        tasks = described.get("tasks")
-        _expect(_is_tasks(tasks), where, "input.tasks", tasks, '{NAME: {"kind": KIND, "outputs": COUNT}}')
+    if tasks.get(entry.task).several:
+        targets = described.get("tasks")
+        _expect(_is_tasks(targets), where, "input.tasks", targets, '{NAME: {"kind": KIND, "outputs": COUNT}}')
 
 
 def _budget(bundle: Bundle) -> Budget:

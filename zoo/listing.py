@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from zoo.bundles.card import SHARES, spread
 from zoo.errors import ZooError, unknown
 from zoo.names import natural
+from zoo.tasks.measures import find, spread
 
 HEAD = ("weight", "figure", "parameters", "size", "latency", "task", "data")
 """The columns by their worth: a narrow terminal drops them from the right."""
@@ -83,7 +83,8 @@ def figure(row: Mapping[str, Any]) -> str:
     if "metric" not in row or "mean" not in row:
         return ""
     metric = str(row["metric"])
-    return f"{metric.replace('_', ' ')} {spread(metric, row)} ({row.get('n', 1)})"
+    known = find(str(row.get("task")), metric)
+    return f"{metric.replace('_', ' ')} {spread(known, row)} ({row.get('n', 1)})"
 
 
 def size(count: int) -> str:
@@ -101,4 +102,4 @@ def _worse(row: Mapping[str, Any]) -> float:
     mean = row.get("mean")
     if mean is None:
         return float("inf")
-    return -mean if row.get("metric") in SHARES else mean
+    return -mean if find(str(row.get("task")), str(row.get("metric"))).more_is_better else mean

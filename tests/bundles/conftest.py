@@ -13,6 +13,7 @@ from torch import nn
 from zoo import registry
 from zoo.bundles.write import write_bundle
 from zoo.integrity import sha256
+from zoo.publishing.card import card
 
 RECIPE = "model: mlp\ndata: {name: digits, batch_size: 64}\nevaluate:\n  metric: accuracy\n  seeds: 5\n"
 
@@ -59,6 +60,7 @@ def make(tmp_path: Path) -> Callable[..., Path]:
             state_dict=more.pop("state_dict", module.state_dict()),
             config={**config, **more},
             recipe_text=RECIPE,
+            card=lambda config, metrics: card(config, metrics, RECIPE, name=name),
             metrics=metrics(),
             log_csv="epoch,loss\n1,0.5\n",
             metadata={"name": name, "seed": 0},

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard
 
-from zoo.bundles.card import card
 from zoo.bundles.format import open_bundle
+from zoo.publishing.card import card
 
 RECIPE = "model: mlp\ntrain:\n  seed: 0\nevaluate:\n  metric: accuracy\n  seeds: 5\n"
 

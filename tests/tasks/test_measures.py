@@ -9,7 +9,10 @@ import torch
 from sklearn import metrics
 
 from zoo import tasks
+from zoo.data.mnist_tasks import TASKS
 from zoo.tasks import measures
+
+SEVERAL: dict[str, Any] = {"tasks": TASKS}
 
 LOGITS = torch.randn(200, 7, generator=torch.Generator().manual_seed(0))
 TARGETS = torch.randint(0, 7, (200,), generator=torch.Generator().manual_seed(1))
@@ -48,4 +51,25 @@ def test_r2_is_scikit_learn_s_and_no_number_without_variance() -> None:
 @pytest.mark.parametrize("name", tasks.names())
 def test_a_task_s_own_metrics_come_first(name: str) -> None:
     task = tasks.get(name)
-    assert list(measures.of(task))[: len(task.metrics)] == list(task.metrics)
+    own = list(measures.own(task, SEVERAL if task.several else {}))
+    assert own and list(measures.of(task, SEVERAL if task.several else {}))[: len(own)] == own
+
+
+@pytest.mark.parametrize("name", tasks.names())
+def test_what_a_figure_is_is_found_by_its_name(name: str) -> None:
+    task = tasks.get(name)
+    for metric, known in measures.of(task, SEVERAL if task.several else {}).items():
+        found = measures.find(name, metric)
+        assert (found.more_is_better, found.unit) == (known.more_is_better, known.unit), metric
+
+
+def test_figures_are_shown_in_their_unit_and_the_spread_beside_them() -> None:
+    share, error = measures.find("text-classification", "f1"), measures.find("regression", "rmse")
+    assert share.more_is_better and not error.more_is_better
+    assert measures.find("regression", "r2").more_is_better, "no error though of numbers"
+    assert not measures.find("text-classification", "log_loss").more_is_better
+    assert (share.show(0.98664), error.show(0.43123)) == ("98.66 %", "0.4312")
+    assert measures.spread(share, {"mean": 0.5, "std": 0.01, "n": 2}) == "50.00 % ± 1.00 %"
+    assert measures.spread(error, {"mean": 0.5, "std": 0.01, "n": 1}) == "0.5"
+    foreign = measures.find("a-task-of-somebody", "bleu")
+    assert (foreign.more_is_better, foreign.show(0.25)) == (False, "0.25")

@@ -25,7 +25,7 @@ TARGETS = torch.tensor([[3.0, 1, 2.5], [4, 0, 3], [8, 0, 4], [0, 0, 2]])
 
 
 def test_each_task_has_a_metric_of_its_own():
-    metrics = {name: metric(OUTPUTS, TARGETS) for name, metric in TASK.metrics.items()}
+    metrics = {name: metric(OUTPUTS, TARGETS) for name, metric in TASK.of_targets(TASKS).items()}
     assert list(metrics) == ["digit_accuracy", "odd_accuracy", "thickness_rmse", "sum_of_losses"]
     assert metrics["digit_accuracy"] == 0.75
     assert metrics["odd_accuracy"] == 0.5
@@ -37,7 +37,7 @@ def test_the_sum_of_losses_is_unweighted():
     targets[2] = torch.tensor([9.0, 1, 4])
     digit = -math.log(0.9)
     odd = sum(math.log1p(math.exp(-x)) for x in (2.0, -1.0, 0.5, 3.0)) / 4
-    assert TASK.metrics["sum_of_losses"](OUTPUTS, targets) == pytest.approx(digit + odd + 1.25 / 4)
+    assert TASK.of_targets(TASKS)["sum_of_losses"](OUTPUTS, targets) == pytest.approx(digit + odd + 1.25 / 4)
 
 
 def test_each_task_is_answered_by_its_name():

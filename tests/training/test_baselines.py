@@ -16,6 +16,7 @@ from zoo import baselines, tasks
 from zoo.baselines import Beside
 from zoo.data.split import IGNORED, Split
 from zoo.kinds import Input
+from zoo.tasks import measures
 
 
 def beside(task: str, settings: dict[str, Any], train: Split, held: Split, labels: list[str], metric: str) -> Beside:
@@ -135,7 +136,8 @@ def test_no_more_rows_than_a_method_may_learn_from(count: int, most: int | None)
     ],
 )
 def test_one_line_says_who_is_better(metric: str, ours: float, said: str) -> None:
-    found = Beside(metric, ours, {"a": 0.5, "b": 0.8}, {"a": 100, "b": 40}, 100, 25, 0.1)
+    known = measures.find("regression" if metric == "rmse" else "text-classification", metric)
+    found = Beside(metric, known, ours, {"a": 0.5, "b": 0.8}, {"a": 100, "b": 40}, 100, 25, 0.1)
     assert said in found.said() and found.ahead == ("plain baseline is better" in said)
     assert found.said().endswith("on the same 25 rows, learned from at least 40 of 100 training rows (0.1 s).")
 

@@ -12,6 +12,7 @@ from torch.optim import lr_scheduler
 
 from zoo.recipes import Curve, MultiStep, Plateau, Schedule, Step, parse
 from zoo.recipes.schedules import Restart
+from zoo.tasks.measures import find
 from zoo.training.update.schedule import factor, watched
 
 TOTAL = 40
@@ -187,10 +188,10 @@ def test_plateau_watches_the_held_out_part_or_else_the_training_loss():
         {"train_loss": "0.30000000000000004", "train_accuracy": "0.5", "validation_accuracy": "0.25"},  # from a file
         {"train_loss": 0.2, "train_accuracy": "", "validation_accuracy": 0.75},  # of this sitting
     ]
-    plateau = {"name": "plateau"}
-    assert watched(recipe(plateau, validation=0.2), rows) == [0.25, 0.75], "more is better"
-    assert watched(recipe(plateau), rows) == [-(0.1 + 0.2), -0.2]
-    assert watched(recipe({"name": "cosine"}), rows) == [], "no other schedule looks"
+    plateau, metric = {"name": "plateau"}, find("image-classification", "accuracy")
+    assert watched(recipe(plateau, validation=0.2), rows, metric) == [0.25, 0.75], "more is better"
+    assert watched(recipe(plateau), rows, metric) == [-(0.1 + 0.2), -0.2]
+    assert watched(recipe({"name": "cosine"}), rows, metric) == [], "no other schedule looks"
 
 
 def test_a_run_of_one_step_has_a_rate():

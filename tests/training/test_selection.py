@@ -11,6 +11,7 @@ import pytest
 from safetensors.torch import load_file
 
 import zoo
+from zoo.tasks.measures import find
 from zoo.training import checkpoint, selection
 
 
@@ -22,7 +23,9 @@ def test_patience_counts_epochs_since_the_last_gain():
 
 def test_errors_are_turned_about():
     rows: list[dict[str, Any]] = [{"validation_rmse": "0.5"}, {"validation_rmse": 0.4}]
-    assert selection.measured(rows, "rmse") == [-0.5, -0.4] and selection.is_best([-0.5, -0.4])
+    assert selection.measured(rows, "rmse", find("regression", "rmse")) == [-0.5, -0.4] and selection.is_best(
+        [-0.5, -0.4]
+    )
     assert not selection.is_best([0.5, 0.5]), "the first of equals is the best"
 
 

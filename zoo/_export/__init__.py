@@ -150,7 +150,7 @@ def _export(bundle: Bundle, path: Path, quantize: str | None) -> Export:
             figures = measured_by(session_of(content), data.test, bundle.config, tokenizer)
             lost, allowed = abs(figures[metric] - value), SAME
             if quantize is not None:
-                known = directions()
+                known = directions(bundle)
                 allowed, _ = margin_of(metric, recipe.evaluate.margin, value, len(data.test), known)
                 lost = (value - figures[metric]) * (1 if known[metric] else -1)
             if not lost <= allowed:

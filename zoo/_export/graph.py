@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoo import tasks
 from zoo.errors import ZooError
 
 INPUTS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -21,36 +22,26 @@ INPUTS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """Kind of data -> the graph's inputs, each with its first dimensions that are free; the rest are the weight's."""
 
-OUTPUTS: dict[str, tuple[str, ...]] = {
-    "image-classification": ("logits", "probabilities"),
-    "text-classification": ("logits", "probabilities"),
-    "tabular-classification": ("logits", "probabilities"),
-    "token-classification": ("logits", "probabilities"),
-    "language-modelling": ("logits", "probabilities"),
-    "multi-task": ("logits",),
-    "forecasting": ("forecast",),
-    "regression": ("value",),
-    "metric-learning": ("embedding",),
-}
 """Task -> the graph's outputs. The first is the model's own, in the units of the answer."""
 
 
 class Graph(nn.Module):
     """The model with its input transform before it and its answer's arithmetic after it.
 
-    `config` is the bundle's config.json. Inputs and outputs are those of `INPUTS` and `OUTPUTS`, in order; a model
-    that attends gives `attention` (N, T) after them. Inputs:
-    images uint8 (N, C, H, W) of the weight's size; tokens int64 (N, T) and lengths int64 (N,); numbers float32 (N, F)
-    with NaN for blanks and categories int64 (N, C) with 0 for blanks; values float32 (N, context, S) in their own
-    units. Raises `ZooError` for a task or a kind of data that has no such form.
+    `config` is the bundle's config.json. Inputs are those of `INPUTS` and outputs the task's (`Task.exports`), in
+    order; a model that attends gives `attention` (N, T) after them. Inputs: images uint8 (N, C, H, W) of the weight's
+    size; tokens int64 (N, T) and lengths int64 (N,); numbers float32 (N, F) with NaN for blanks and categories int64
+    (N, C) with 0 for blanks; values float32 (N, context, S) in their own units. Raises `ZooError` for a task or a kind
+    of data that has no such form.
     """
 
     def __init__(self, model: nn.Module, config: dict[str, Any]) -> None:
         super().__init__()
-        task, kind = config["task"], config["input"]["kind"]
-        if task not in OUTPUTS or kind not in INPUTS:
-            raise ZooError(f"a model for {task} on {kind} data has no ONNX form; export one for {', '.join(OUTPUTS)}.")
-        self.model, self.input_names, self.output_names = model, tuple(INPUTS[kind]), OUTPUTS[task]
+        task, kind = tasks.get(config["task"]), config["input"]["kind"]
+        if not task.exports or kind not in INPUTS:
+            known = ", ".join(name for name in tasks.names() if tasks.get(name).exports)
+            raise ZooError(f"a model for {task.name} on {kind} data has no ONNX form; export one for {known}.")
+        self.model, self.input_names, self.output_names = model, tuple(INPUTS[kind]), task.exports
         self.attends = "return_attention" in inspect.signature(model.forward).parameters
         if self.attends:
             self.output_names += ("attention",)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from zoo import tasks
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -95,7 +97,7 @@ def prove(graph: Graph, run: Run, config: dict[str, Any], free_length: bool) -> 
             found.largest = max(found.largest, difference)
             if not difference <= TOLERANCE:
                 found.failed = found.failed or f"{name} differs by {difference:.1e} of its scale at {case}"
-            if name == "logits" and config["task"] != "multi-task":
+            if name == "logits" and not tasks.get(config["task"]).several:
                 total += ours[..., 0].numel()
                 same += int((_best(ours, scale, theirs)).sum())
     found.labels = same / total if total else 1.0

@@ -16,14 +16,10 @@ import torch
 from torch import Tensor
 
 from zoo import caller
-from zoo.bundles.card import SHARES, spread
 from zoo.data.split import Split, shuffled
 from zoo.draws import Drawn
 from zoo.kinds import Input
-from zoo.tasks import Task, measures
-
-MEANS = ("forecasting", "language-modelling")
-"""Tasks whose metrics are means over the rows, so that they can be taken of one part after the other."""
+from zoo.tasks import Metric, Task, measures
 
 
 @dataclass(frozen=True)
@@ -49,11 +45,13 @@ class Method:
 class Beside:
     """The figures of the plain methods beside the model's.
 
-    metric: that of the recipe. ours: the model's. values: method -> its figure. learned: method -> the rows it learned
-    from. rows, tested: those of the training and of the test part. seconds: of all methods.
+    metric: the name of the recipe's. known: what it is. ours: the model's. values: method -> its figure. learned:
+    method -> the rows it learned from. rows, tested: those of the training and of the test part. seconds: of all
+    methods.
     """
 
     metric: str
+    known: Metric
     ours: float
     values: dict[str, float]
     learned: dict[str, int]
@@ -73,15 +71,11 @@ class Beside:
 
     @property
     def _sign(self) -> int:
-        return 1 if self.metric in SHARES else -1
+        return 1 if self.known.more_is_better else -1
 
     def said(self) -> str:
         """One line that says who wins."""
-
-        def of(value: float) -> str:
-            return spread(self.metric, {"value": value})
-
-        best, metric = self.best, self.metric.replace("_", " ")
+        best, metric, of = self.best, self.metric.replace("_", " "), self.known.show
         ours, theirs = of(self.ours), of(self.values[best])
         others = [f"{name} {of(value)}" for name, value in self.values.items() if name != best]
         more = f" ({', '.join(others)})" if others else ""
@@ -110,7 +104,7 @@ def beside(
     from threadpoolctl import threadpool_limits
 
     methods: Mapping[str, Method] = import_module(f"{__name__}.{input.kind}").methods(task)
-    measured = measures.of(task)[metric]
+    measured = measures.of(task, input.settings)[metric]
     started = time.monotonic()
     values, learned = {}, {}
     for name, method in methods.items():
@@ -118,11 +112,11 @@ def beside(
         given = Given(part, held, input, labels, task)
         # One thread: on few rows several cost more than they save, and the figures hang on no number of them.
         with threadpool_limits(1), caller.silent(), Drawn(torch.Generator().manual_seed(0)), torch.no_grad():
-            values[name] = _figure(method.answers(given), measured, task.name in MEANS)
+            values[name] = _figure(method.answers(given), measured)
         learned[name] = len(part)
     if not values:
         return None
-    return Beside(metric, ours, values, learned, len(train), len(held), round(time.monotonic() - started, 1))
+    return Beside(metric, measured, ours, values, learned, len(train), len(held), round(time.monotonic() - started, 1))
 
 
 def drawn(split: Split, most: int | None) -> Split:
@@ -134,8 +128,8 @@ def drawn(split: Split, most: int | None) -> Split:
     return split.take(sorted(shuffled(some, 0)[:most]))
 
 
-def _figure(parts: Iterator[tuple[Tensor, Tensor]], metric: Callable[[Tensor, Tensor], float], mean: bool) -> float:
-    if not mean:
+def _figure(parts: Iterator[tuple[Tensor, Tensor]], metric: Metric) -> float:
+    if not metric.is_mean:
         outputs, targets = zip(*parts, strict=True)
         return metric(torch.cat(outputs).float(), torch.cat(targets))
     total, count = 0.0, 0

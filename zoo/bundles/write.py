@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from safetensors import SafetensorError
 from safetensors.torch import save
 from torch import Tensor
 
-from zoo.bundles.card import card
 from zoo.bundles.format import Bundle, open_bundle
 from zoo.bundles.index import TENSORS
 from zoo.errors import ZooError
@@ -29,15 +28,17 @@ def write_bundle(
     recipe_text: str,
     metrics: Mapping[str, Any],
     log_csv: str,
+    card: Callable[[Mapping[str, Any], Mapping[str, Any]], str],
     tokenizer: str | None = None,
     metadata: Mapping[str, Any],
 ) -> Bundle:
-    """Write every file of a bundle, card included, into the new folder `folder`.
+    """Write every file of a bundle into the new folder `folder`.
 
     Args:
         state_dict: what `nn.Module.state_dict` gives; tied tensors are stored once, under their first name.
         config, metrics: the contents of config.json and metrics.json; `sha256` (of the tensors) and `recipe_sha256`
             are filled in.
+        card: makes the card's text from the contents of config.json and of metrics.json, which then are whole.
         tokenizer: the text of tokenizer.json, for models that read text.
         metadata: repeated in the head of the tensors' file, such as name, data SHA-256, seed and versions.
 
@@ -59,7 +60,7 @@ def write_bundle(
                 "recipe.yaml": recipe_text,
                 "log.csv": log_csv,
                 "tokenizer.json": tokenizer,
-                "README.md": card(config, metrics, recipe_text, metrics.get("notes", ()), name=metadata.get("name")),
+                "README.md": card(config, metrics),
             }
             for name, text in texts.items():
                 if text is not None:

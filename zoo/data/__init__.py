@@ -86,6 +86,12 @@ def names(asked: str = "") -> list[str]:
     return [*ENTRIES.names(), *([asked] if places.is_one(asked) else [])]
 
 
+def targets(name: object) -> dict[str, dict[str, Any]]:
+    """What the targets of one of the zoo's data sets are, if a sample has several; none of any other name."""
+    entry = ENTRIES.get(name) if isinstance(name, str) else None
+    return {} if entry is None else entry.tasks
+
+
 @caller.own()
 def load(name: str) -> DataSet:
     """The data set `name`, whole and checked.

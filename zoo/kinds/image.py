@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Generator, Tensor
 
-from zoo import registry
 from zoo.data import DataSet, Split
 from zoo.errors import ZooError
 from zoo.foreign import pictures
@@ -110,10 +109,6 @@ def check(recipe: Recipe, data: DataSet) -> None:
         values = getattr(recipe.data, key)
         if len(values) not in (1, channels):
             raise ZooError(f"data.{key} has {len(values)} values; give one, or one for each channel ({channels}).")
-    task = registry.get(recipe.model).task
-    if bool(data.tasks) != (task == "multi-task"):
-        has = "several targets" if data.tasks else "one target"
-        raise ZooError(f"model {recipe.model} is for {task}, but data.name {data.name} has {has} an image; change one.")
     for key in ("mixup", "cutmix"):
         if getattr(recipe.data.augment, key) and recipe.loss.name != "cross_entropy":
             raise ZooError(f"data.augment.{key} blends classes, which loss.name {recipe.loss.name} cannot; remove it.")

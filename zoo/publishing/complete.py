@@ -22,6 +22,7 @@ from zoo.data.terms import terms
 from zoo.environment import environment
 from zoo.errors import ZooError
 from zoo.home import home, write_text
+from zoo.publishing.card import card
 from zoo.publishing.for_timm import for_timm
 from zoo.publishing.provenance import differences, recipe_of
 
@@ -66,8 +67,6 @@ def complete(folder: Path, *, held: Bundle | None = None, evaluate: bool = True)
 
 def card_of(bundle: Bundle, name: str, metrics: dict[str, Any] | None = None) -> str:
     """The card of a bundle under a name: with the recipe in its short form, and the pictures that there are."""
-    from zoo.bundles.card import card
-
     metrics = dict(bundle.metrics) if metrics is None else metrics
     pictures = [picture for picture in (CURVES, CONFUSION) if (bundle.folder / picture).is_file()]
     recipe = "" if "imported" in metrics else recipe_of(bundle).short()
@@ -76,7 +75,7 @@ def card_of(bundle: Bundle, name: str, metrics: dict[str, Any] | None = None) ->
 
 def is_classifier(config: dict[str, Any]) -> bool:
     """Whether the outputs are logits over the labels."""
-    return bool(config["labels"]) and config["task"].endswith("-classification")
+    return bool(config["labels"]) and tasks.get(config["task"]).classes
 
 
 def cost_of(bundle: Bundle) -> dict[str, Any]:
@@ -181,7 +180,8 @@ def _draw(folder: Path, counts: Tensor | None) -> None:
     bundle = open_bundle(folder)
     labels, name = bundle.config["labels"], str(bundle.metrics["data"].get("name", "data"))
     with suppress(ZooError):  # there is no matplotlib, or nothing that can be drawn
-        _save(_curves.draw(str(bundle.config.get("recipe") or name), bundle.log, bundle.metrics), folder / CURVES)
+        title, task = str(bundle.config.get("recipe") or name), bundle.config["task"]
+        _save(_curves.draw(title, bundle.log, bundle.metrics, task), folder / CURVES)
     if counts is not None and len(labels) <= MOST_CLASSES:
         with suppress(ZooError):
             _save(_confusion.draw(counts, labels, f"{name}, test split"), folder / CONFUSION)

@@ -18,6 +18,7 @@ from zoo.construct import skeleton
 from zoo.errors import ZooError, some
 from zoo.integrity import sha256
 from zoo.names import is_weight_name, model_of, stem_of
+from zoo.publishing.card import card
 from zoo.publishing.for_timm import for_timm
 
 _PREFIXES = ("module.", "_orig_mod.")  # of DataParallel, of torch.compile
@@ -79,6 +80,7 @@ def import_weight(
         metrics=metrics,
         log_csv="epoch\n",
         tokenizer=tokenizer,
+        card=lambda config, metrics: card(config, metrics, "", metrics["notes"], name=folder.name if named else None),
         metadata={"name": folder.name} if named else {},
     )
     return folder, renamed

@@ -315,22 +315,28 @@ def override(content: dict[str, Any], key: str, value: Any) -> None:
 def _with_defaults(content: dict[str, Any]) -> dict[str, Any]:
     """The content with a loss, a schedule and a metric where the recipe names none: the first of the model's task."""
     from zoo import registry, tasks
+    from zoo.tasks import measures
 
-    model = content.get("model")
+    model, filled = content.get("model"), dict(content)
     if not isinstance(model, str) or not registry.is_known(model):
-        task = tasks.get("image-classification")  # that there is no such model is said later
-    else:
-        task = tasks.get(registry.get(model).task)
-    filled = dict(content)
+        return filled  # that there is no such model is said later
+    task = tasks.get(registry.get(model).task)
     for key, name, default in (
         ("loss", "name", task.losses[0]),
         ("schedule", "name", "constant"),
-        ("evaluate", "metric", next(iter(task.metrics))),
+        ("evaluate", "metric", next(iter(measures.own(task, _described(filled.get("data")))), "")),
     ):
         given = filled.get(key) or {}
         if isinstance(given, dict):
             filled[key] = {name: default, **given}
     return filled
+
+
+def _described(section: Any) -> dict[str, Any]:
+    """What a recipe's `data` says beforehand of several targets a sample, as config.json's `input` has it."""
+    from zoo import data
+
+    return {"tasks": data.targets(section["name"])} if isinstance(section, dict) and "name" in section else {}
 
 
 def _check_names(recipe: Recipe, where: str) -> None:
@@ -349,9 +355,9 @@ def _check_names(recipe: Recipe, where: str) -> None:
     plugged = [name for name, part in LOSSES.items() if part.is_for(task.name)]
     for key, name, names in (
         ("loss.name", recipe.loss.name, (*task.losses, *plugged)),
-        ("evaluate.metric", recipe.evaluate.metric, tuple(measures.of(task))),
+        ("evaluate.metric", recipe.evaluate.metric, tuple(measures.of(task, _described({"name": recipe.data.name})))),
     ):
-        if name not in names:
+        if names and name not in names:
             raise ZooError(f"{where}: {key} should be one of {', '.join(names)} for {task.name}, not {name!r}.")
     for key in KINDS:
         # A recipe of another kind may hold the defaults: until now all sections were written out.

@@ -9,6 +9,7 @@ from typing import Any
 from zoo.bundles.format import Bundle
 from zoo.display import duration
 from zoo.site import charts
+from zoo.tasks import Metric
 
 RESOLVED = "recipe.yaml"
 
@@ -53,6 +54,7 @@ def weight(bundle: Bundle) -> Weight:
     """All that is shown of a weight. Reads no tensors; raises `ZooError` where the bundle is damaged."""
     from zoo import registry, tasks
     from zoo.check import check_config, check_figures
+    from zoo.tasks.measures import find
 
     check_config(bundle)
     check_figures(bundle)
@@ -60,13 +62,14 @@ def weight(bundle: Bundle) -> Weight:
     name = bundle.name or bundle.folder.name
     task = tasks.get(config["task"])
     metric, figure = next(iter(metrics["metrics"].items()))
-    show = _shower(metric)
+    known = find(task.name, metric)
+    show = known.show
     values, std = figure["values"], figure["std"] if figure["n"] > 1 else None
     log = _log(bundle)
     loss, measured = _column(log, "train_loss"), _column(log, f"train_{metric}")
     size = bundle.path("model.safetensors").stat().st_size
     speed = (metrics.get("cost") or {}).get("latency_ms")
-    figure_text = show(figure["mean"]) + (f" ± {_spread(metric, std)}" if std is not None else "")
+    figure_text = show(figure["mean"]) + (f" ± {_spread(known, std)}" if std is not None else "")
     return Weight(
         name=name,
         task=task.name,
@@ -76,8 +79,8 @@ def weight(bundle: Bundle) -> Weight:
         metric=metric.replace("_", " "),
         figure=figure_text,
         mean=show(figure["mean"]),
-        std="" if std is None else _spread(metric, std),
-        order=figure["mean"] if _more_is_better(metric) else -figure["mean"],
+        std="" if std is None else _spread(known, std),
+        order=figure["mean"] if known.more_is_better else -figure["mean"],
         seeds=values,
         strip=charts.seeds(values, std, show) if len(values) > 1 else "",
         spark=charts.spark(loss, "training loss by epoch"),
@@ -201,15 +204,5 @@ def _plain(value: float) -> str:
     return f"{value:.3g}"
 
 
-def _more_is_better(metric: str) -> bool:
-    from zoo.bundles.card import SHARES
-
-    return metric in SHARES
-
-
-def _shower(metric: str):
-    return lambda value: f"{100 * value:.2f} %" if _more_is_better(metric) else f"{value:.4g}"
-
-
-def _spread(metric: str, std: float) -> str:
-    return f"{100 * std:.2f}" if _more_is_better(metric) else f"{std:.2g}"
+def _spread(metric: Metric, std: float) -> str:
+    return f"{100 * std:.2f}" if metric.unit == "%" else f"{std:.2g}"

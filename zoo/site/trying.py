@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from zoo import tasks
 from zoo.bundles.format import Bundle
 from zoo.errors import ZooError
 from zoo.home import write_text
@@ -67,9 +68,9 @@ def _more(bundle: Bundle) -> dict[str, Any]:
     if settings["channels"] == 1 and height == width:
         # MNIST's digits lie in 20 of its 28 pixels (LeCun et al. 1998); scikit-learn's fill their 8.
         more["draw"] = {"size": height, "box": round(height * 20 / 28) if height >= 20 else height}
-    if config["task"] == "multi-task":
+    if settings.get("tasks"):
         more["tasks"] = list(_tasks(settings["tasks"]))
-    if config["task"] == "metric-learning":
+    if not tasks.get(config["task"]).labelled and not settings.get("tasks"):  # an embedding
         more["gallery"] = _gallery(bundle)
     return more
 

@@ -6,7 +6,7 @@ One file a task, named like it; its `TASK` is all that the rest of the zoo knows
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from importlib import import_module
 from typing import Any, TypeVar
@@ -19,15 +19,55 @@ F = TypeVar("F", bound=Callable[[], Any])
 
 
 @dataclass(frozen=True)
+class Metric:
+    """A figure that says how good a model's outputs are.
+
+    Attributes:
+        function: (outputs, targets) of a whole split -> float; calling the metric calls it.
+        more_is_better: its direction.
+        unit: "%" for a share of one, which is shown in per cent; "" for what is shown as it is.
+        is_mean: whether it is a mean over the targets, so that it can be taken of one part after the other.
+    """
+
+    function: Callable[[Tensor, Tensor], float]
+    more_is_better: bool = False
+    unit: str = ""
+    is_mean: bool = False
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> float:
+        return self.function(outputs, targets)
+
+    def show(self, value: float) -> str:
+        """The value as people read it: `98.66 %`, `0.4312`."""
+        return f"{100 * value:.2f} %" if self.unit == "%" else f"{value:.4g}"
+
+
+def share(function: Callable[[Tensor, Tensor], float]) -> Metric:
+    """A share of one of which more is better, such as an accuracy."""
+    return Metric(function, more_is_better=True, unit="%")
+
+
+@dataclass(frozen=True)
 class Task:
-    """A task as a handful of functions.
+    """A task as a handful of functions, and what the rest of the zoo may ask of it: nobody asks for its name.
 
     Attributes:
         name: as it is registered, `image-classification` and so on.
         kind: the kind of data that its models read, one of `zoo.kinds`.
         losses: those that a recipe may name; it gets the first if it names none.
-        metrics: name -> function of (outputs, targets) -> float; a fraction in 0..1 where the metric is one. The first
-            is what a recipe is measured by if it names none.
+        metrics: name -> `Metric`. The first is what a recipe is measured by if it names none.
+        further: metrics that are measured only when somebody asks for them.
+        classes: whether the outputs are logits that tell classes apart.
+        labelled: whether the outputs stand for the labels of the data, if these have any.
+        several: whether a sample has several targets, which the data describe (`DataSet.tasks`).
+        of_targets: those descriptions -> the metrics of a task with several targets.
+        of_each: the measures that `of_targets` takes for single targets, whose names end in these: `digit_accuracy`.
+        hub: what the Hub calls it; its own name if that is empty.
+        pipeline: whether the Hub's programs for `hub` read such a model's answers right.
+        pictures: those that `zoo show` draws, in the order in which a task's own is looked for.
+        exports: names of an exported graph's outputs; none if it has no such form.
+        printed: what an example prints of `answer`.
+        tells: what its labels are, for the card, with {} for their number.
         run: (model, what the kind's `prepare` gave, raw inputs) -> what `answer` is made from: the outputs of
             `forward`, unless an answer takes many of them.
         answer: (what `run` gave, raw inputs, config.json) -> one answer for each raw input, with `to_dict()`.
@@ -39,8 +79,20 @@ class Task:
     name: str
     kind: str
     losses: tuple[str, ...]
-    metrics: Mapping[str, Callable[[Tensor, Tensor], float]]
+    metrics: Mapping[str, Metric]
     answer: Callable[[Any, list[Any], dict[str, Any]], list[Any]]
+    further: Mapping[str, Metric] = field(default_factory=dict)
+    classes: bool = False
+    labelled: bool = True
+    several: bool = False
+    of_targets: Callable[[Mapping[str, Mapping[str, Any]]], Mapping[str, Metric]] = lambda targets: {}
+    of_each: Mapping[str, Metric] = field(default_factory=dict)
+    hub: str = ""
+    pipeline: bool = True
+    pictures: tuple[str, ...] = ("curves",)
+    exports: tuple[str, ...] = ()
+    printed: str = "answer.to_dict()"
+    tells: str = "tells {} classes apart"
     rows: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = lambda outputs, targets: (outputs, targets)
     run: Callable[[nn.Module, Sequence[Tensor], list[Any]], Any] = lambda model, inputs, raw: model(*inputs)
     embed: Callable[[Tensor, Sequence[Tensor], list[Any]], Tensor] = lambda features, inputs, raw: features.flatten(1)

@@ -7,6 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
+from zoo.tasks import Metric, share
+from zoo.tasks.measures import CLASSES
+
 LOSSES = ("cross_entropy", "focal")
 TOP = 5  # as many as the field's top-5 habit and a terminal's few lines hold
 
@@ -59,3 +62,15 @@ def answer(logits: Tensor, labels: list[str], top: int | None = TOP) -> list[Cla
 def accuracy(logits: Tensor, targets: Tensor) -> float:
     """The share of rows whose largest logit stands at the target: logits (N, K), targets (N,) -> 0..1."""
     return int((logits.argmax(dim=1) == targets).sum()) / len(targets)
+
+
+ACCURACY: Metric = share(accuracy)
+LABELLED: dict[str, Any] = {
+    "losses": LOSSES,
+    "classes": True,
+    "further": CLASSES,
+    "exports": ("logits", "probabilities"),
+    "answer": lambda outputs, raw, config: answer(outputs, config["labels"], config.get("top", TOP)),
+    "printed": "answer.label, answer.probability",
+}
+"""What all tasks with one of several labels for an input have in common."""

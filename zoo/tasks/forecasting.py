@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from zoo.data import series
-from zoo.tasks import Task
+from zoo.tasks import Metric, Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +45,9 @@ TASK = Task(
     name="forecasting",
     kind="series",
     losses=("mse", "mae", "huber"),
-    metrics={"mse": mse, "mae": mae},
+    metrics={"mse": Metric(mse, is_mean=True), "mae": Metric(mae, is_mean=True)},
+    hub="time-series-forecasting",
+    pictures=("forecast", "curves"),
+    exports=("forecast",),
     answer=answer,
 )

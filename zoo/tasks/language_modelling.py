@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from zoo.data.split import IGNORED
 from zoo.data.text import clean
-from zoo.tasks import Task
+from zoo.tasks import Metric, Task
 
 LENGTH, TEMPERATURE = 300, 0.8
 """Of an answer: a paragraph, and where text is still varied but seldom misspelt."""
@@ -52,7 +52,10 @@ TASK = Task(
     name="language-modelling",
     kind="characters",
     losses=("cross_entropy",),
-    metrics={"nats": nats},
+    metrics={"nats": Metric(nats, is_mean=True)},
+    hub="text-generation",
+    exports=("logits", "probabilities"),
+    tells="knows {} symbols",
     run=run,
     answer=lambda texts, raw, config: [Continuation(text) for text in texts],
     rows=rows,

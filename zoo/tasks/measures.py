@@ -1,24 +1,21 @@
 """Further metrics: what a weight is measured by on somebody's own data, and what a recipe may be judged by.
 
 A task's own metrics are those of every run's log; these are computed where they are asked for. All take the outputs and
-targets of a whole split. Of which more is better, `zoo.bundles.card.SHARES` says.
+targets of a whole split.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoo.parts import METRICS
-
-if TYPE_CHECKING:
-    from zoo.tasks import Task
-
-Metric = Callable[[Tensor, Tensor], float]
+from zoo import tasks
+from zoo.parts import METRICS, Measure
+from zoo.tasks import Metric, Task, share
 
 
 @dataclass(frozen=True)
@@ -96,23 +93,53 @@ def r2(outputs: Tensor, targets: Tensor) -> float:
 
 
 CLASSES: dict[str, Metric] = {
-    "balanced_accuracy": balanced_accuracy,
-    "precision": precision,
-    "recall": recall,
-    "f1": f1,
-    "top5_accuracy": top5_accuracy,
-    "log_loss": log_loss,
+    "balanced_accuracy": share(balanced_accuracy),
+    "precision": share(precision),
+    "recall": share(recall),
+    "f1": share(f1),
+    "top5_accuracy": share(top5_accuracy),
+    "log_loss": Metric(log_loss),
 }
-NUMBERS: dict[str, Metric] = {"r2": r2}
+NUMBERS: dict[str, Metric] = {"r2": share(r2)}
 
 
-def has_classes(task: Task) -> bool:
-    """Whether the task tells classes apart, one a row."""
-    return task.name.endswith("-classification")
+def own(task: Task, settings: Mapping[str, Any]) -> Mapping[str, Metric]:
+    """A task's own metrics, those of every run's log. `settings` is `input` of config.json, where several targets are
+    described (`tasks`)."""
+    targets = settings.get("tasks")
+    return {**task.of_targets(targets), **task.metrics} if targets else task.metrics
 
 
-def of(task: Task) -> Mapping[str, Metric]:
+def of(task: Task, settings: Mapping[str, Any]) -> Mapping[str, Metric]:
     """All metrics of a task, its own first."""
-    more = CLASSES if has_classes(task) else NUMBERS if task.name == "regression" else {}
-    plugged = {name: found.function for name, found in METRICS.items() if found.is_for(task.name)}
-    return {**task.metrics, **more, **plugged}
+    outside = {name: _of_a_plug_in(found) for name, found in METRICS.items() if found.is_for(task.name)}
+    return {**own(task, settings), **task.further, **outside}
+
+
+def find(task: str, metric: str) -> Metric:
+    """What a figure of that name is, for the tasks that there are: its direction and its unit. What no task knows is
+    shown as it is, and less of it is better."""
+    if (outside := METRICS.outside(metric)) is not None:
+        return _of_a_plug_in(outside)
+    if task not in tasks.names():
+        return Metric(_unknown)
+    known = tasks.get(task)
+    each = (one for end, one in known.of_each.items() if metric.endswith(f"_{end}"))
+    return {**known.metrics, **known.further}.get(metric) or next(each, Metric(_unknown))
+
+
+def _of_a_plug_in(found: Measure) -> Metric:
+    return Metric(found.function, found.more_is_better, found.unit)
+
+
+def _unknown(outputs: Tensor, targets: Tensor) -> float:
+    raise NotImplementedError
+
+
+def spread(metric: Metric, figure: Mapping[str, Any]) -> str:
+    """Mean and standard deviation of a metric's figures, the mean alone if there was one seed."""
+    mean = figure.get("mean", figure.get("value"))
+    if mean is None:
+        return "not measured"
+    alone = figure.get("n", 1) < 2 or figure.get("std") is None
+    return metric.show(mean) if alone else f"{metric.show(mean)} ± {metric.show(figure['std'])}"

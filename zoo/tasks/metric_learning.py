@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.tasks import Task
+from zoo.tasks import Task, share
 
 CHUNK = 1000  # rows of distances at a time, so that 10,000 images do not need 400 MB
 
@@ -43,6 +43,10 @@ TASK = Task(
     name="metric-learning",
     kind="image",
     losses=("triplet", "contrastive"),
-    metrics={"recall_at_1": recall_at_1},
+    metrics={"recall_at_1": share(recall_at_1)},
+    labelled=False,  # an embedding's outputs are no classes, whatever the data are called
+    hub="image-feature-extraction",
+    pictures=("neighbours", "features", "curves", "filters"),
+    exports=("embedding",),
     answer=lambda outputs, raw, config: [Embedding(row) for row in outputs.float().tolist()],
 )

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
 
-from zoo.data.mnist_tasks import TASKS
 from zoo.nn import MultiTaskLoss
-from zoo.tasks import Task
-from zoo.tasks.classification import accuracy
+from zoo.tasks import Metric, Task
+from zoo.tasks.classification import ACCURACY
 from zoo.tasks.regression import rmse
 
 
@@ -56,35 +55,49 @@ def columns(outputs: Tensor, tasks: Mapping[str, Mapping[str, Any]]) -> dict[str
     return dict(zip(tasks, outputs.split([task["outputs"] for task in tasks.values()], 1), strict=True))
 
 
-def metric(name: str) -> Callable[[Tensor, Tensor], float]:
-    """The metric of a task of `TASKS`: accuracy, or the root of the mean squared error of a regression."""
-    kind, column = TASKS[name]["kind"], list(TASKS).index(name)
+def metrics(targets: Mapping[str, Mapping[str, Any]]) -> dict[str, Metric]:
+    """Of the targets that the data describe, in their order: accuracy, or the root of the mean squared error of a
+    regression; and the sum of their losses."""
+    return {
+        **{
+            f"{name}_{MEASURES[about['kind']]}": replace(
+                EACH[MEASURES[about["kind"]]], function=_measure(name, targets)
+            )
+            for name, about in targets.items()
+        },
+        # Unweighted: what training with equal weights minimises, so a fair judge of others.
+        "sum_of_losses": Metric(lambda outputs, truth: float(MultiTaskLoss(targets, "equal")(outputs, truth))),
+    }
 
-    def measure(outputs: Tensor, targets: Tensor) -> float:
-        part, truth = columns(outputs, TASKS)[name], targets[:, column]
-        if kind == "classification":
-            return accuracy(part, truth)
+
+def _measure(name: str, targets: Mapping[str, Mapping[str, Any]]) -> Callable[[Tensor, Tensor], float]:
+    kind, column = targets[name]["kind"], list(targets).index(name)
+
+    def measure(outputs: Tensor, truths: Tensor) -> float:
+        part, truth = columns(outputs, targets)[name], truths[:, column]
         if kind == "binary":
             return int(((part[:, 0] > 0) == (truth > 0)).sum()) / len(truth)
-        return rmse(part, truth)
+        return EACH[MEASURES[kind]](part, truth)
 
     return measure
 
 
-def sum_of_losses(outputs: Tensor, targets: Tensor) -> float:
-    """The tasks' losses added up unweighted: what training with equal weights minimises, so a fair judge of others."""
-    return float(MultiTaskLoss(TASKS, "equal")(outputs, targets))
-
+EACH: dict[str, Metric] = {"accuracy": ACCURACY, "rmse": Metric(rmse)}
+MEASURES: dict[str, str] = {"classification": "accuracy", "binary": "accuracy", "regression": "rmse"}
+"""Kind of a target -> how it is measured."""
 
 TASK = Task(
     name="multi-task",
     kind="image",
     losses=("multi_task",),
-    metrics={
-        "digit_accuracy": metric("digit"),
-        "odd_accuracy": metric("odd"),
-        "thickness_rmse": metric("thickness"),
-        "sum_of_losses": sum_of_losses,
-    },
+    metrics={},
+    labelled=False,
+    several=True,
+    of_targets=metrics,
+    of_each=EACH,
+    hub="image-classification",
+    pipeline=False,
+    pictures=("features", "curves", "filters"),
+    exports=("logits",),
     answer=lambda outputs, raw, config: answer(outputs, config["input"]["tasks"]),
 )

@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from zoo.tasks import Task
+from zoo.tasks import Metric, Task
+from zoo.tasks.measures import NUMBERS
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ TASK = Task(
     name="regression",
     kind="table",
     losses=("mse", "mae", "huber"),
-    metrics={"rmse": rmse, "mae": mae},
+    metrics={"rmse": Metric(rmse), "mae": Metric(mae)},
+    further=NUMBERS,
+    hub="tabular-regression",
+    exports=("value",),
     answer=answer,
 )

@@ -9,8 +9,8 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoo.tasks import Task
-from zoo.tasks.classification import LOSSES, TOP, accuracy, answer
+from zoo.tasks import Task, share
+from zoo.tasks.classification import ACCURACY, LABELLED
 
 
 def roc_auc(logits: Tensor, targets: Tensor) -> float:
@@ -46,7 +46,7 @@ def _score(function: Callable[..., Any], logits: Tensor, targets: Tensor) -> flo
 TASK = Task(
     name="tabular-classification",
     kind="table",
-    losses=LOSSES,
-    metrics={"roc_auc": roc_auc, "average_precision": average_precision, "accuracy": accuracy},
-    answer=lambda outputs, raw, config: answer(outputs, config["labels"], config.get("top", TOP)),
+    metrics={"roc_auc": share(roc_auc), "average_precision": share(average_precision), "accuracy": ACCURACY},
+    pictures=("curves", "confusion"),
+    **LABELLED,
 )

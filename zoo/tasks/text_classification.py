@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from zoo.tasks import Task
-from zoo.tasks.classification import LOSSES, TOP, accuracy, answer
+from zoo.tasks.classification import ACCURACY, LABELLED
 
 TASK = Task(
     name="text-classification",
     kind="text",
-    losses=LOSSES,
-    metrics={"accuracy": accuracy},
-    answer=lambda outputs, raw, config: answer(outputs, config["labels"], config.get("top", TOP)),
+    metrics={"accuracy": ACCURACY},
+    pictures=("attention", "curves", "confusion", "mistakes"),
+    **LABELLED,
 )

@@ -11,7 +11,8 @@ from torch import Tensor
 from zoo.data import words
 from zoo.data.split import IGNORED
 from zoo.tasks import Task
-from zoo.tasks.classification import accuracy
+from zoo.tasks.classification import ACCURACY
+from zoo.tasks.measures import CLASSES
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,11 @@ TASK = Task(
     name="token-classification",
     kind="tagged",
     losses=("cross_entropy",),
-    metrics={"accuracy": accuracy},
+    metrics={"accuracy": ACCURACY},
+    further=CLASSES,
+    classes=True,
+    pictures=("curves", "confusion", "mistakes"),
+    exports=("logits", "probabilities"),
     answer=answer,
     rows=rows,
     embed=embed,

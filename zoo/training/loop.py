@@ -128,7 +128,8 @@ def fit(
     descend = Tensor.backward if accelerator.scaler is None else accelerator.backward
     current = averaged.module if averaged is not None else raw  # what would be published
     task = tasks.get(setup.config["task"])
-    metric = measures.of(task)[recipe.evaluate.metric]
+    own = measures.own(task, setup.input.settings)
+    metric = measures.of(task, setup.input.settings)[recipe.evaluate.metric]
     parameters = list(trained.parameters())
     moved = tables(raw, recipe.train.adversarial) if recipe.train.adversarial else []
     generator = torch.Generator(device)
@@ -150,10 +151,10 @@ def fit(
     def validated() -> dict[str, Any]:
         """The metrics on the validation split, measured by one process."""
         asked = recipe.evaluate.metric
-        values = dict.fromkeys([*task.metrics, asked], 0.0)
+        values = dict.fromkeys([*own, asked], 0.0)
         if processes.is_main():
             assert held is not None
-            values = measure(current, held, task, asked)
+            values = measure(current, held, task, {**own, asked: metric})
         told = processes.told_by_main(list(values.values()), device)
         # What cannot be computed in this epoch is an empty cell of the log.
         return {
@@ -165,7 +166,7 @@ def fit(
         stop = recipe.train.early_stopping
         if stop is None:
             return False
-        values = selection.measured(rows, recipe.evaluate.metric)
+        values = selection.measured(rows, recipe.evaluate.metric, metric)
         return selection.is_exhausted(values, stop.patience, stop.min_delta)
 
     def too_large() -> str:
@@ -211,7 +212,7 @@ def fit(
         while not done:
             raw.train()
             rest(raw, recipe.optimizer, place.epoch)
-            batches, history = feed.plan(place.epoch), watched(recipe, rows)
+            batches, history = feed.plan(place.epoch), watched(recipe, rows, metric)
             clock, rate, number = time.perf_counter(), 0.0, 0
             while (
                 place.position < len(batches)
@@ -220,8 +221,8 @@ def fit(
             ):
                 rate = recipe.optimizer.lr * factor(recipe.schedule, place.step, total, place.epoch, history)
                 set_rate(optimizer, rate, place.epoch)
-                own = mix(recipe.train.seed, 1 + 2 * processes.rank(), place.step)
-                draws.seed(mix(recipe.train.seed, 1, place.step), own, device)
+                mine = mix(recipe.train.seed, 1 + 2 * processes.rank(), place.step)
+                draws.seed(mix(recipe.train.seed, 1, place.step), mine, device)
                 generator.manual_seed(mix(recipe.train.seed, 2, place.step))
                 with memory.enough(too_large):
                     inputs, targets = feed.load(batches[place.position], generator, place.step / total)
@@ -277,7 +278,9 @@ def fit(
                 row |= validated()
                 place.seconds += time.perf_counter() - started
             rows.append(row)
-            best = recipe.train.keep_best and selection.is_best(selection.measured(rows, recipe.evaluate.metric))
+            best = recipe.train.keep_best and selection.is_best(
+                selection.measured(rows, recipe.evaluate.metric, metric)
+            )
             if best and processes.is_main():
                 _write(folder / BEST, place.step, {"model": current.state_dict()}, {})
             if processes.is_main():
@@ -296,7 +299,9 @@ def fit(
             if number:
                 signals.leave(number)
     if recipe.train.keep_best:
-        state = _best(folder, selection.measured(rows, recipe.evaluate.metric), [int(row["step"]) for row in rows])
+        state = _best(
+            folder, selection.measured(rows, recipe.evaluate.metric, metric), [int(row["step"]) for row in rows]
+        )
     else:
         state = current.state_dict()
     return Trained({k: v.detach().cpu().contiguous() for k, v in state.items()}, place.seconds)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from zoo.errors import ZooError
 from zoo.kinds.feed import Batches, Inputs
-from zoo.tasks import Task, measures
+from zoo.tasks import Metric, Task, measures
 from zoo.training.machine import memory
 
 
@@ -44,14 +45,16 @@ def outputs_of(model: nn.Module, batches: Batches, task: Task) -> tuple[Tensor, 
     return torch.cat(outputs), torch.cat(targets)
 
 
-def measure(model: nn.Module, batches: Batches, task: Task, asked: str = "") -> dict[str, float]:
-    """The task's metrics of `model` over all batches: metric -> value; the one `asked` for too.
-
-    Raises `ZooError` if memory runs out.
-    """
+def measure(model: nn.Module, batches: Batches, task: Task, metrics: Mapping[str, Metric]) -> dict[str, float]:
+    """The metrics of `model` over all batches: metric -> value. Raises `ZooError` if memory runs out."""
     everything, truth = outputs_of(model, batches, task)
-    more = {} if asked in ("", *task.metrics) else {asked: measures.of(task)[asked]}
-    return {name: metric(everything, truth) for name, metric in {**task.metrics, **more}.items()}
+    return {name: metric(everything, truth) for name, metric in metrics.items()}
+
+
+def of_run(task: Task, settings: Mapping[str, Any], asked: str) -> dict[str, Metric]:
+    """The metrics of a run: its task's own and the one that its recipe asks for; `settings` is `input` of
+    config.json."""
+    return {**measures.own(task, settings), asked: measures.of(task, settings)[asked]}
 
 
 def computed(values: dict[str, float], asked: str, where: str) -> tuple[dict[str, float], list[str]]:

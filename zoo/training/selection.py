@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from zoo.bundles.card import SHARES
+from zoo.tasks import Metric
 
 
-def measured(rows: list[dict[str, Any]], metric: str) -> list[float]:
+def measured(rows: list[dict[str, Any]], name: str, metric: Metric) -> list[float]:
     """The validation metric of every epoch so far, turned so that more is better; -inf where it was not a number."""
-    sign = 1.0 if metric in SHARES else -1.0
-    return [_or_worst(sign, row[f"validation_{metric}"]) for row in rows]
+    sign = 1.0 if metric.more_is_better else -1.0
+    return [_or_worst(sign, row[f"validation_{name}"]) for row in rows]
 
 
 def _or_worst(sign: float, told: Any) -> float:

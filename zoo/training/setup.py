@@ -70,6 +70,11 @@ def prepare(recipe: Recipe, folder: Path, dataset: DataSet | None = None) -> Set
         )
     kind = kinds.get(task.kind)
     kind.check(recipe, dataset)
+    if bool(dataset.tasks) != task.several:
+        has = "several targets" if dataset.tasks else "one target"
+        raise ZooError(
+            f"model {recipe.model} is for {task.name}, but data.name {dataset.name} has {has} a sample; change one."
+        )
     if recipe.init_from is not None:
         check_unchanged(recipe.init_from, folder)
     train, held, held_name = _parts(recipe, dataset, kind)
@@ -85,8 +90,7 @@ def prepare(recipe: Recipe, folder: Path, dataset: DataSet | None = None) -> Set
         "model": recipe.model,
         "model_args": arguments,
         "task": task.name,
-        # An embedding's outputs are no classes, whatever the data are called.
-        "labels": [] if task.name in ("metric-learning", "multi-task") else list(dataset.labels),
+        "labels": list(dataset.labels) if task.labelled else [],
         "input": described.input,
         "num_parameters": 0,
         "data": recipe.data.name,

@@ -32,7 +32,7 @@ from zoo.training.fitted import fitted
 from zoo.training.loop import Trained, fit
 from zoo.training.machine import processes, streams
 from zoo.training.machine.determinism import deterministic
-from zoo.training.measure import computed, measure
+from zoo.training.measure import computed, measure, of_run
 from zoo.training.own import resolved
 from zoo.training.run import Run, claimed, named, write_text
 from zoo.training.setup import Setup, prepare
@@ -245,7 +245,8 @@ def _finish(
             model.load_state_dict(_float32(read_tensors(temporary)))
             task, name = tasks.get(setup.config["task"]), setup.held_name if setup.test is None else "test"
             asked = recipe.evaluate.metric
-            found = measure(model.to(device), setup.batches(recipe, device, setup.test), task, asked)
+            measured = of_run(task, setup.input.settings, asked)
+            found = measure(model.to(device), setup.batches(recipe, device, setup.test), task, measured)
             values, notes = computed(found, asked, f"the {name} split")
             beside, said = _beside(setup, asked, values[asked]) if plainly else ({}, [])
             seed = recipe.train.seed

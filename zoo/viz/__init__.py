@@ -20,10 +20,12 @@ from zoo.viz._forecast import forecast
 from zoo.viz._layers import activations, features, filters
 from zoo.viz._mistakes import mistakes
 from zoo.viz._neighbours import neighbours
-from zoo.viz._which import check, pictures
+from zoo.viz._which import check
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from zoo.tasks import Task
 
 __all__ = [
     "activations",
@@ -69,9 +71,9 @@ def show(name: str | os.PathLike[str], raw: Any = None, *, what: str | None = No
     task = _task(name)
     if what is None:
         unfit = "needed" if raw is None else "none"
-        what = next((one for one in pictures(task) if _DRAWN[one][1] != unfit), None)
+        what = next((one for one in task.pictures if _DRAWN[one][1] != unfit), None)
         if what is None:
-            raise ZooError(f"{name} is for {task}, which has no picture of an input; leave {_short(raw)} out.")
+            raise ZooError(f"{name} is for {task.name}, which has no picture of an input; leave {_short(raw)} out.")
     if what not in _DRAWN:
         raise unknown("picture", what, _DRAWN)
     check(name, task, what)
@@ -91,12 +93,12 @@ def _short(raw: Any) -> str:
     return repr(text if len(text) <= 40 else f"{text[:39]}…")
 
 
-def _task(name: str | os.PathLike[str]) -> str:
+def _task(name: str | os.PathLike[str]) -> Task:
     """The task of a weight, a bundle, or a run, which need not be finished."""
-    from zoo import sources
+    from zoo import sources, tasks
     from zoo.bundles.index import parse_json, read_text
 
     config = Path(name) / "config.json"
     if os.path.isfile(config):
-        return str(parse_json(read_text(config), str(config)).get("task"))
-    return sources.find(name).config["task"]
+        return tasks.get(str(parse_json(read_text(config), str(config)).get("task")))
+    return tasks.get(sources.find(name).config["task"])

@@ -30,7 +30,7 @@ def attention(name: str | os.PathLike[str], raw: str) -> Figure:
     from zoo._predictor import predictor
 
     read = predictor(name)
-    check(name, read.task.name, "attention")
+    check(name, read.task, "attention")
     answer = read(raw)
     if answer.attention is None:
         raise ZooError(f"the model of {name} does not attend; choose another --what, such as confusion.")

@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.bundles.card import SHARES
-from zoo.bundles.index import TENSORS, read_text
+from zoo.bundles.index import TENSORS, parse_json, read_text
 from zoo.bundles.log import read_log
 from zoo.check import check_figures
 from zoo.errors import ZooError
+from zoo.tasks.measures import find
 from zoo.viz._figure import new
 
 if TYPE_CHECKING:
@@ -25,12 +25,13 @@ def curves(name: str | os.PathLike[str]) -> Figure:
     finished. In training the metric is that of every sixteenth batch, under augmentation; the band is the mean ± the
     standard deviation over the published seeds. Raises `ZooError` where there is no curve yet.
     """
-    title, log, published = _read(name)
-    return draw(title, log, published)
+    title, log, published, task = _read(name)
+    return draw(title, log, published, task)
 
 
-def draw(title: str, rows: list[dict[str, str]], published: dict[str, Any]) -> Figure:
-    """The picture of a log.csv's rows, with the figures of the metrics.json that is beside it, or of none."""
+def draw(title: str, rows: list[dict[str, str]], published: dict[str, Any], task: str) -> Figure:
+    """The picture of a log.csv's rows, with the figures of the metrics.json that is beside it, or of none; `task` is
+    that of its model."""
     columns = [key for key in (rows[0] if rows else ()) if key.startswith("train_") and key != "train_loss"]
     if not columns:
         raise ZooError(f"{title} has no training curve yet; wait for the first epoch of its run.")
@@ -39,7 +40,8 @@ def draw(title: str, rows: list[dict[str, str]], published: dict[str, Any]) -> F
     left, right = figure.subplots(1, 2)
     _draw(left, rows, {"train_loss": "training batches"})
     left.set_ylabel("loss")
-    factor, unit = (100, " in %") if metric in SHARES else (1, "")
+    share = find(task, metric).unit == "%"
+    factor, unit = (100, " in %") if share else (1, "")
     drawn = _draw(
         right, rows, {f"train_{metric}": "training batches", f"validation_{metric}": "validation split"}, factor
     )
@@ -56,17 +58,20 @@ def draw(title: str, rows: list[dict[str, str]], published: dict[str, Any]) -> F
     return figure
 
 
-def _read(name: str | os.PathLike[str]) -> tuple[str, list[dict[str, str]], dict[str, Any]]:
-    """A title, the rows of log.csv, and the content of metrics.json: of a bundle, or of a run, finished or not."""
+def _read(name: str | os.PathLike[str]) -> tuple[str, list[dict[str, str]], dict[str, Any], str]:
+    """A title, the rows of log.csv, the content of metrics.json, and the task: of a bundle, or of a run, finished or
+    not."""
     from zoo import sources
 
     folder = Path(name)
     if os.path.isfile(folder / "recipe.yaml") and not (folder / TENSORS).is_file():
         log = folder / "log.csv"
-        return f"{folder.name}, not finished", read_log(read_text(log), str(log)) if log.is_file() else [], {}
+        about = folder / "config.json"
+        task = str(parse_json(read_text(about), str(about)).get("task")) if about.is_file() else ""
+        return f"{folder.name}, not finished", read_log(read_text(log), str(log)) if log.is_file() else [], {}, task
     bundle = sources.find(name)
     check_figures(bundle)
-    return bundle.name or bundle.folder.name, bundle.log, bundle.metrics
+    return bundle.name or bundle.folder.name, bundle.log, bundle.metrics, bundle.config["task"]
 
 
 def _draw(axes: Axes, rows: list[dict[str, str]], named: dict[str, str], factor: float = 1) -> list[float]:

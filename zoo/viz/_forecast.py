@@ -32,7 +32,7 @@ def forecast(name: str | os.PathLike[str], raw: Any = None) -> Figure:
     from zoo.kinds.series import read
 
     ask = predictor(name)
-    check(name, ask.task.name, "forecast")
+    check(name, ask.task, "forecast")
     context, horizon, channels = (ask.input[key] for key in ("context", "horizon", "channels"))
     rows = _test(name) if raw is None else read(raw, channels)[1]
     told = len(rows) >= context + horizon

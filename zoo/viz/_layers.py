@@ -62,7 +62,7 @@ def features(name: str | os.PathLike[str], raw: Any, layer: str | None = None) -
     from zoo._predictor import predictor
 
     read = predictor(name)
-    check(name, read.task.name, "features")
+    check(name, read.task, "features")
     layer = layer or _first(read.model)
     inputs = read.prepare([raw])
     maps, outputs = activations(read.model, inputs, layer)
@@ -95,7 +95,7 @@ def filters(name: str | os.PathLike[str]) -> Figure:
     from zoo._predictor import predictor
 
     read = predictor(name)
-    check(name, read.task.name, "filters")
+    check(name, read.task, "filters")
     layer, channels = _first(read.model), read.input["channels"]
     weight = read.model.get_parameter(f"{layer}.weight").detach()
     if weight.ndim == 2 and weight.shape[1] == channels * math.prod(read.input["size"]):

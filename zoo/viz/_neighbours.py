@@ -37,7 +37,7 @@ def neighbours(name: str | os.PathLike[str], raw: Any = None) -> Figure:
     from zoo.training import own
 
     read = predictor(name)
-    check(name, read.task.name, "neighbours")
+    check(name, read.task, "neighbours")
     recipe = load_recipe(sources.find(name).path("recipe.yaml"))
     found = own.load(recipe)
     test, labels = found.test, found.test.targets

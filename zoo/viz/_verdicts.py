@@ -43,7 +43,7 @@ def verdicts(name: str | os.PathLike[str], what: str) -> Verdicts:
 
     bundle = sources.find(name)
     config, task = bundle.config, tasks.get(bundle.config["task"])
-    check(name, task.name, what)
+    check(name, task, what)
     recipe, model, reads = recipe_of(bundle), load_model(bundle), kinds.input_of(bundle)
     found = own.load(recipe)
     # Each target's own place goes the way of the targets, in whatever order they are evaluated.

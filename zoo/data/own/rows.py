@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zoo import tasks
 from zoo.data import fingerprint
 from zoo.data.own import parting, targets
 from zoo.data.own.columns import numbers_of
@@ -38,7 +39,7 @@ class Asked:
 
     @property
     def classes(self) -> bool:
-        return self.task.endswith("-classification")
+        return tasks.get(self.task).classes
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from zoo.parts import SCHEDULES, settings
 from zoo.recipes import Curve, Plateau, Recipe, Schedule, Step
+from zoo.tasks import Metric
 from zoo.training.selection import measured
 
 START, END = 1 / 25, 1e-4
@@ -46,16 +47,16 @@ def factor(schedule: Schedule, step: int, total: int, epoch: int, history: Seque
     return warm * schedule.gamma ** sum(epoch >= milestone for milestone in schedule.milestones)
 
 
-def watched(recipe: Recipe, rows: list[dict[str, Any]]) -> list[float]:
+def watched(recipe: Recipe, rows: list[dict[str, Any]], metric: Metric) -> list[float]:
     """What `plateau` looks at, from the rows of log.csv: a value an epoch, more is better.
 
-    The metric on the held-out part where there is one, else the training loss; never the test split.
+    The recipe's `metric` on the held-out part where there is one, else the training loss; never the test split.
     """
     if not isinstance(recipe.schedule, Plateau):
         return []
     if not recipe.data.validation:
         return [-float(row["train_loss"]) for row in rows]
-    return measured(rows, recipe.evaluate.metric)
+    return measured(rows, recipe.evaluate.metric, metric)
 
 
 def _curve(schedule: Curve, left: float) -> float:

@@ -1,11 +1,11 @@
-"""What a card says in words of a weight's input, its use and its limits. Standard library only."""
+"""What a card says in words of a weight's input, its use and its limits."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from zoo.bundles.markdown import code, plain
+from zoo.publishing.markdown import code, plain
 
 EXAMPLES = {
     "image": '"picture.png"',
@@ -82,13 +82,13 @@ _TRANSFORMS = {
 }
 
 
-def limits(config: Mapping[str, Any], metrics: Mapping[str, Any], data: str) -> list[str]:
+def limits(config: Mapping[str, Any], metrics: Mapping[str, Any], data: str, classes: bool) -> list[str]:
     """Sentences on what the weight must not be taken for."""
     split = plain(metrics.get("split", "test"))
     said = [f"It is measured on the {split} split of {code(data)} alone; elsewhere it may be worse."]
     if (metrics.get("data") or {}).get("language") == "en":
         said.append("It has read English alone.")
-    if config["labels"] and str(config["task"]).endswith("-classification"):
+    if config["labels"] and classes:
         said.append("It answers with one of its labels whatever it is shown, an input of another kind too.")
         found = metrics.get("calibration")
         if config.get("temperature"):

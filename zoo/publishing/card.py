@@ -1,4 +1,4 @@
-"""The model card: README.md of a bundle, made from its data alone. Standard library only."""
+"""The model card: README.md of a bundle, made from its data alone."""
 
 from __future__ import annotations
 
@@ -7,42 +7,13 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from zoo.bundles.markdown import code, fenced, item, plain
-from zoo.bundles.words import EXAMPLES, limits, transform
+from zoo import tasks
 from zoo.display import duration, harmless
 from zoo.names import is_weight_name
-
-_LABELLED = {"image-classification", "text-classification", "tabular-classification"}
-# Shares of one, shown as percentages; anything else is shown as it is, and less of it is better.
-SHARES = {
-    "accuracy",
-    "top1",
-    "top5",
-    "f1",
-    "macro_f1",
-    "precision",
-    "recall",
-    "recall_at_1",
-    "roc_auc",
-    "average_precision",
-    "balanced_accuracy",
-    "top5_accuracy",
-    "r2",
-    "digit_accuracy",
-    "odd_accuracy",
-}
-HUB_TASKS = {
-    "image-classification": "image-classification",
-    "text-classification": "text-classification",
-    "token-classification": "token-classification",
-    "tabular-classification": "tabular-classification",
-    "regression": "tabular-regression",
-    "language-modelling": "text-generation",
-    "forecasting": "time-series-forecasting",
-    "metric-learning": "image-feature-extraction",
-    "multi-task": "image-classification",
-}
-"""Our tasks in the words of the Hub's list."""
+from zoo.publishing.markdown import code, fenced, item, plain
+from zoo.publishing.words import EXAMPLES, limits, transform
+from zoo.tasks import Metric, Task
+from zoo.tasks.measures import find, spread
 
 
 def card(
@@ -64,17 +35,18 @@ def card(
         pictures: names of files beside the card, to be shown.
     """
     name = name or f"{config['model']} on {_data(config, metrics)}"
+    task = tasks.get(config["task"])
     sections = [
-        _front_matter(name, config, metrics),
+        _front_matter(name, config, metrics, task),
         f"# {plain(name)}",
-        _summary(config, metrics),
-        "" if "imported" in metrics else _figures(metrics, recipe),
+        _summary(config, metrics, task),
+        "" if "imported" in metrics else _figures(metrics, recipe, task),
         _calibration(metrics),
-        _baselines(metrics),
-        _reports(metrics),
-        _use(name, config, "imported" not in metrics),
+        _baselines(metrics, task),
+        _reports(metrics, task),
+        _use(name, config, task, "imported" not in metrics),
         _cost(metrics),
-        _limits(config, metrics),
+        _limits(config, metrics, task),
         _provenance(config, metrics),
         _pictures(pictures),
         "" if "imported" in metrics else _recipe(recipe),
@@ -84,14 +56,14 @@ def card(
     return re.sub("[\ud800-\udfff]", "\ufffd", harmless(text))  # no half of a character can be written as UTF-8
 
 
-def _front_matter(name: str, config: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+def _front_matter(name: str, config: Mapping[str, Any], metrics: Mapping[str, Any], task: Task) -> str:
     """JSON is YAML, so values are written as JSON: whatever they hold, they are quoted right."""
-    task, data = HUB_TASKS.get(config["task"], config["task"]), _data(config, metrics)
+    called, data = task.hub or task.name, _data(config, metrics)
     hub = _on_the_hub(data)
     about = metrics.get("data") or {}
     base = (metrics.get("init_from") or {}).get("name")
     result = {
-        "task": {"type": task},
+        "task": {"type": called},
         "dataset": {"type": hub[0] if hub else "own", "name": data, "split": metrics.get("split", "test")},
         "metrics": [_result(metric, figure) for metric, figure in _all(metrics).items()],
     }
@@ -100,7 +72,7 @@ def _front_matter(name: str, config: Mapping[str, Any], metrics: Mapping[str, An
         **({"language": [about["language"]]} if "language" in about else {}),
         "library_name": "reprozoo",
         "tags": ["pytorch", "reprozoo", config["model"]],
-        **({"pipeline_tag": task} if config["task"] in HUB_TASKS and config["task"] != "multi-task" else {}),
+        **({"pipeline_tag": called} if task.pipeline else {}),
         **({"base_model": base} if base else {}),
         **({"datasets": hub} if hub else {}),
         **({"datasets_license": [about["license"]]} if "license" in about else {}),
@@ -122,21 +94,21 @@ def _on_the_hub(data: str) -> list[str]:
     return [name] if re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) else []
 
 
-def _summary(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+def _summary(config: Mapping[str, Any], metrics: Mapping[str, Any], task: Task) -> str:
     labels = config["labels"]
     size = f", {config['num_parameters']:,} parameters" if "num_parameters" in config else ""
-    what = "knows {} symbols" if config["task"] == "language-modelling" else "tells {} classes apart"
-    answers = f" It {what.format(len(labels))}: {_some(labels)}." if labels else ""
+    answers = f" It {task.tells.format(len(labels))}: {_some(labels)}." if labels else ""
     data = code(_data(config, metrics))
-    about = f"{code(config['model'])} for {plain(config['task'])}{size}, trained on {data}.{answers}"
-    return f"{_better(metrics)}{about}"
+    about = f"{code(config['model'])} for {plain(task.name)}{size}, trained on {data}.{answers}"
+    return f"{_better(metrics, task)}{about}"
 
 
-def _better(metrics: Mapping[str, Any]) -> str:
+def _better(metrics: Mapping[str, Any], task: Task) -> str:
     """The card's first sentence if a baseline has a better figure than the model: the best of them; else nothing."""
     metric, figure = next(iter(_all(metrics).items()), ("", {}))
     ours, given = figure.get("mean", figure.get("value")), metrics.get("baselines") or {}
-    sign = 1 if metric in SHARES else -1
+    known = find(task.name, metric)
+    sign = 1 if known.more_is_better else -1
     found = {
         name: value["value"] if isinstance(value, Mapping) else value
         for name, value in given.items()
@@ -147,15 +119,16 @@ def _better(metrics: Mapping[str, Any]) -> str:
     best = max(found, key=lambda name: sign * found[name])
     if sign * found[best] <= sign * ours:
         return ""
-    told = f"{_show(metric, found[best])} {plain(metric.replace('_', ' '))}, this model {_show(metric, ours)}"
+    told = f"{known.show(found[best])} {plain(metric.replace('_', ' '))}, this model {known.show(ours)}"
     return f"**{plain(best)} does better on these data: {told}.** "
 
 
-def _figures(metrics: Mapping[str, Any], recipe: Mapping[str, Any] | str) -> str:
+def _figures(metrics: Mapping[str, Any], recipe: Mapping[str, Any] | str, task: Task) -> str:
     rows = ["| metric | mean ± std | seeds | these bytes |", "| --- | --- | --- | --- |"]
     for metric, figure in _all(metrics).items():
-        n = figure.get("n", 1)
-        rows.append(f"| {_cell(metric)} | {spread(metric, figure)} | {n} | {_show(metric, figure.get('value'))} |")
+        known, value = find(task.name, metric), figure.get("value")
+        these = "not measured" if value is None else known.show(value)
+        rows.append(f"| {_cell(metric)} | {spread(known, figure)} | {figure.get('n', 1)} | {these} |")
     text = f"## Figures\n\nOn the {plain(metrics.get('split', 'test'))} split.\n\n" + "\n".join(rows)
     planned = _planned_seeds(recipe)
     fewest = min((figure.get("n", 1) for figure in _all(metrics).values()), default=1)
@@ -166,7 +139,7 @@ def _figures(metrics: Mapping[str, Any], recipe: Mapping[str, Any] | str) -> str
     return text
 
 
-def _baselines(metrics: Mapping[str, Any]) -> str:
+def _baselines(metrics: Mapping[str, Any], task: Task) -> str:
     baselines, figures = metrics.get("baselines") or {}, _all(metrics)
     if not baselines or not figures:
         return ""
@@ -176,29 +149,30 @@ def _baselines(metrics: Mapping[str, Any]) -> str:
         given = given if isinstance(given, Mapping) else {"value": given}
         beside.setdefault(given.get("metric") or next(iter(figures)), {})[name] = given["value"]
         commands |= {given["command"]: None} if given.get("command") else {}
-    tables = [_beside(metric, figures[metric], values) for metric, values in beside.items()]
+    tables = [_beside(metric, find(task.name, metric), figures[metric], values) for metric, values in beside.items()]
     measured = [f"Measured by {' and '.join(map(code, commands))}."] if commands else []
     return "\n\n".join(["## Beside it", *tables, *measured])
 
 
-def _beside(metric: str, figure: Mapping[str, Any], values: Mapping[str, float]) -> str:
-    ours = figure.get("mean", figure.get("value"))
-    rows = [f"| {_cell(name)} | {_show(metric, value)} |" for name, value in values.items()]
-    table = ["| | " + _cell(metric) + " |", "| --- | --- |", f"| **this model** | {_show(metric, ours)} |", *rows]
-    ahead = {name: ours - value if metric in SHARES else value - ours for name, value in values.items()}
+def _beside(metric: str, known: Metric, figure: Mapping[str, Any], values: Mapping[str, float]) -> str:
+    ours = figure["mean"] if "mean" in figure else figure["value"]
+    rows = [f"| {_cell(name)} | {known.show(value)} |" for name, value in values.items()]
+    table = ["| | " + _cell(metric) + " |", "| --- | --- |", f"| **this model** | {known.show(ours)} |", *rows]
+    ahead = {name: ours - value if known.more_is_better else value - ours for name, value in values.items()}
     better, equal = [name for name in ahead if ahead[name] < 0], [name for name in ahead if ahead[name] == 0]
     verdicts = [f"{verb} {_listed(names)}" for verb, names in (("loses to", better), ("ties with", equal)) if names]
     best = min(ahead, key=lambda name: ahead[name])
     return "\n".join(table) + f"\n\nIt {' and '.join(verdicts) or f'beats {plain(best)}'}."
 
 
-def _reports(metrics: Mapping[str, Any]) -> str:
+def _reports(metrics: Mapping[str, Any], task: Task) -> str:
     reports, metric = metrics.get("reports") or [], next(iter(_all(metrics)), "")
     if not reports:
         return ""
+    known = find(task.name, metric)
     rows = [
         f"| {_cell(str(r.get('hardware') or 'unknown'))} | {_cell(str(r.get('versions') or ''))} | {r['n']} "
-        f"| {spread(metric, r)} | {_cell(r['verdict'])}{', bit for bit' if r.get('identical') else ''} |"
+        f"| {spread(known, r)} | {_cell(r['verdict'])}{', bit for bit' if r.get('identical') else ''} |"
         for r in reports
     ]
     table = [
@@ -249,11 +223,10 @@ def _cost(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def _use(name: str, config: Mapping[str, Any], grown: bool = True) -> str:
+def _use(name: str, config: Mapping[str, Any], task: Task, grown: bool = True) -> str:
     place = name if is_weight_name(name) else "path/to/this/folder"
     kind = str(config["input"].get("kind"))
     given = EXAMPLES.get(kind, '"input"')
-    said = "answer.label, answer.probability" if config["task"] in _LABELLED else "answer.to_dict()"
     asked = f'answer = zoo.predictor("{place}")({given})'
     if kind == "table":  # a file holds many rows
         asked = f'answer, *more = zoo.predictor("{place}")({given})  # an answer for each row'
@@ -261,15 +234,17 @@ def _use(name: str, config: Mapping[str, Any], grown: bool = True) -> str:
     return (
         "## Use\n\n```bash\npip install reprozoo\n```\n\n```python\nimport zoo\n\n"
         f'model = zoo.create("{place}")  # a torch.nn.Module in eval mode\n\n'
-        f"{asked}\nprint({said})\n```\n\n"
+        f"{asked}\nprint({task.printed})\n```\n\n"
         + (f"{words}\n\n" if words else "")
         + f"`zoo predict {place} INPUT` answers on the command line; "
         + (f"`zoo reproduce {place}` grows it again from the recipe below." if grown else "it has no recipe.")
     )
 
 
-def _limits(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
-    return "## Limits\n\n" + "\n".join(f"- {said}" for said in limits(config, metrics, _data(config, metrics)))
+def _limits(config: Mapping[str, Any], metrics: Mapping[str, Any], task: Task) -> str:
+    return "## Limits\n\n" + "\n".join(
+        f"- {said}" for said in limits(config, metrics, _data(config, metrics), task.classes)
+    )
 
 
 def _pictures(pictures: Iterable[str]) -> str:
@@ -328,19 +303,6 @@ def _data(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
 
 def _all(metrics: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
     return metrics.get("metrics") or {}
-
-
-def spread(metric: str, figure: Mapping[str, Any]) -> str:
-    """Mean and standard deviation of a metric's figures, the mean alone where there was one seed."""
-    mean = figure.get("mean", figure.get("value"))
-    alone = figure.get("n", 1) < 2 or figure.get("std") is None
-    return _show(metric, mean) if alone else f"{_show(metric, mean)} ± {_show(metric, figure['std'])}"
-
-
-def _show(metric: str, value: float | None) -> str:
-    if value is None:
-        return "not measured"
-    return f"{100 * value:.2f} %" if metric in SHARES else f"{value:.4g}"
 
 
 def _some(labels: list[Any]) -> str:
