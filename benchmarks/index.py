@@ -4,8 +4,9 @@
 
 For each count (100, 10,000 and 100,000 by default) an index is written for made-up weights of real sizes, served by
 Python's own web server on loopback, and read by a fresh process with an empty cache: once to list every weight with its
-figures, once again from the cache, and once to find one weight. Printed are bytes and requests, seconds, the process's
-peak memory beyond that of one which only imports the same, and the bytes that one published weight more writes.
+figures, once again from the cache, and once to find one weight. Printed are bytes and requests, seconds and how many of
+them a CPU worked, which other programs on the machine hardly lengthen, the process's peak memory beyond that of one
+which only imports the same, and the bytes that one published weight more writes.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.bundles.index import Entry, FileRecord
-from zoo.sources.index import SHARDED_FROM, Flat, build, flat_root, read
+from zoo.sources.index import Flat, read
 
 FILES = {"model.safetensors": 46_807_446, "config.json": 900, "recipe.yaml": 1_200, "metrics.json": 1_500,
          "log.csv": 9_000, "README.md": 3_100}  # fmt: skip
@@ -37,13 +38,13 @@ def memory(key):
 open("/proc/self/clear_refs", "w").write("5")  # the peak of memory begins here
 before = memory("VmRSS")
 place, name = at(sys.argv[1]), sys.argv[2]
-start = time.perf_counter()
+start, cpu = time.perf_counter(), time.process_time()
 if name == "*":
     count = sum(1 for _, facts in cache.read_index(place).rows() if facts["mean"] is not None)
 else:
     count = len(cache.read_index(place).get(name).files)
-seconds = time.perf_counter() - start
-print(json.dumps([count, seconds, (memory("VmHWM") - before) / 1024]))
+seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+print(json.dumps([count, seconds, cpu, (memory("VmHWM") - before) / 1024]))
 """
 
 
@@ -81,11 +82,8 @@ def measure(count: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         root, sent = Path(scratch) / "zoo", {"requests": 0, "bytes": 0}
         (root / "index").mkdir(parents=True)
-        if count < SHARDED_FROM:
-            raw, files = flat_root({entry.name: entry for entry in entries}), {}
-        else:
-            change = build(entries)
-            raw, files = change.root, change.files
+        change = Flat().add(*entries)
+        raw, files = change.root, change.files
         (root / "index.json").write_bytes(raw)
         for path, content in files.items():
             (root / path).write_bytes(content)
@@ -98,9 +96,9 @@ def measure(count: int) -> dict[str, Any]:
             environment = {**os.environ, "ZOO_HOME": str(Path(scratch) / home)}
             command = [sys.executable, "-c", CHILD, f"http://127.0.0.1:{server.server_port}", name]
             done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-            found, seconds, memory = json.loads(done.stdout)
+            found, seconds, cpu, memory = json.loads(done.stdout)
             assert found == (count if name == "*" else len(FILES))
-            return {"kB": sent["bytes"] / 1e3, "requests": sent["requests"], "s": seconds, "MB": memory}
+            return {"kB": sent["bytes"] / 1e3, "requests": sent["requests"], "s": seconds, "cpu": cpu, "MB": memory}
 
         row: dict[str, Any] = {"count": count, "root": len(raw) / 1e3}
         row["list, first"] = child("*", "first")
@@ -120,14 +118,14 @@ def measure(count: int) -> dict[str, Any]:
 
 def main() -> None:
     rows = [measure(int(count)) for count in sys.argv[1:] or (100, 10_000, 100_000)]
-    print("| weights | root kB | what | kB | requests | s | MB more | one more published, kB |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    print("| weights | root kB | what | kB | requests | s | of a CPU | MB more | one more published, kB |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for row in rows:
         for what in ("list, first", "list, again", "one weight"):
             r = row[what]
             print(
-                f"| {row['count']:,} | {row['root']:,.0f} | {what} | {r['kB']:,.0f} | {r['requests']} | {r['s']:.3f} "
-                f"| {r['MB']:,.0f} | {row['one more']:,.0f} |"
+                f"| {row['count']:,} | {row['root']:,.0f} | {what} | {r['kB']:,.0f} | {r['requests']} | {r['s']:.2f} "
+                f"| {r['cpu']:.2f} | {r['MB']:,.0f} | {row['one more']:,.0f} |"
             )
 
 

@@ -6,17 +6,22 @@ import json
 import os
 import pickle
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 import zoo
+from zoo.bundles.index import entry_of, write_index
 from zoo.cli import main
 from zoo.errors import ZooError
+from zoo.publishing import mirror as mirrors
 from zoo.sources import find, pull
+from zoo.sources import index as indexes
 from zoo.sources.lockfile import read_lock
 
 NAME = "mlp.digits_v1"
@@ -124,6 +129,61 @@ def test_a_mirror_is_whole_and_only_lacks_are_copied(
     capsys.readouterr()
     assert main(["mirror", "--to", str(mine)]) == 2
     assert f"has another {NAME}; mirror to another place" in capsys.readouterr().err
+
+
+def test_a_mirror_of_several_sources_has_one_default_for_a_model(
+    shelf: Path, make_run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "own").mkdir()
+    own = make_run("own/mlp.mine_v1")
+    write_index(tmp_path / "own" / "index.json", {"mlp.mine_v1": entry_of(own, "mlp.mine_v1", True)})
+    monkeypatch.setenv("ZOO_SOURCES", f"{tmp_path / 'own'},{shelf}")
+    assert main(["mirror", "--to", str(tmp_path / "mirror")]) == 0
+    monkeypatch.setenv("ZOO_SOURCES", str(tmp_path / "mirror"))
+    assert find("mlp").name == "mlp.mine_v1" and find(NAME).name == NAME
+
+
+def _counted(act: Any, left: Iterator[int]) -> Any:
+    return lambda *given: act(*given) if next(left, None) is not None else os._exit(9)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_mirror_that_is_killed_is_readable_and_finished_by_the_same_call(
+    served: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Stopped before each of its writes; as a tree, whose parts come before the root, and one weight at a time."""
+    monkeypatch.setattr(indexes, "FLAT_LIMIT", 0)
+    monkeypatch.setattr(mirrors, "_AT_ONCE", 1)
+    monkeypatch.setenv("ZOO_SOURCES", served.zoo)
+    mine, whole = tmp_path / "mirror", 0
+    for allowed in range(60):
+        child = os.fork()
+        if child == 0:
+            os.replace = _counted(os.replace, left := iter(range(allowed)))  # type: ignore[assignment]
+            Path.rename = _counted(Path.rename, left)  # type: ignore[method-assign]
+            try:
+                list(mirrors.mirror([], mine))
+                os._exit(0)
+            finally:
+                os._exit(1)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert status in (0, 9)
+        if (mine / "index.json").exists():
+            monkeypatch.setenv("ZOO_SOURCES", str(mine))
+            for name in (listed := zoo.list_weights()):
+                assert find(name).tensors.is_file()
+            assert len(listed) >= whole, "what was there stays"
+            whole = len(listed)
+            monkeypatch.setenv("ZOO_SOURCES", served.zoo)
+        if status == 0:
+            break
+    assert whole == 3
+    shutil.rmtree(served.root / "zoo")
+    shutil.copytree(mine, served.root / "zoo")
+    served.asked.clear()
+    shutil.rmtree(Path(os.environ["ZOO_HOME"]))
+    assert find("mlp").name == NAME
+    assert [path for path in served.asked if path.endswith("index.json")] == ["/zoo/index.json"]
 
 
 def test_sixteen_processes_that_pull_to_one_folder(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import islice
 
 from zoo.bundles.index import Entry
 from zoo.errors import ZooError
@@ -16,7 +15,9 @@ from zoo.sources.index import Flat, Index
 from zoo.sources.place import Shelf, shelf
 from zoo.sources.progress import progress
 
-_AT_ONCE = 16  # weights between two writes of the index
+# Between two writes of the index. What is copied by then stays if the next ones are stopped.
+_AT_ONCE = 500  # weights
+_BYTES = 256 << 20
 
 
 def mirror(
@@ -24,15 +25,29 @@ def mirror(
 ) -> Iterator[str]:
     """Copy weights to the place `to`, only what is not there yet; the name of each once the index there lists it.
 
-    Without names it is every weight of the sources. What an earlier call left off is finished by the same call. Raises
-    `ZooError` if a weight cannot be had, or if `to` has another one under its name.
+    Without names it is every weight of the sources. What is there is known by its SHA-256, not by its name or date.
+    What an earlier call left off is finished by the same call: downloads are resumed, and files that were copied whole
+    stay. A weight is its model's default unless the place, or a source before, has one. Raises `ZooError` if a weight
+    cannot be had, or if `to` has another one under its name.
     """
     place = shelf(os.fspath(to))
     if place.holds_one:
         raise ZooError(f"{place.url} has room for one weight; mirror to a folder or a bucket.")
-    wanted = iter(list(names) or finding.names())
-    while some := list(islice(wanted, _AT_ONCE)):
-        yield from _copy(place, [_located(name) for name in some], sign)
+    names = list(names)
+    for some in _batches(map(_located, names) if names else finding.everything()):
+        yield from _copy(place, some, sign)
+
+
+def _batches(wanted: Iterable[finding.Found]) -> Iterator[list[finding.Found]]:
+    some: list[finding.Found] = []
+    for found in wanted:
+        some.append(found)
+        size = sum(record.size for one in some for record in one.entry.files.values())
+        if len(some) >= _AT_ONCE or size >= _BYTES:
+            yield some
+            some = []
+    if some:
+        yield some
 
 
 def _located(name: str) -> finding.Found:
@@ -59,8 +74,7 @@ def _copy(place: Shelf, some: list[finding.Found], key: str | os.PathLike[str] |
         files = {
             place.path_of(name, file): folders[name] / file for name, found in new.items() for file in found.entry.files
         }
-        taken = {model_of(name) for name in new if index.default(model_of(name))}
-        change = add_signed(place, index, [_unless_taken(found.entry, taken) for found in new.values()], key)
+        change = add_signed(place, index, _one_default([found.entry for found in new.values()], index), key)
         size = sum(record.size for found in new.values() for record in found.entry.files.values())
         what = f"{len(new)} weights" if len(new) > 1 else next(iter(new))
         with progress(f"mirroring {what}", size, f" to {place.url}") as tell:
@@ -69,6 +83,12 @@ def _copy(place: Shelf, some: list[finding.Found], key: str | os.PathLike[str] |
     yield from (found.entry.name for found in some)
 
 
-def _unless_taken(entry: Entry, taken: set[str]) -> Entry:
-    """The entry, which is its model's default unless the place has one."""
-    return replace(entry, default=False) if model_of(entry.name) in taken else entry
+def _one_default(entries: list[Entry], index: Index) -> list[Entry]:
+    """The entries, of which none is the default of a model that has one in the index or among those before it."""
+    taken, found = set[str](), []
+    for entry in entries:
+        model = model_of(entry.name)
+        default = entry.default and model not in taken and index.default(model) is None
+        taken |= {model} if default else set()
+        found.append(replace(entry, default=default))
+    return found

@@ -15,7 +15,7 @@ from zoo.errors import ZooError, unknown
 from zoo.names import is_weight_name, model_of, text_of
 from zoo.sources import cache, lockfile
 from zoo.sources.folder import PACKAGE, Folder, copy_bundle
-from zoo.sources.index import Flat, Index
+from zoo.sources.index import SHARDED_FROM, Flat, Index
 from zoo.sources.place import INDEX, Place, Unavailable, at
 
 
@@ -54,6 +54,19 @@ def indexes() -> Iterator[tuple[Place, Index]]:
 def names() -> list[str]:
     """The names of all weights in the sources, each once."""
     return list(dict.fromkeys(name for _, index in indexes() for name in index.names))
+
+
+def everything() -> Iterator[Found]:
+    """All weights of the sources, each once; with ZOO_LOCK, of the lock."""
+    if lockfile.active():
+        yield from (found for found in map(locate, names()) if isinstance(found, Found))
+        return
+    seen: set[str] = set()
+    for place, index in indexes():
+        for name in index.names:
+            if name not in seen and (entry := index.get(name)):
+                seen.add(name)
+                yield Found(place, entry, index.mirrors)
 
 
 def default_of(model: str) -> str | None:
@@ -114,7 +127,10 @@ def pull(name: str | os.PathLike[str], to: str | os.PathLike[str] | None = None)
     no index names, stay where they are); with it, a bundle folder TO/<weight> is made. Raises `ZooError` if TO/<weight>
     holds something else.
     """
-    found = locate(name)
+    return _pull(locate(name), to)
+
+
+def _pull(found: Path | Found, to: str | os.PathLike[str] | None) -> Path:
     if isinstance(found, Path):
         from zoo.check import check_config
 
@@ -136,8 +152,9 @@ def pull(name: str | os.PathLike[str], to: str | os.PathLike[str] | None = None)
 
 def pull_all(wanted: Iterable[str] = (), to: str | os.PathLike[str] | None = None) -> Iterator[Path]:
     """The folders of weights, each once it is there; without names, of all in the sources, or in ZOO_LOCK if set."""
-    for name in list(wanted) or names():
-        yield pull(name, to)
+    wanted = list(wanted)
+    for found in map(locate, wanted) if wanted else everything():
+        yield _pull(found, to)
 
 
 def locate(name: str | os.PathLike[str]) -> Path | Found:
@@ -174,7 +191,7 @@ def _by_name(name: str, path: Path) -> Path | Found:
                 warnings.warn(f"{problem} {entry.name} is taken from {place.url}.", stacklevel=2)
             _tell_if_shadowing(place, entry)
             return Found(place, entry, index.mirrors)
-        known += index.names if isinstance(index, Flat) else []
+        known += index.names if index.count < SHARDED_FROM else []
     if os.path.isdir(path):
         return _at_path(path)
     raise _absent(name, known, problems)
@@ -247,14 +264,15 @@ def _named(place: Place, weight: str) -> Found:
     index = cache.read_index(place)
     entry = index.get(weight)
     if entry is None:
-        raise unknown("weight", weight, sorted(index.names) if isinstance(index, Flat) else [])
+        raise unknown("weight", weight, sorted(index.names) if index.count < SHARDED_FROM else [])
     return Found(place, entry, index.mirrors)
 
 
 def _only(place: Place) -> Found:
     index = cache.read_index(place)
-    if len(index.names) != 1:
-        some = ", ".join(index.names[:20]) or "none"
+    if index.count != 1:
+        some = ", ".join(index.names[:20]) if index.count < SHARDED_FROM else f"{index.count:,}"
+        some = some or "none"
         raise ZooError(f"{place.url} must hold one weight to be used without its name, and holds {some}; name one.")
     entry = index.get(index.names[0])
     assert entry is not None

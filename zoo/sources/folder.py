@@ -5,6 +5,7 @@ The package's own bundles lie in such a folder.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import uuid
@@ -141,15 +142,16 @@ class Folder:
     def _add_weight(self, weight: str, files: Mapping[str, Content], tell: Tell) -> None:
         target, staging = self.root / weight, self.root / f"{_STAGING}{uuid.uuid4().hex[:12]}"
         try:
-            staging.mkdir()
-            for file, content in files.items():
-                _put(staging / file, content, tell)
             if target.exists():
-                if target.is_dir() and _hashes(target) == _hashes(staging):
-                    return
+                ours = {file: _record(content) for file, content in files.items()}
+                if target.is_dir() and _hashes(target) == ours:
+                    return tell(sum(record.size for record in ours.values()))
                 raise ZooError(
                     f"{target} exists and holds something else, which no index lists; remove it or give another name."
                 )
+            staging.mkdir()
+            for file, content in files.items():
+                _put(staging / file, content, tell)
             staging.rename(target)
         except OSError as error:
             raise ZooError(
@@ -202,4 +204,10 @@ def _put(path: Path, content: Content, tell: Tell) -> None:
 
 
 def _hashes(folder: Path) -> dict[str, FileRecord]:
-    return {path.name: FileRecord(sha256(path), path.stat().st_size) for path in folder.iterdir() if path.is_file()}
+    return {path.name: _record(path) for path in folder.iterdir() if path.is_file()}
+
+
+def _record(content: Content) -> FileRecord:
+    if isinstance(content, bytes):
+        return FileRecord(hashlib.sha256(content).hexdigest(), len(content))
+    return FileRecord(sha256(content), content.stat().st_size)

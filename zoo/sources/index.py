@@ -1,14 +1,17 @@
-"""The index of a place, small or large.
+"""The index of a place: a list of files while it is small, a tree of parts when it is large.
 
-A small one (schema 1) lists every file of every weight:
+A short one (schema 1) lists every file of every weight. It costs one request, and each version of the zoo reads it; so
+the package's own is one, and so is that of a place until its root would have more than `FLAT_LIMIT` bytes:
 
     {"schema": 1, "weights": {NAME: {"default": bool, "files": {FILE: {"sha256": ..., "size": ...}}, "list": {...}}}}
 
-From `SHARDED_FROM` weights on it is a tree whose parts are named after their own SHA-256 (schema 2), so that a place
-with a hundred thousand weights is read by three small files, and whoever vouches for the root vouches for all:
+From there on (schema 2) each weight's files stand in a manifest of its own, and the index lists the manifests. From
+`SHARDED_FROM` weights on that list is spread over shards, so that a place with a hundred thousand weights is read by
+three small files. All parts are named after their own SHA-256, and whoever vouches for the root vouches for all:
 
     index.json           {"schema": 2, "serial": N, "signed": bool, "count": N, "listing": SHA-256,
-                          "shards": [1,024 times a SHA-256 or ""]}
+                          "weights": {NAME: SHA-256 of its manifest}, "defaults": {MODEL: NAME}}
+                    or   {..., "shards": [1,024 times the SHA-256 of a shard, or ""]}
     index/SHA-256.json   a shard: {"weights": {NAME: SHA-256 of its manifest}, "defaults": {MODEL: NAME}}
                          a manifest: {"name": NAME, "files": {...}, "list": {...}}
                          the listing: {"name": [...], "task": [...], ...}: what `zoo list` shows, in columns
@@ -32,6 +35,7 @@ from zoo.bundles.index import Entry, entry_from, entry_to, flat_entries, is_fact
 from zoo.errors import ZooError
 from zoo.names import model_of
 
+FLAT_LIMIT = 128_000  # bytes of a root of schema 1, which whoever loads one weight fetches whole
 SHARDED_FROM = 1000  # weights
 SHARDS = 1024
 LIMIT = 16 << 20  # bytes of a root
@@ -40,6 +44,7 @@ LISTING_LIMIT = 256 << 20
 COLUMNS = ("task", "data", "metric", "mean", "std", "n", "parameters", "bytes", "latency_ms")
 
 Part = Callable[[str, int], bytes]  # (SHA-256, limit) -> the part of that hash, checked
+Shard = dict[str, dict[str, Any]]  # "weights" and "defaults"
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,11 @@ class Flat:
         return self.serial is not None
 
     @property
+    def count(self) -> int:
+        """How many weights there are."""
+        return len(self.entries)
+
+    @property
     def names(self) -> list[str]:
         """The names of the weights."""
         return list(self.entries)
@@ -85,13 +95,14 @@ class Flat:
         """The index with more weights, its serial counted up to `sign` it."""
         entries = {**self.entries, **{entry.name: entry for entry in new}}
         serial = (self.serial or 0) + 1 if sign else None
-        if len(entries) >= SHARDED_FROM:
-            return build(entries.values(), self.mirrors, serial or 1, signed=sign)
-        return Change(flat_root(entries, self.mirrors, serial))
+        root = flat_root(entries, self.mirrors, serial) if len(entries) < SHARDED_FROM else b""
+        if root and len(root) <= FLAT_LIMIT:
+            return Change(root)
+        return build(entries.values(), self.mirrors, serial or 1, signed=sign)
 
 
 @dataclass(frozen=True)
-class Sharded:
+class Tree:
     """An index whose parts are fetched when they are asked for."""
 
     root: dict[str, Any]
@@ -127,8 +138,12 @@ class Sharded:
         return columns
 
     @property
+    def count(self) -> int:
+        return self.root["count"]
+
+    @property
     def names(self) -> list[str]:
-        return self.listing["name"]
+        return list(self.root["weights"]) if "weights" in self.root else self.listing["name"]
 
     def get(self, name: str) -> Entry | None:
         digest = self._shard(name)["weights"].get(name)
@@ -149,36 +164,49 @@ class Sharded:
         return self.get(name) if name else None
 
     def rows(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        columns = [self.listing.get(column, [None] * len(self.names)) for column in COLUMNS]
-        for name, *values in zip(self.names, *columns, strict=True):
+        names = self.listing["name"]
+        columns = [self.listing.get(column, [None] * len(names)) for column in COLUMNS]
+        for name, *values in zip(names, *columns, strict=True):
             yield name, {key: value for key, value in zip(COLUMNS, values, strict=True) if value is not None}
 
     def add(self, *new: Entry, sign: bool = False) -> Change:
-        shards = list(self.root["shards"])
-        files, drop = {}, []
-        changed: dict[int, dict[str, Any]] = {}
-        table: dict[str, list[Any]] = {"name": [*self.names]}
+        names, files, drop = self.listing["name"], dict[str, bytes](), [self.root["listing"]]
+        table: dict[str, list[Any]] = {"name": [*names]}
         for column in COLUMNS:
-            table[column] = [*self.listing.get(column, [None] * len(self.names))]
+            table[column] = [*self.listing.get(column, [None] * len(names))]
+        shards, spread = self.root.get("shards"), len(names) + len(new) >= SHARDED_FROM or "shards" in self.root
+        changed = {} if shards else _parted(self._shard(""), spread)
+
+        def shard(name: str) -> Shard:
+            number = _number(name) if spread else 0
+            if number not in changed:
+                changed[number] = self._shard(name) if shards else {"weights": {}, "defaults": {}}
+            return changed[number]
+
         for entry in new:
-            model = model_of(entry.name)
-            shard = changed.setdefault(_number(entry.name), self._shard(entry.name))
-            shard["weights"][entry.name] = _part(files, _manifest(entry))
+            shard(entry.name)["weights"][entry.name] = _part(files, _manifest(entry))
             if entry.default:
-                changed.setdefault(_number(model), self._shard(model))["defaults"][model] = entry.name
+                shard(model_of(entry.name))["defaults"][model_of(entry.name)] = entry.name
             table["name"].append(entry.name)
             for column in COLUMNS:
                 table[column].append(entry.facts.get(column))
-        for number, shard in changed.items():
-            drop.append(shards[number])
-            shards[number] = _part(files, shard)
-        drop.append(self.root["listing"])
-        listing = _part(files, table)
-        root = {**self.root, "serial": self.serial + 1, "signed": sign, "count": len(table["name"]), "listing": listing}
+        root = {key: value for key, value in self.root.items() if key not in ("weights", "defaults", "shards")}
+        root |= {"serial": self.serial + 1, "signed": sign, "count": len(table["name"]), "listing": _part(files, table)}
+        if spread:
+            digests = [*(shards or [""] * SHARDS)]
+            for number, content in changed.items():
+                drop.append(digests[number])
+                digests[number] = _part(files, content)
+            root["shards"] = digests
+        else:
+            root |= changed[0]
         gone = tuple(part_path(digest) for digest in drop if digest and part_path(digest) not in files)
-        return Change(_json({**root, "shards": shards}), files, gone)
+        return Change(_json(root), files, gone)
 
-    def _shard(self, name: str) -> dict[str, Any]:
+    def _shard(self, name: str) -> Shard:
+        """What the index lists near `name`: in a root without shards, all of it."""
+        if "shards" not in self.root:
+            return {key: dict(self.root[key]) for key in ("weights", "defaults")}
         digest = self.root["shards"][_number(name)]
         if not digest:
             return {"weights": {}, "defaults": {}}
@@ -190,13 +218,13 @@ class Sharded:
         return shard
 
 
-Index = Flat | Sharded
+Index = Flat | Tree
 
 
 def read(raw: bytes, part: Part) -> Index:
     """The index whose root is `raw`; `ZooError` if that is not one. `part` gives what a large one names."""
     root = _root(raw)
-    return root if isinstance(root, Flat) else Sharded(root, part)
+    return root if isinstance(root, Flat) else Tree(root, part)
 
 
 @lru_cache(maxsize=8)
@@ -211,34 +239,32 @@ def _root(raw: bytes) -> Flat | dict[str, Any]:
         raise ZooError(f"the index: serial is {serial!r} where a number from 0 is expected; ask its publisher.")
     if content.get("schema") != 2 or type(content["schema"]) is not int:
         return Flat(flat_entries(content, "the index"), tuple(mirrors), serial)
-    shards = content.get("shards")
-    if not isinstance(shards, list) or len(shards) != SHARDS:
+    shards = content.get("shards", None if "weights" in content else ())
+    if shards is not None and (not isinstance(shards, list) or len(shards) != SHARDS):
         raise ZooError(f"the index: shards is not a list of {SHARDS:,}; ask its publisher to mend it.")
-    for digest in (content.get("listing"), *(shard for shard in shards if shard != "")):
+    if shards is None and not all(isinstance(content.get(key), dict) for key in ("weights", "defaults")):
+        raise ZooError("the index: weights or defaults are not objects; ask its publisher to mend it.")
+    for digest in (content.get("listing"), *(shard for shard in shards or () if shard != "")):
         _digest(digest)
-    if serial is None:
-        raise ZooError("the index has no serial; ask its publisher to mend it.")
+    for key, value in {"serial": serial, "count": content.get("count")}.items():
+        if type(value) is not int:
+            raise ZooError(f"the index has no {key}; ask its publisher to mend it.")
     return content
 
 
 def build(entries: Iterable[Entry], mirrors: Iterable[str] = (), serial: int = 1, *, signed: bool = False) -> Change:
-    """A large index of these weights, in any number."""
-    shards: list[dict[str, Any]] = [{"weights": {}, "defaults": {}} for _ in range(SHARDS)]
-    table: dict[str, list[Any]] = {column: [] for column in ("name", *COLUMNS)}
+    """An index of schema 2 of these weights, in any number."""
+    empty: dict[str, Any] = {"name": [], **{column: [] for column in COLUMNS}}
     files: dict[str, bytes] = {}
-    for entry in entries:
-        shards[_number(entry.name)]["weights"][entry.name] = _part(files, _manifest(entry))
-        if entry.default:
-            model = model_of(entry.name)
-            shards[_number(model)]["defaults"][model] = entry.name
-        table["name"].append(entry.name)
-        for column in COLUMNS:
-            table[column].append(entry.facts.get(column))
-    digests = [_part(files, shard) if any(shard.values()) else "" for shard in shards]
-    root: dict[str, Any] = {"schema": 2, "serial": serial, "signed": signed, "count": len(table["name"])}
+    root: dict[str, Any] = {"schema": 2, "serial": serial, "signed": signed, "count": 0, "listing": _part(files, empty)}
     if mirrors := list(mirrors):
         root["mirrors"] = mirrors
-    return Change(_json({**root, "listing": _part(files, table), "shards": digests}), files)
+
+    def part(digest: str, limit: int) -> bytes:
+        return files[part_path(digest)]
+
+    change = Tree({**root, "serial": serial - 1, "weights": {}, "defaults": {}}, part).add(*entries, sign=signed)
+    return Change(change.root, change.files)
 
 
 def flat_root(entries: Mapping[str, Entry], mirrors: Iterable[str] = (), serial: int | None = None) -> bytes:
@@ -252,8 +278,18 @@ def flat_root(entries: Mapping[str, Entry], mirrors: Iterable[str] = (), serial:
     return (json.dumps(content, indent=1) + "\n").encode()
 
 
-def _manifest(entry: Entry) -> dict[str, Any]:
+def _parted(whole: Shard, spread: bool) -> dict[int, Shard]:
+    """The lists of a root without shards: as shards if it has to have some from now on, else as the only one."""
+    if not spread:
+        return {0: whole}
+    found: dict[int, Shard] = {}
+    for key, names in whole.items():
+        for name, value in names.items():
+            found.setdefault(_number(name), {"weights": {}, "defaults": {}})[key][name] = value
+    return found
 
+
+def _manifest(entry: Entry) -> dict[str, Any]:
     return {"name": entry.name, **{key: value for key, value in entry_to(entry).items() if key != "default"}}
 
 
