@@ -48,7 +48,10 @@ def no_home(folder: Path, code: str, *arguments: str) -> subprocess.CompletedPro
     environment = {k: v for k, v in os.environ.items() if k not in ("HOME", "ZOO_HOME")}
     if os.getuid():
         pytest.skip("needs the right to become a user that is not listed")
-    before = "import os, tempfile, zoo, zoo.training\nfrom zoo import home\nos.setgid(54321); os.setuid(54321)\n"
+    # A call that fails imports what torch imports late: the environment may lie where that user cannot read.
+    late = "try: zoo.train('none.such')\nexcept zoo.ZooError: pass\n"
+    become = "os.setgid(54321); os.setuid(54321)\n"
+    before = f"import os, tempfile, zoo, zoo.training\nfrom zoo import home\n{late}{become}"
     return subprocess.run(
         [sys.executable, "-c", before + code, *arguments], capture_output=True, text=True, cwd=folder, env=environment
     )
