@@ -486,7 +486,9 @@ def test_a_forged_recipe_that_begins_from_its_own_result(bundle: Path, runs: lis
     """At the one rate the tensors come out again bit for bit, at the other only the figure does."""
     grown = Path(shutil.copytree(runs[0].folder, tmp_path / "grown"))
     forge(bundle, [runs[0].metrics["accuracy"]], init_from=str(grown), train__epochs=1, optimizer__lr=rate)
-    report = zoo.reproduce(bundle, device="cpu")
+    with pytest.raises(zoo.ZooError, match="begins from a place that it names itself"):
+        zoo.reproduce(bundle, device="cpu")
+    report = zoo.reproduce(bundle, device="cpu", trust=True)
     assert report.verdict == "not reproduced" and report.begins_from == str(grown)
     assert "the recipe begins from its own result" in report.message and f"It begins from {grown}" in report.message
 

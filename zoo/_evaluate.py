@@ -15,8 +15,9 @@ from zoo.bundles.format import Bundle
 from zoo.bundles.load import load_model
 from zoo.check import check_config
 from zoo.data import Split
+from zoo.data.own import places
 from zoo.kinds.feed import Batches
-from zoo.publishing.provenance import recipe_of
+from zoo.publishing.provenance import recipe_of, trusting
 from zoo.recipes import Recipe
 from zoo.tasks import measures
 from zoo.training import Run, own
@@ -30,19 +31,22 @@ def evaluate(
     data: Any = None,
     columns: Mapping[str, Any] | None = None,
     device: torch.device | str | None = None,
+    trust: bool = False,
 ) -> dict[str, float]:
     """Metrics of a weight, a bundle folder or a finished run on its recipe's test split: metric -> value.
 
     With `data` (a path, a frame, or (inputs, targets)) they are measured on all of its labelled rows instead; of a
     folder with train and test files on the test files, and of the very data that the weight was trained on, on their
     test part. `columns` says what stands where, as `data.columns` of a recipe, such as {"target": "label"}; what it
-    leaves out is as in the weight's recipe.
+    leaves out is as in the weight's recipe. A recipe that names files of a machine is refused, unless `trust` lets it
+    read them.
 
     Downloads the data set if it is not at hand. Raises `ZooError` for an unknown name, an unfinished run, and data
     that are nowhere to be had or that the weight cannot read.
     """
     if data is None:
-        return metrics_of(_bundle(name_or_run), device)
+        with trusting(trust):
+            return metrics_of(_bundle(name_or_run), device)
     return on_own(name_or_run, data, columns, device)[0]
 
 
@@ -56,7 +60,8 @@ def on_own(
     reads them."""
     bundle = _bundle(name_or_run)
     check_config(bundle)
-    recipe, model = recipe_of(bundle), load_model(bundle, device=device)
+    with places.at(place):
+        recipe, model = recipe_of(bundle), load_model(bundle, device=device)
     test, task = own.whole(recipe, place, bundle.config, columns), tasks.get(bundle.config["task"])
     outputs, truth = outputs_of(model, _batches(bundle, recipe, model, test), task)
     found = {name: metric(outputs, truth) for name, metric in measures.of(task, bundle.config["input"]).items()}

@@ -36,7 +36,7 @@ from zoo.data.own import places
 from zoo.data.split import IGNORED
 from zoo.errors import ZooError, whole
 from zoo.home import expanded
-from zoo.publishing.provenance import recipe_of
+from zoo.publishing.provenance import check_begins, recipe_of, trusting
 from zoo.recipes import Recipe
 from zoo.tasks import measures
 from zoo.training import Run, own, train
@@ -118,6 +118,7 @@ def reproduce(
     out: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
     cluster: str | None = None,
+    trust: bool = False,
 ) -> Reproduction:
     """Train a weight again from its own recipe and compare with its own numbers.
 
@@ -137,6 +138,9 @@ def reproduce(
             left out.
         cluster: "slurm" to train them as jobs of a cluster, "local" for submitit's processes on this machine.
 
+        trust: let the recipe read the files and addresses that it names itself, for its data or to begin from; without
+            it they are refused, for nobody knows what a stranger's recipe would read.
+
     The verdict follows from a confidence interval and a margin; `zoo.compare` says how. A run whose tensors are the
     shipped ones, bit for bit, is *reproduced* at once. What a bundle claims is measured here first: figures that its
     own bytes do not have, and a recipe that begins from its own result, are *not reproduced* whatever the interval
@@ -146,7 +150,8 @@ def reproduce(
     the figures were measured on, and for measured values that are not finite.
     """
     bundle = sources.find(name)
-    with places.at(data):
+    with places.at(data), trusting(trust):
+        check_begins(recipe_of(bundle), bundle.folder.name)
         return _reproduce(bundle, seeds, until_decided, minutes, device, out, jobs, cluster)
 
 

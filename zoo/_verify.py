@@ -18,7 +18,7 @@ from zoo.check import check_parameters, check_schema
 from zoo.data.own import places
 from zoo.environment import environment
 from zoo.errors import ZooError
-from zoo.publishing.provenance import recipe_of
+from zoo.publishing.provenance import recipe_of, trusting
 from zoo.sources.finding import fetched, locate
 from zoo.sources.trust import check_nothing_added
 from zoo.training import own
@@ -44,15 +44,16 @@ class Verification:
 
 
 @caller.own()
-def verify(name: str | os.PathLike[str], *, data: Any = None) -> Verification:
+def verify(name: str | os.PathLike[str], *, data: Any = None, trust: bool = False) -> Verification:
     """Check a weight: hashes, schema of its JSON and recipe, parameter count, and with the data at hand its metrics.
 
     The published metrics must come out again to 1e-4 on the platform they were measured on, to 1e-3 on another. Nothing
     is downloaded for it but the weight. Raises `ZooError` only where there is no such weight; a failure is reported,
     a missing file too. Data that are absent or damaged say nothing of a weight: its metrics are then not measured, and
-    the message says so. `data` is where data of one's own lie, if the recipe is of such.
+    the message says so. `data` is where data of one's own lie, if the recipe is of such. A recipe that names files or
+    addresses of its own fails, unless `trust` lets it read them.
     """
-    with places.at(data):
+    with places.at(data), trusting(trust):
         return _verify(name)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from zoo.bundles.index import FileRecord
+from zoo.bundles.index import FileRecord, is_fact
 
 
 def facts_of(config: Mapping[str, Any], metrics: Mapping[str, Any], files: Mapping[str, FileRecord]) -> dict[str, Any]:
@@ -24,8 +23,4 @@ def facts_of(config: Mapping[str, Any], metrics: Mapping[str, Any], files: Mappi
         "latency_ms": cost.get("latency_ms") if isinstance(cost := metrics.get("cost"), Mapping) else None,
         "bytes": sum(record.size for record in files.values()),
     }
-    return {
-        key: value
-        for key, value in found.items()
-        if isinstance(value, str) or (isinstance(value, (int, float)) and math.isfinite(value))
-    }
+    return {key: value for key, value in found.items() if is_fact(key, value)}

@@ -97,8 +97,10 @@ def figures_of(metrics: Any) -> dict[str, dict[str, Any]]:
 
 
 def _is_figure(one: Mapping[str, Any]) -> bool:
-    numbers = [one[key] for key in ("value", "mean", "std", "n") if one.get(key) is not None]
-    return all(type(number) in (int, float) and abs(number) <= sys.float_info.max for number in numbers)
+    numbers = [one[key] for key in ("value", "mean", "std") if one.get(key) is not None]
+    return type(one.get("n", 1)) is int and all(
+        type(number) in (int, float) and abs(number) <= sys.float_info.max for number in numbers
+    )
 
 
 def values(figures: Mapping[str, Any]) -> dict[str, float]:

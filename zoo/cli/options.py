@@ -24,6 +24,7 @@ Names = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Place = Annotated[str | None, typer.Option("--data", metavar="PATH", help="Where the data lie that its recipe names.")]
+Trust = Annotated[bool, typer.Option("--trust", help="Let its recipe read the files and addresses that it names.")]
 Device = Annotated[str | None, typer.Option(metavar="DEVICE", help="Where to compute: cpu, cuda, cuda:1, mps.")]
 Lock = Annotated[  # taken before the command is run, wherever it stands
     str | None,

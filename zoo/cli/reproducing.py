@@ -9,7 +9,7 @@ import typer
 
 from zoo.cli import completing
 from zoo.cli.beforehand import announce
-from zoo.cli.options import DONE, FAILED, UNDECIDED, Device, Json, Name, Place
+from zoo.cli.options import DONE, FAILED, UNDECIDED, Device, Json, Name, Place, Trust
 from zoo.cli.output import document, facts, table
 
 app: typer.Typer = typer.Typer()
@@ -32,6 +32,7 @@ def evaluate(
     text: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Their column of texts; may repeat.")] = None,
     image: Annotated[str | None, typer.Option(metavar="COLUMN", help="Their column of pictures' paths.")] = None,
     device: Device = None,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Measure a weight or a run on its recipe's test split, or on your own labelled data."""
@@ -46,7 +47,7 @@ def evaluate(
 
     columns = {key: value for key, value in {"target": target, "text": text, "image": image}.items() if value}
     if data is None:
-        found = {"name": name, "split": "test", "metrics": zoo.evaluate(name, device=device)}
+        found = {"name": name, "split": "test", "metrics": zoo.evaluate(name, device=device, trust=trust)}
         return document(found) if as_json else facts(found)
     from zoo._evaluate import on_own
 
@@ -73,6 +74,7 @@ def verify(
     key: Annotated[
         str | None, typer.Option(metavar="PUB", help="A public key (PEM) that must have signed where they come from.")
     ] = None,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> int:
     """Check hashes, schema and parameter counts, and with the data at hand the published metric."""
@@ -82,7 +84,7 @@ def verify(
         os.environ["ZOO_TRUST"] = key
     reports = []
     for name in names or zoo.list_weights():
-        report = zoo.verify(name, data=data).to_dict()
+        report = zoo.verify(name, data=data, trust=trust).to_dict()
         reports.append(report)
         if not as_json:
             checks = ", ".join(f"{check} {'ok' if passed else 'FAILED'}" for check, passed in report["checks"].items())
@@ -111,6 +113,7 @@ def reproduce(
         str | None, typer.Option(metavar="NAME", help="Train them as a cluster's jobs: slurm, or local to try it.")
     ] = None,
     device: Device = None,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> int:
     """Train a weight again by its own recipe and compare with what was published."""
@@ -127,6 +130,7 @@ def reproduce(
         out=out,
         jobs=jobs,
         cluster=cluster,
+        trust=trust,
     )
     document(report.to_dict()) if as_json else _verdict(report.to_dict())
     return {"reproduced": DONE, "not reproduced": FAILED}.get(report.verdict, UNDECIDED)

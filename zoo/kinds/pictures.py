@@ -93,7 +93,8 @@ def readers() -> Iterator[None]:
 def stream(recipe: Recipe, paths: list[str], input: dict[str, Any], device: torch.device, augment: Augmented) -> Feed:
     """Shuffled batches of files, read ahead in the order of the epoch, from wherever a run goes on."""
     shuffled = shuffled_batches(recipe, len(paths), device, lambda *_: ((), torch.empty(0)))
-    ahead = _Ahead(paths, input, recipe.data.workers)
+    # More processes than processors read no faster, and a stranger's recipe may ask for any number.
+    ahead = _Ahead(paths, input, min(recipe.data.workers, os.cpu_count() or 1))
 
     def plan(epoch: int) -> list[Tensor]:
         ahead.batches, ahead.next = shuffled.plan(epoch), -1

@@ -24,7 +24,7 @@ from zoo.integrity import sha256
 from zoo.names import is_weight_name, model_of, stem_of, text_of
 from zoo.publishing.complete import card_of, complete
 from zoo.publishing.merge import merge_metrics
-from zoo.publishing.provenance import check_own, recipe_of
+from zoo.publishing.provenance import check_own, is_place, recipe_of
 from zoo.reports import check_of, read_reports, short
 from zoo.sources import cache, trust
 from zoo.sources.finding import find
@@ -172,7 +172,12 @@ def _draft(
     first = bundles[0]
     files = {file: first.path(file) for file in FILES if (first.folder / file).is_file()}
     for bundle in bundles:
-        recipe_of(bundle)
+        begins = recipe_of(bundle).init_from
+        if is_place(begins) and "://" not in str(begins):
+            raise ZooError(
+                f"{bundle.folder} begins from {begins}, a place on this machine, so nobody else could grow it again; "
+                "publish what it begins from, and train with init_from=WEIGHT."
+            )
         check_schema(bundle)
     check_parameters(first)
     metrics = merge_metrics(bundles)

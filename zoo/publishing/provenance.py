@@ -2,34 +2,73 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from zoo.bundles.format import Bundle
 from zoo.bundles.plugged import require
 from zoo.errors import ZooError
-from zoo.names import stem_of
+from zoo.names import GUESTS, MODEL_NAME, is_weight_name, stem_of
 
 if TYPE_CHECKING:
     from zoo.recipes import Recipe
 
 
+_TRUSTED: ContextVar[bool] = ContextVar("trusted", default=False)
+
+
+@contextmanager
+def trusting(trust: bool) -> Iterator[None]:
+    """Within the body, whether recipes of bundles may read the files and addresses that they name."""
+    token = _TRUSTED.set(trust)
+    try:
+        yield
+    finally:
+        _TRUSTED.reset(token)
+
+
 def recipe_of(bundle: Bundle) -> Recipe:
-    """The bundle's recipe. Raises `ZooError` where it is none, and where it is for another model than config.json."""
-    from zoo.data.own.places import is_one, public
+    """The bundle's recipe.
+
+    Raises `ZooError` where it is none, where it is for another model than config.json, and where it names a place on a
+    machine for its data, which nobody gave and nobody trusts; of a published weight also one to begin from.
+    """
+    from zoo.data.own import places
     from zoo.recipes import load_recipe
 
     require(bundle)
     recipe, model = load_recipe(bundle.path("recipe.yaml")), bundle.config["model"]
     name = recipe.data.name
-    if is_one(name) and public(name) != name:
+    elsewhere = places.is_one(name) and places.public(name) != name
+    if elsewhere and places.given() is None and not _TRUSTED.get():
         raise ZooError(
             f"the recipe of {bundle.folder.name} names a place on a machine for its data ({name}), as no published "
-            "recipe does; say where the data lie with --data PATH, and do not trust it."
+            "recipe does; say where the data lie with --data PATH, or give --trust (trust=True) if you know its author."
         )
+    if bundle.entry is not None:
+        check_begins(recipe, bundle.folder.name)
     if recipe.model != model:
         raise ZooError(f"config.json is for {model}, but recipe.yaml for {recipe.model}; publish the weight anew.")
     return recipe
+
+
+def check_begins(recipe: Recipe, what: str) -> None:
+    """Raise `ZooError` if the recipe begins from a path or an address, and nobody trusts it."""
+    if is_place(recipe.init_from) and not _TRUSTED.get():
+        raise ZooError(
+            f"the recipe of {what} begins from a place that it names itself (init_from: {recipe.init_from}); give "
+            "--trust (trust=True) if the run is your own, or if you know its author."
+        )
+
+
+def is_place(begins: str | None) -> bool:
+    """Whether `init_from` is a path or an address, and not the name of a weight, of a model, or of one on the Hub."""
+    if begins is None or begins.startswith((GUESTS, "hf://")):
+        return False
+    return not is_weight_name(begins) and re.fullmatch(MODEL_NAME, begins) is None
 
 
 def check_own(bundle: Bundle, name: str) -> None:

@@ -26,7 +26,7 @@ def sentence(error: ValidationError, schema: dict[str, Any], under: str = "") ->
     first, *more = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     loc, kind, given = first["loc"], first["type"], first["input"]
     # The name of what is one of several stands in pydantic's location, but not in the file.
-    several = not under and loc[0] in TABLES
+    several = bool(not under and loc and loc[0] in TABLES)
     place = [str(part) for part in (loc[:1] + loc[2:] if several else loc) if part != "[key]"]
     path = ".".join([under, *place] if under else place) or "the recipe"
     rest = f" ({len(more)} more)" if more else ""

@@ -90,6 +90,15 @@ def _real(loader: _Loader, node: yaml.ScalarNode) -> float:
     return float(node.value.lower().replace(".inf", "inf").replace(".nan", "nan"))
 
 
+def _text(loader: _Loader, node: yaml.ScalarNode) -> str:
+    try:
+        node.value.encode()
+    except UnicodeEncodeError as error:
+        raise yaml.MarkedYAMLError(problem="a text holds half of a character", problem_mark=node.start_mark) from error
+    return node.value
+
+
+_Loader.add_constructor("tag:yaml.org,2002:str", _text)
 _Loader.add_constructor("tag:yaml.org,2002:int", _whole)
 _Loader.add_constructor("tag:yaml.org,2002:float", _real)
 

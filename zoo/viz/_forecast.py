@@ -67,8 +67,8 @@ def forecast(name: str | os.PathLike[str], raw: Any = None) -> Figure:
 def _test(name: str | os.PathLike[str]) -> Tensor:
     """The rows (T, C) of the series that the weight's recipe is measured on, from its beginning."""
     from zoo import sources
-    from zoo.recipes import load_recipe
+    from zoo.publishing.provenance import recipe_of
     from zoo.training import own
 
-    recipe = load_recipe(sources.find(name).path("recipe.yaml"))
+    recipe = recipe_of(sources.find(name))
     return own.load(recipe).test.inputs  # type: ignore[return-value]

@@ -33,12 +33,12 @@ def neighbours(name: str | os.PathLike[str], raw: Any = None) -> Figure:
     """
     from zoo import sources
     from zoo._predictor import predictor
-    from zoo.recipes import load_recipe
+    from zoo.publishing.provenance import recipe_of
     from zoo.training import own
 
     read = predictor(name)
     check(name, read.task, "neighbours")
-    recipe = load_recipe(sources.find(name).path("recipe.yaml"))
+    recipe = recipe_of(sources.find(name))
     found = own.load(recipe)
     test, labels = found.test, found.test.targets
     given = None if raw is None else read.prepare([raw])[0]
