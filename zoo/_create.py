@@ -59,6 +59,11 @@ def create(
 
     Raises `ZooError` for an unknown model or weight, a damaged bundle, tensors that do not fit, arguments that the
     model does not take, and a device that is not there.
+
+        >>> zoo.create("resnet18_cifar", num_classes=3)(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 3])
+        >>> zoo.create("mlp.digits_v1").training
+        False
     """
     name = text_of(name)
     if not isinstance(pretrained, bool):  # a tag here would be the default weight without a word

@@ -57,7 +57,8 @@ def transform(name: str | os.PathLike[str]) -> Transform:
         >>> to_tensor = zoo.transform("cnn_cifar")
         >>> to_tensor("cat.png").shape
         torch.Size([3, 32, 32])
-        >>> DataLoader(paths, batch_size=64, num_workers=4, collate_fn=to_tensor.batch)
+        >>> paths = ["cat.png", "dog.png"]
+        >>> loader = torch.utils.data.DataLoader(paths, batch_size=64, num_workers=4, collate_fn=to_tensor.batch)
 
     Raises `ZooError` for an unknown name.
     """

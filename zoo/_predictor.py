@@ -46,6 +46,10 @@ class Predictor(Generic[A]):
     For a type checker an answer may be anything, unless the predictor is declared with that of its task:
 
         read: zoo.Predictor[zoo.Classification] = zoo.predictor("bilstm_attn.imdb_v1")
+
+        >>> read = zoo.predictor("rnn_text")
+        >>> [answer.label for answer in read(["Who wrote Hamlet?", "How many people live in Rome?"])]
+        ['human', 'numeric value']
     """
 
     model: nn.Module

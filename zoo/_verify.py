@@ -32,7 +32,12 @@ OTHER_PLATFORM = 1e-3
 
 @dataclass(frozen=True)
 class Verification:
-    """What `verify` found; `checks` maps each check that was made to whether it passed, `message` is one sentence."""
+    """What `verify` found; `checks` maps each check that was made to whether it passed, `message` is one sentence.
+
+    >>> found = zoo.verify("mlp.digits_v1")
+    >>> found.ok, sorted(found.checks)
+    (True, ['golden', 'hashes', 'metrics', 'parameters', 'schema'])
+    """
 
     weight: str
     ok: bool
@@ -52,6 +57,9 @@ def verify(name: str | os.PathLike[str], *, data: Any = None, trust: bool = Fals
     a missing file too. Data that are absent or damaged say nothing of a weight: its metrics are then not measured, and
     the message says so. `data` is where data of one's own lie, if the recipe is of such. A recipe that names files or
     addresses of its own fails, unless `trust` lets it read them.
+
+        >>> zoo.verify("mlp.digits_v1").ok
+        True
     """
     with places.at(data), trusting(trust):
         return _verify(name)

@@ -29,6 +29,9 @@ class ModelInfo:
     model: `example` is Python for what the model's `forward` takes, two samples of the right shapes and types;
     `metrics` maps each metric to its value for these very tensors, and `figures` to value, mean, std, n, seeds and
     values over the seeds that were run; `files` are sizes in bytes.
+
+        >>> zoo.info("mnist_mlp").num_parameters, zoo.info("mnist_mlp").default
+        (567434, 'mnist_mlp.mnist_v1')
     """
 
     name: str
@@ -120,7 +123,11 @@ def list_models(
 
 
 def list_weights(pattern: str | Iterable[str] | None = None) -> list[str]:
-    """Names of the weights in the sources that fit the glob, or one of several, in natural order; all by default."""
+    """Names of the weights in the sources that fit the glob, or one of several, in natural order; all by default.
+
+    >>> zoo.list_weights("mnist_mlp*")
+    ['mnist_mlp.mnist_plain_v1', 'mnist_mlp.mnist_v1']
+    """
     return sorted(_filtered(_weights(), _patterns(pattern)), key=natural)
 
 
@@ -162,6 +169,9 @@ def info(name: str | os.PathLike[str]) -> ModelInfo:
 
     Raises `ZooError` with the nearest names for an unknown one, and if one of the files that it reads is damaged. It
     does not read the tensors.
+
+        >>> zoo.info("mlp.digits_v1").data
+        'digits'
     """
     from zoo import sources
 

@@ -17,6 +17,10 @@ class ZooError(Exception):
     """One sentence for the user: what was wrong, where, and what to do next.
 
     Whatever it quotes (a label, a file's name, what a server said), its text is one line that no terminal obeys.
+
+        >>> zoo.create("resnet19")
+        Traceback (most recent call last):
+        zoo.errors.ZooError: unknown model 'resnet19'...
     """
 
     def __str__(self) -> str:

@@ -50,6 +50,15 @@ def register_init(name: str | None = None) -> Callable[[Scheme], Scheme]:
 
     It fills the parameters that `layer` itself holds, runs under `torch.no_grad` and draws from torch's global RNG.
     Raises `ZooError` where the name is taken.
+
+        >>> @zoo.register_init()
+        ... def tenths(layer, gain):
+        ...     for parameter in layer.parameters(recurse=False):
+        ...         parameter.uniform_(-0.1, 0.1)
+        >>> model = zoo.create("mlp")
+        >>> zoo.init.apply(model, "tenths")
+        >>> max(parameter.abs().max().item() for parameter in model.parameters()) <= 0.1
+        True
     """
 
     def register(scheme: Scheme) -> Scheme:

@@ -125,6 +125,13 @@ def register_optimizer(*, section: type[Any] | None = None, name: str | None = N
     It is a subclass of `torch.optim.Optimizer`, or a function that gives one, of (groups, lr=…) and keyword settings.
     Groups carry their own weight decay. Beside its settings its section of a recipe has what all optimizers have: lr,
     weight_decay, decay_vectors, layer_decay, groups. Raises `ZooError` if the name is taken.
+
+        >>> @zoo.register_optimizer()
+        ... class slow_sgd(torch.optim.SGD):
+        ...     def __init__(self, params, lr, slowness: float = 0.5):
+        ...         super().__init__(params, lr=lr * slowness)
+        >>> zoo.load_recipe("mlp.digits", {"optimizer": {"name": "slow_sgd", "lr": 0.1}}).optimizer.slowness
+        0.5
     """
     return _registrar(OPTIMIZERS, section, name, passed=("params", "lr", "weight_decay"))
 
@@ -135,6 +142,12 @@ def register_schedule(*, section: type[Any] | None = None, name: str | None = No
     It is a function of (step, total, epoch), counted from 0, and keyword-only settings; it gives what the recipe's
     learning rate is multiplied by in that step. It must depend on nothing else, so that a resumed run goes on as it
     would have. Raises `ZooError` if the name is taken.
+
+        >>> @zoo.register_schedule()
+        ... def stairs(step, total, epoch, *, down: float = 0.5):
+        ...     return down**epoch
+        >>> zoo.load_recipe("mlp.digits", {"schedule": {"name": "stairs"}}).schedule.down
+        0.5
     """
     return _registrar(SCHEDULES, section, name)
 
@@ -145,6 +158,12 @@ def register_augment(*, section: type[Any] | None = None, name: str | None = Non
     It is a function of (images, generator) and keyword-only settings: normalised float32 images (N, C, H, W) in, the
     same out, every draw from the generator. It comes after the zoo's own and before classes are mixed. Raises
     `ZooError` if the name is taken.
+
+        >>> @zoo.register_augment()
+        ... def noise(images, generator, *, size: float = 0.1):
+        ...     return images + size * torch.randn(images.shape, generator=generator)
+        >>> zoo.load_recipe("mlp.digits", {"data.augment": {"noise": {"size": 0.2}}}).data.augment.noise.size
+        0.2
     """
     return _registrar(AUGMENTS, section, name)
 
@@ -157,6 +176,12 @@ def register_metric(
 
     It is a function of the outputs and targets of a whole split that gives a number. `unit` "%" is for a share of one,
     which is shown in per cent. Raises `ZooError` if the name is taken.
+
+        >>> @zoo.register_metric(task="image-classification", unit="%")
+        ... def zeros_found(outputs, targets):
+        ...     return (outputs.argmax(1)[targets == 0] == 0).float().mean().item()
+        >>> zoo.load_recipe("mlp.digits", {"evaluate.metric": "zeros_found"}).evaluate.metric
+        'zeros_found'
     """
 
     def register(function: F) -> F:

@@ -63,6 +63,15 @@ def register_model(
     paper or code that the model follows, and `input_shape` is one sample's shape, () where it is not known. Raises
     `ZooError` where the task is unknown or the name is taken, or is none that a weight's can begin with: letters,
     digits, `_` and `-`. The init scheme is looked up when a model is created: that needs torch.
+
+        >>> @zoo.register_model(
+        ...     task="regression", init="default", description="One linear layer", source="this page", input_shape=(3,)
+        ... )
+        ... class one_layer(torch.nn.Linear):
+        ...     def __init__(self, in_features: int = 3) -> None:
+        ...         super().__init__(in_features, 1)
+        >>> zoo.create("one_layer")(torch.zeros(2, 3)).shape
+        torch.Size([2, 1])
     """
     if task not in TASKS and task not in TASK_TABLE:
         raise unknown("task", task, TASK_TABLE.names())

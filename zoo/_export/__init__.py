@@ -48,6 +48,10 @@ class Export:
         measured: its value for the file, by onnxruntime on the test split; None if the data are not at hand.
         ok: whether it agrees.
         message: one sentence.
+
+        >>> made = zoo.export("mlp.digits_v1", "digits.onnx")
+        >>> made.ok, list(made.files), made.metric
+        (True, ['digits.onnx'], 'accuracy')
     """
 
     weight: str
@@ -86,8 +90,8 @@ def export(
     published one, to 1e-3 (in int8 to the recipe's `evaluate.margin`). Otherwise `ok` is False, nothing is written,
     and `message` has the figures.
 
-        >>> zoo.export("mnist_mlp", "mnist_mlp.onnx").measured
-        0.9934
+        >>> zoo.export("mlp.digits_v1", "digits.onnx").ok
+        True
 
     Raises `ZooError` for an unknown weight, format or quantisation, a file that cannot be written, a model with an
     operator that no exporter knows, packages that are not installed, and int8 without the data set at hand.

@@ -21,6 +21,10 @@ class Record:
     the classes in the order of the outputs; `input` is the transform as data (config.json), `recipe` the YAML text.
     `metrics` maps each metric to its value for these very tensors, and `figures` to value, mean, std, n, seeds and
     values over the seeds that were run (metrics.json). What does not apply, or is not known, is empty.
+
+        >>> made = zoo.create("mlp", pretrained=True).zoo
+        >>> made.weight, made.task, made.labels[:3]
+        ('mlp.digits_v1', 'image-classification', ('0', '1', '2'))
     """
 
     name: str

@@ -70,6 +70,14 @@ def register_data(
     With a `fingerprint` (`zoo.data.fingerprint.of(train, test)`) the data are checked against it and kept decoded;
     without one they are read again by every process, and a weight records what it saw. `more` are further fields of
     `zoo.data.entry.Entry`, such as `table=` or `channels=`. Raises `ZooError` where the name is taken.
+
+        >>> @zoo.register_data(kind="image", labels=["dark", "light"], maximum=255.0)
+        ... def shades():
+        ...     targets = torch.arange(32) % 2
+        ...     images = (targets.view(-1, 1, 1, 1) * 200).expand(32, 1, 4, 4).to(torch.uint8)
+        ...     return zoo.data.Split(images[:24], targets[:24]), zoo.data.Split(images[24:], targets[24:])
+        >>> len(zoo.data.load("shades").train)
+        24
     """
 
     def register(read: R) -> R:
@@ -82,7 +90,11 @@ def register_data(
 
 
 def names(asked: str = "") -> list[str]:
-    """The data sets that have a name, sorted; and the one asked for if that is an address of one's own."""
+    """The data sets that have a name, sorted; and the one asked for if that is an address of one's own.
+
+    >>> "mnist" in zoo.data.names()
+    True
+    """
     return [*ENTRIES.names(), *([asked] if places.is_one(asked) else [])]
 
 
@@ -98,6 +110,9 @@ def load(name: str) -> DataSet:
 
     Raises ZooError for an unknown name, for data that are nowhere to be had, and for data that are not the published
     ones (a raw file's SHA-256, or the fingerprint of all tensors, differs).
+
+        >>> zoo.data.load("digits").name
+        'digits'
     """
     if imagefolder.is_one(name):
         return imagefolder.load(name)
@@ -149,7 +164,11 @@ def _decode(entry: Entry, folder: Path | None) -> tuple[Split, ...]:
 
 
 def at_hand(name: str) -> bool:
-    """Whether `load(name)` needs no network: nothing to download, or it is in ZOO_DATA or in the cache."""
+    """Whether `load(name)` needs no network: nothing to download, or it is in ZOO_DATA or in the cache.
+
+    >>> zoo.data.at_hand("digits")
+    True
+    """
     if imagefolder.is_one(name):
         return imagefolder.at_hand(name)
     entry = ENTRIES[name]

@@ -31,6 +31,9 @@ class Split:
     groups: int64 [N], or None. Examples of one group are near duplicates in what they tell (reviews of one film), so
         `hold_out` never parts them.
     weights: float32 [N], or None: how much each example counts in the training loss.
+
+        >>> zoo.data.Split(["a good film", "a bad one"], torch.tensor([1, 0])).take([1]).inputs
+        ['a bad one']
     """
 
     inputs: Tensor | list[str]
@@ -60,6 +63,10 @@ class DataSet:
     of the data. table: what stands in its columns, where it is one. tasks: what each column of the targets is, where
     there are several: name -> {"kind": "classification", "binary" or "regression", "outputs": numbers that a model
     gives for it}.
+
+        >>> digits = zoo.data.load("digits")
+        >>> digits.kind, digits.train.inputs.shape[1:], digits.labels[:3]
+        ('image', torch.Size([1, 8, 8]), ['0', '1', '2'])
     """
 
     name: str
@@ -83,6 +90,11 @@ def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
     the seed and the targets (and groups) alone: it is the same on every machine and with every version of torch.
 
     Raises ZooError when `fraction` is not in [0, 1).
+
+        >>> train = zoo.data.load("digits").train
+        >>> rest, held = zoo.data.hold_out(train, 0.1, seed=0)
+        >>> len(rest) + len(held) == len(train)
+        True
     """
     if not 0 <= fraction < 1:
         raise ZooError(f"cannot hold out {fraction} of a split; give a fraction of at least 0 and below 1")

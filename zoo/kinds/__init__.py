@@ -105,6 +105,12 @@ def register_kind(name: str | None = None) -> Callable[[F], F]:
     """Decorator that registers a function which gives a `Kind`, under the function's own name or `name`.
 
     The function is called when the kind is first asked for. Raises `ZooError` where the name is taken.
+
+        >>> @zoo.register_kind("photograph")
+        ... def photograph():
+        ...     return zoo.kinds.get("image")
+        >>> "photograph" in zoo.kinds.names()
+        True
     """
 
     def register(give: F) -> F:

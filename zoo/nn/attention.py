@@ -24,6 +24,10 @@ class AttentionPooling(nn.Module):
 
     Shapes: states (N, T, features) and mask (N, T), true where a state counts -> pooled (N, features), weights (N, T).
     A weight outside the mask is exactly 0; a row that masks everything has weights 0 and pools to zeros.
+
+        >>> pooled, weights = nn.AttentionPooling(6)(torch.randn(2, 5, 6), torch.ones(2, 5, dtype=torch.bool))
+        >>> pooled.shape, weights.sum(1).round().tolist()
+        (torch.Size([2, 6]), [1.0, 1.0])
     """
 
     def __init__(self, features: int, units: int = 64) -> None:

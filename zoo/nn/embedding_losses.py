@@ -44,6 +44,10 @@ class ContrastiveLoss(nn.Module):
 
     Shapes: embeddings (N, D), labels (N,) integer -> scalar, float32 at least. A batch without pairs costs 0.
     Raises `ZooError` for other shapes.
+
+        >>> loss, points = nn.ContrastiveLoss(), torch.tensor([[0.0, 0.0], [0.0, 2.0]])
+        >>> loss(points, torch.tensor([0, 0])), loss(points, torch.tensor([0, 1]))
+        (tensor(2.), tensor(0.))
     """
 
     def __init__(self, margin: float = 1.0) -> None:
@@ -75,6 +79,10 @@ class TripletLoss(nn.Module):
 
     Shapes: embeddings (N, D), labels (N,) integer -> scalar, float32 at least. A batch without a triplet costs 0.
     Raises `ZooError` for other shapes.
+
+        >>> points = torch.tensor([[0.0, 1.0], [0.0, 1.0], [1.0, 0.0]])
+        >>> nn.TripletLoss()(points, torch.tensor([0, 0, 1])).item() < 1e-3
+        True
     """
 
     def __init__(self, margin: float = 0.2) -> None:

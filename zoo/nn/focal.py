@@ -37,6 +37,10 @@ class FocalLoss(nn.Module):
     binary: logits (N,), and targets (N,) bool or float in 0..1. Soft targets give the mean over the labels that they
     stand for. Half precision is computed in float32. Raises `ZooError` for an argument out of range and for shapes that
     do not fit together.
+
+        >>> logits, targets = torch.tensor([[4.0, 0.0], [0.0, 4.0]]), torch.tensor([0, 0])
+        >>> nn.FocalLoss(reduction="none")(logits, targets).round(decimals=2)
+        tensor([0.0000, 3.8700])
     """
 
     alpha: Tensor | None

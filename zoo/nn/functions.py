@@ -42,6 +42,9 @@ def sigmoid(x: Tensor) -> Tensor:
     its gradient is inf * 0 = nan; this one's is 0. `torch.sigmoid` keeps as little as this one does: use either.
 
     Shapes: any, of a floating dtype, which the result has too.
+
+        >>> nn.sigmoid(torch.tensor([-100.0, 0.0]))
+        tensor([0.0000, 0.5000])
     """
     return _Sigmoid.apply(x)  # type: ignore[return-value]
 
@@ -93,6 +96,9 @@ def bias_relu(x: Tensor, bias: Tensor, dim: int = 1) -> Tensor:
         dim: where the channels of x are; 1, as PyTorch's layers have them.
 
     Raises `ZooError` where the bias does not fit, which `+` would broadcast, and `IndexError` where x has no `dim`.
+
+        >>> nn.bias_relu(torch.tensor([[-1.0, 1.0]]), torch.tensor([0.5, 0.5]))
+        tensor([[0.0000, 1.5000]])
     """
     if bias.shape != (x.size(dim),):
         raise ZooError(f"bias_relu: bias {tuple(bias.shape)} does not fit dimension {dim} of x {tuple(x.shape)}.")

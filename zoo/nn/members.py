@@ -21,6 +21,9 @@ class Members(nn.Module):
         spread: the standard deviation about 1 with which the vectors start.
 
     Shapes: x (N, F) and the member of each row, int64 (N,) -> (N, F).
+
+        >>> nn.Members(members=4, features=3, spread=0.3)(torch.ones(2, 3), torch.tensor([0, 1])).shape
+        torch.Size([2, 3])
     """
 
     def __init__(self, members: int, features: int, spread: float) -> None:

@@ -33,6 +33,10 @@ class Ngrams(nn.Module):
             held-out reviews, 0.0001 on held-out questions of ten words.
 
     Shapes: tokens (N, T) int64 and lengths (N,) int64 -> (N, K). Raises `ValueError` for an order below 1.
+
+        >>> grams = nn.Ngrams(rows=64, classes=3)
+        >>> grams(torch.tensor([[1, 2, 3]]), torch.tensor([3]))
+        tensor([[0., 0., 0.]]...)
     """
 
     def __init__(self, rows: int, classes: int, order: int = 2, penalty: float = 0.005) -> None:

@@ -23,6 +23,9 @@ class Periodic(nn.Module):
             how quickly what is learnt may change. The paper tunes it for each data set, above all else.
 
     Shapes: (N, F) -> (N, F, D). Raises `ValueError` where `sigma` names another number of numbers.
+
+        >>> nn.Periodic(numbers=3, frequencies=8, dim=4, sigma=0.1)(torch.randn(2, 3)).shape
+        torch.Size([2, 3, 4])
     """
 
     def __init__(self, numbers: int, frequencies: int, dim: int, sigma: float | Sequence[float]) -> None:
@@ -70,6 +73,9 @@ class PiecewiseLinear(nn.Module):
         dim: length of each vector (D).
 
     Shapes: (N, F) -> (N, F, D).
+
+        >>> nn.PiecewiseLinear(numbers=3, bins=8, dim=4)(torch.randn(2, 3)).shape
+        torch.Size([2, 3, 4])
     """
 
     edges: Tensor

@@ -14,12 +14,21 @@ CELLS: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "
 
 
 def length_mask(lengths: Tensor, steps: int) -> Tensor:
-    """(N,) lengths -> (N, steps) bool, true before each row's length."""
+    """(N,) lengths -> (N, steps) bool, true before each row's length.
+
+    >>> nn.length_mask(torch.tensor([1, 3]), 3)
+    tensor([[ True, False, False],
+            [ True,  True,  True]])
+    """
     return torch.arange(steps, device=lengths.device) < lengths.unsqueeze(1)
 
 
 def reverse_within(x: Tensor, lengths: Tensor) -> Tensor:
-    """Each row of x (N, T, F) reversed within its own length; what lies behind the length stays where it is."""
+    """Each row of x (N, T, F) reversed within its own length; what lies behind the length stays where it is.
+
+    >>> nn.reverse_within(torch.tensor([[[1], [2], [3]]]), torch.tensor([2])).flatten()
+    tensor([2, 1, 3])
+    """
     time = torch.arange(x.shape[1], device=x.device).expand(x.shape[:2])
     last = lengths.unsqueeze(1) - 1
     return x.gather(1, torch.where(time <= last, last - time, time).unsqueeze(-1).expand_as(x))
@@ -52,6 +61,11 @@ class Recurrent(nn.Module):
     Shapes: x (N, T, features) and lengths (N,) int64, 0 to T -> states (N, T, hidden), or (N, T, 2 * hidden) with the
     forward half first. States behind a row's length are zero, as `pad_packed_sequence` gives them. Raises `ZooError`
     for an unknown cell, `ValueError` for no layer and for a dropout outside [0, 1].
+
+        >>> network = nn.Recurrent("lstm", features=3, hidden=4, bidirectional=True)
+        >>> states = network(torch.randn(2, 5, 3), torch.tensor([5, 2]))
+        >>> states.shape, states[1, 2:].abs().sum().item()
+        (torch.Size([2, 5, 8]), 0.0)
     """
 
     def __init__(

@@ -82,6 +82,12 @@ def publish(
     `zoo.check`), has the recipe of another model, or differs from the first in more than the seed; where a
     baseline is no finite number, or in no metric of the run; where a name is needed, or holds other bytes, since those
     of a weight never change; and where nothing can be written. Until all is there the index does not name it.
+
+        >>> run = zoo.train("mlp.digits", {"train.epochs": 1}, out="runs/one", progress=False)
+        >>> zoo.publish(run, "my-zoo", name="mlp.quick_v1")
+        'mlp.quick_v1'
+        >>> zoo.create("my-zoo/mlp.quick_v1").zoo.task
+        'image-classification'
     """
     bundles = [_bundle(run) for run in (runs if isinstance(runs, list | tuple) else [runs])]
     if not bundles:

@@ -129,6 +129,10 @@ class Recipe(Strict):
 
     `init_from` begins from a weight, `timm/NAME` or a safetensors file instead of from `init` alone; a text model then
     reads with the tokenizer of that weight, so that its embeddings keep their words.
+
+        >>> recipe = zoo.load_recipe("mlp.digits")
+        >>> recipe.model, recipe.optimizer.name, recipe.train.epochs
+        ('mlp', 'adamw', 60)
     """
 
     model: str
@@ -211,7 +215,11 @@ def recipe_folder() -> Path:
 
 
 def list_recipes() -> list[str]:
-    """Names of the zoo's own recipes, in natural order."""
+    """Names of the zoo's own recipes, in natural order.
+
+    >>> zoo.list_recipes()[:2]
+    ['bilstm_attn.imdb', 'bilstm_attn.sst2']
+    """
     from zoo.names import natural
 
     return sorted((path.stem for path in recipe_folder().glob("*.yaml")), key=natural)
@@ -224,6 +232,9 @@ def load_recipe(name_or_path: str | Path, overrides: dict[str, Any] | None = Non
     YAML file, or a run or bundle folder. `overrides` maps key paths (`train.epochs`) to values; strings are read as
     YAML.
     Raises `ZooError` with the file, the key path, what was expected, and the nearest key.
+
+        >>> zoo.load_recipe("mlp.digits", {"train.epochs": 3}).train.epochs
+        3
     """
     path, name = _find(name_or_path)
     try:

@@ -126,6 +126,9 @@ def pull(name: str | os.PathLike[str], to: str | os.PathLike[str] | None = None)
     `name` is what `find` takes. Without `to` the folder lies in the cache (the package's own weights, and a path that
     no index names, stay where they are); with it, a bundle folder TO/<weight> is made. Raises `ZooError` if TO/<weight>
     holds something else.
+
+        >>> zoo.pull("mlp.digits_v1", to="weights").name
+        'mlp.digits_v1'
     """
     return _pull(locate(name), to)
 

@@ -107,6 +107,13 @@ def register_task(name: str | None = None) -> Callable[[F], F]:
 
     The function is called when the task is first asked for, so a plug-in's heavier imports may stand inside it. Raises
     `ZooError` where the name is taken.
+
+        >>> import dataclasses
+        >>> @zoo.register_task("digit-classification")
+        ... def digits():
+        ...     return dataclasses.replace(zoo.tasks.get("image-classification"), name="digit-classification")
+        >>> "digit-classification" in zoo.tasks.names()
+        True
     """
 
     def register(give: F) -> F:

@@ -16,7 +16,11 @@ TOP = 5  # as many as the field's top-5 habit and a terminal's few lines hold
 
 @dataclass(frozen=True)
 class Top:
-    """One label and its probability."""
+    """One label and its probability.
+
+    >>> zoo.predictor("rnn_text")("Who wrote the tragedy of Hamlet?").top[0].label
+    'human'
+    """
 
     label: str
     probability: float
@@ -29,6 +33,10 @@ class Classification:
     `top` holds the best labels (five, or as many as were asked for), best first; `label` and `probability` repeat the
     first. `attention` is there for models that attend: each word of the input as it was written, with its share of
     the attention; the shares of the words that the model read sum to 1.
+
+        >>> answer = zoo.predictor("rnn_text")("Who wrote the tragedy of Hamlet?")
+        >>> answer.label, len(answer.top)
+        ('human', 5)
     """
 
     label: str

@@ -13,7 +13,12 @@ from zoo.tasks import Metric, Task
 
 @dataclass(frozen=True, eq=False)
 class Forecast:
-    """The rows that follow a series: `answer` (horizon, C) float32 in its own units; `channels` names the C."""
+    """The rows that follow a series: `answer` (horizon, C) float32 in its own units; `channels` names the C.
+
+    >>> ahead = zoo.predictor("gru_forecast")(numpy.zeros((384, 7), "float32"))
+    >>> ahead.answer.shape, ahead.channels[-1]
+    (torch.Size([96, 7]), 'OT')
+    """
 
     channels: list[str]
     answer: Tensor

@@ -20,7 +20,11 @@ LENGTH, TEMPERATURE = 300, 0.8
 
 @dataclass(frozen=True)
 class Continuation:
-    """How a text may go on, drawn at random but always the same; the model's `generate` gives others."""
+    """How a text may go on, drawn at random but always the same; the model's `generate` gives others.
+
+    >>> zoo.Continuation("or not to be").to_dict()
+    {'answer': 'or not to be'}
+    """
 
     answer: str
 

@@ -15,7 +15,12 @@ CHUNK = 1000  # rows of distances at a time, so that 10,000 images do not need 4
 
 @dataclass(frozen=True)
 class Embedding:
-    """The embedding of one image. How near two of them are says how alike the model finds the images."""
+    """The embedding of one image. How near two of them are says how alike the model finds the images.
+
+    >>> near = zoo.predictor("mnist_embed")
+    >>> len(near(numpy.zeros((28, 28), "uint8")).answer)
+    64
+    """
 
     answer: list[float]
 

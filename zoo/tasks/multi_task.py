@@ -20,6 +20,9 @@ class Several:
 
     `answer`: the class's number of a classification, true or false of a binary task, the number of a regression in its
     target's unit. `probability`: of that class, or that truth, by the names of the tasks that have one.
+
+        >>> zoo.Several({"digit": 3, "odd": True}, {"digit": 0.9, "odd": 0.8}).to_dict()
+        {'answer': {'digit': 3, 'odd': True}, 'probability': {'digit': 0.9, 'odd': 0.8}}
     """
 
     answer: dict[str, int | bool | float]

@@ -13,7 +13,11 @@ from zoo.tasks.measures import NUMBERS
 
 @dataclass(frozen=True)
 class Value:
-    """A regression's answer: so many of `unit`."""
+    """A regression's answer: so many of `unit`.
+
+    >>> zoo.Value(12.5, "years").to_dict()
+    {'answer': 12.5, 'unit': 'years'}
+    """
 
     value: float
     unit: str

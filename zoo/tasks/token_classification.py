@@ -17,7 +17,11 @@ from zoo.tasks.measures import CLASSES
 
 @dataclass(frozen=True)
 class Tag:
-    """A word as it is written in the sentence, its most probable label, and that label's probability."""
+    """A word as it is written in the sentence, its most probable label, and that label's probability.
+
+    >>> zoo.predictor("bilstm_tagger")("The dog sleeps .").answer[1].tag
+    'NOUN'
+    """
 
     word: str
     tag: str
@@ -26,7 +30,11 @@ class Tag:
 
 @dataclass(frozen=True)
 class Tagging:
-    """A tagger's answer: one `Tag` a word, in the order of the text; none for a text without words."""
+    """A tagger's answer: one `Tag` a word, in the order of the text; none for a text without words.
+
+    >>> [tag.tag for tag in zoo.predictor("bilstm_tagger")("The dog sleeps .").answer]
+    ['DET', 'NOUN', 'VERB', 'PUNCT']
+    """
 
     answer: list[Tag]
 

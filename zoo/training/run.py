@@ -24,7 +24,12 @@ from zoo.training.machine import streams
 
 @dataclass(frozen=True)
 class Run:
-    """A run's folder. Finished, it holds every file of a bundle but the card; `model.safetensors` comes last."""
+    """A run's folder. Finished, it holds every file of a bundle but the card; `model.safetensors` comes last.
+
+    >>> run = zoo.train("mlp.digits", {"train.epochs": 2}, out="runs/short", progress=False)
+    >>> [row["epoch"] for row in run.log], list(run.metrics)
+    (['1', '2'], ['accuracy'])
+    """
 
     folder: Path
 

@@ -89,6 +89,10 @@ def train(
     `train.early_stopping`) is measured on the test split, once, at its end: that is its figure.
     Raises `ZooError` for a bad recipe, missing data or device, a folder in use, a loss that is not finite, and where
     another process of the launch has ended.
+
+        >>> run = zoo.train("mlp.digits", {"train.epochs": 1}, out="runs/digits", progress=False)
+        >>> run.metrics["accuracy"] > 0.5
+        True
     """
     if out is None and resume:
         out = named(recipe)

@@ -67,6 +67,8 @@ def show(name: str | os.PathLike[str], raw: Any = None, *, what: str | None = No
         layer: for features, whose.
 
     Raises `ZooError` for a picture that there is not, that the task does not have, that needs an input or takes none.
+
+        >>> viz.save(viz.show("cnn_cifar", "cat.png"), "features.png")
     """
     task = _task(name)
     if what is None:

@@ -26,6 +26,8 @@ def attention(name: str | os.PathLike[str], raw: str) -> Figure:
     Words that the model did not read, because the text is longer than it takes, are out; "…" without a ground stands
     where they were. `name` is a weight, a model (its default weight), a bundle or run folder. Raises `ZooError` where
     the model does not attend, and for a text without words.
+
+        >>> viz.save(viz.attention("bilstm_attn.imdb_v1", "A slow start, but wonderful."), "attention.png")
     """
     from zoo._predictor import predictor
 

@@ -22,6 +22,8 @@ def confusion(name: str | os.PathLike[str]) -> Figure:
 
     What is right has no colour, so that the mistakes of a good model are seen. `name` is a weight, a model (its default
     weight), a bundle or run folder. Raises `ZooError` as `verdicts` does.
+
+        >>> viz.save(viz.confusion("mlp.digits_v1"), "confusion.png")
     """
     found = verdicts(name, "confusion")
     labels, answers = found.data.labels, found.probabilities.argmax(1)

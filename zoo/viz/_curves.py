@@ -24,6 +24,8 @@ def curves(name: str | os.PathLike[str]) -> Figure:
     `name` is a weight, a model (its default weight), a bundle folder, or the folder of a run, which need not be
     finished. In training the metric is that of every sixteenth batch, under augmentation; the band is the mean ± the
     standard deviation over the published seeds. Raises `ZooError` where there is no curve yet.
+
+        >>> viz.save(viz.curves("mlp.digits_v1"), "curves.png")
     """
     title, log, published, task = _read(name)
     return draw(title, log, published, task)

@@ -42,6 +42,8 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write the figure as a PNG of `DPI` pixels an inch, whole or not at all.
 
     Raises `ZooError` for a name that does not end in .png, and where it cannot be written.
+
+        >>> viz.save(viz.curves("mlp.digits_v1"), "curves.png")
     """
     target = Path(path).expanduser()
     if target.suffix.lower() != ".png":

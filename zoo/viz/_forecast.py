@@ -27,6 +27,8 @@ def forecast(name: str | os.PathLike[str], raw: Any = None) -> Figure:
             show. Without a series it is the end of the recipe's test split, fetched where it is not at hand.
 
     At most 8 channels are shown, and of the past twice the horizon. Raises `ZooError` as `zoo.predictor` does.
+
+        >>> viz.save(viz.forecast("gru_forecast", numpy.random.rand(480, 7)), "forecast.png")
     """
     from zoo._predictor import predictor
     from zoo.kinds.series import read

@@ -27,6 +27,10 @@ def activations(model: nn.Module, inputs: Iterable[Tensor], layer: str) -> tuple
     A layer that is called more than once shows its first call, one that gives several tensors its first. The hook is
     removed whatever happens. Raises `ZooError` for a layer that the model does not have (with the nearest names) or
     does not call.
+
+        >>> found, logits = viz.activations(zoo.create("mlp.digits_v1"), [torch.zeros(2, 1, 8, 8)], "head")
+        >>> found.equal(logits)
+        True
     """
     layers = {name: module for name, module in model.named_modules() if name}
     if layer not in layers:
@@ -58,6 +62,8 @@ def features(name: str | os.PathLike[str], raw: Any, layer: str | None = None) -
             layer where there is none.
 
     At most 64 channels are shown, on one scale. Raises `ZooError` as `zoo.predictor` and `activations` do.
+
+        >>> viz.save(viz.features("cnn_cifar", "cat.png"), "features.png")
     """
     from zoo._predictor import predictor
 
@@ -91,6 +97,8 @@ def filters(name: str | os.PathLike[str]) -> Figure:
     Of a grey image's filters blue is below 0 and red above; those of a colour image are shown in colour, 0 as grey, on
     a scale that stands below them. At most 64 are shown. Raises `ZooError` where the first layer is neither a
     convolution of grey or colour images nor a linear layer over one.
+
+        >>> viz.save(viz.filters("cnn_cifar"), "filters.png")
     """
     from zoo._predictor import predictor
 

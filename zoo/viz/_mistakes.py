@@ -30,6 +30,8 @@ def mistakes(name: str | os.PathLike[str]) -> Figure:
     Images with what they are and what they were taken for, each with the probability that it was given; of texts the
     beginning and the end, of words those around them. `name` is a weight, a model (its default weight), a bundle or run
     folder. Raises `ZooError` as `verdicts` does, and where there is no mistake to show.
+
+        >>> viz.save(viz.mistakes("mlp.digits_v1"), "mistakes.png")
     """
     found = verdicts(name, "mistakes")
     test, labels, answers = found.data.test, found.data.labels, found.probabilities.argmax(1)

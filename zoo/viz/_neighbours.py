@@ -30,6 +30,8 @@ def neighbours(name: str | os.PathLike[str], raw: Any = None) -> Figure:
             among all others. Where the split holds the image itself, that is no neighbour of it.
 
     The test split of the weight's recipe is fetched where it is not at hand. Raises `ZooError` as `zoo.predictor` does.
+
+        >>> viz.save(viz.neighbours("mnist_embed"), "neighbours.png")
     """
     from zoo import sources
     from zoo._predictor import predictor
