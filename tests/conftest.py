@@ -6,12 +6,15 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+sys.path.append(str(Path(__file__).parent))  # for forked, which no package holds
 
 # As the command line does, and for the same reason: a busy machine must not make the tests ten times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")

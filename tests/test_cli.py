@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from forked import python
 from PIL import Image
 
 import zoo
@@ -22,12 +23,12 @@ from zoo.cli import main
 Result = subprocess.CompletedProcess
 
 
-def run(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> Result[str]:
+def run(*arguments: str | Path, cwd: Path | None = None, forked: bool = True, **environment: str) -> Result[str]:
     """`zoo` with these arguments; the checkout's package, whatever else is installed."""
     root = str(Path(__file__).parents[1])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     return subprocess.run(
-        [sys.executable, "-m", "zoo", *map(str, arguments)],
+        [*(python() if forked else [sys.executable]), "-m", "zoo", *map(str, arguments)],
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -78,14 +79,14 @@ def test_help_and_version_need_no_torch_and_are_there_at_once():
     times = []
     for arguments in (["--version"], ["--help"], ["-h"], []):
         before = os.times()
-        result = run(*arguments)
+        result = run(*arguments, forked=False)
         after = os.times()
         times.append(after.children_user + after.children_system - before.children_user - before.children_system)
         assert result.returncode == 0 and result.stderr == "", result
     # Seconds of the processor (none on Windows), which a machine that trains next door does not stretch as it does the
     # clock's. torch alone takes more than one.
     assert min(times) < 0.3
-    listing = run("--help", PYTHONPROFILEIMPORTTIME="1")
+    listing = run("--help", forked=False, PYTHONPROFILEIMPORTTIME="1")
     imported = {line.rpartition("|")[2].strip() for line in listing.stderr.splitlines()}
     assert "zoo.cli" in imported
     assert not imported & {"torch", "numpy", "rich", "pydantic", "zoo.registry"}
@@ -173,7 +174,7 @@ def test_the_document_stays_exact_where_others_print(image_bundle, image, tmp_pa
     (plugin / "METADATA").write_text("Metadata-Version: 2.1\nName: noisy\nVersion: 1.0\n")
     (plugin / "entry_points.txt").write_text("[zoo.models]\nnoisy = noisy\n")
     (tmp_path / "noisy.py").write_text("print('hello from a plug-in')\n")
-    result = run("list", "--json", PYTHONPATH=f"{Path(__file__).parents[1]}{os.pathsep}{tmp_path}")
+    result = run("list", "--json", forked=False, PYTHONPATH=f"{Path(__file__).parents[1]}{os.pathsep}{tmp_path}")
     assert "hello from a plug-in" in result.stderr
     assert isinstance(json.loads(result.stdout), list)
 
@@ -232,7 +233,7 @@ def test_bad_input_is_one_line_and_exit_2(arguments, words, here, tmp_path, monk
 
 
 def test_the_status_is_the_process_own(tmp_path):
-    refused(run("info", "mnist_mpl", cwd=tmp_path), "unknown model")
+    refused(run("info", "mnist_mpl", cwd=tmp_path, forked=False), "unknown model")
 
 
 def test_bad_inputs_of_predict(image_bundle, text_bundle, series_bundle, characters_bundle, image, here, tmp_path):
@@ -271,7 +272,7 @@ def test_debug_shows_the_traceback_and_keeps_the_status(image_bundle, here):
 
 
 def test_a_reader_who_leaves_early_is_no_error():
-    command = [sys.executable, "-m", "zoo", "list"]
+    command = [*python(), "-m", "zoo", "list"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parents[1])
     assert process.stdout and process.stderr
     process.stdout.close()
@@ -280,7 +281,7 @@ def test_a_reader_who_leaves_early_is_no_error():
 
 
 def test_a_training_that_nobody_watches_any_more_goes_on_to_its_end(tmp_path: Path):
-    command = [sys.executable, "-m", "zoo", "train", "mlp.digits", "train.epochs=3", "--out", str(tmp_path / "run")]
+    command = [*python(), "-m", "zoo", "train", "mlp.digits", "train.epochs=3", "--out", str(tmp_path / "run")]
     where = Path(__file__).parents[1]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=where)
     assert process.stderr
@@ -292,7 +293,7 @@ def test_a_training_that_nobody_watches_any_more_goes_on_to_its_end(tmp_path: Pa
 @pytest.mark.skipif(os.name == "nt", reason="a POSIX shell closes the stream")
 def test_output_that_cannot_be_written_is_one_line():
     def shell(redirection: str, *arguments: str) -> Result[str]:
-        command = ["sh", "-c", f'"$@" {redirection}', "sh", sys.executable, "-m", "zoo", *arguments]
+        command = ["sh", "-c", f'"$@" {redirection}', "sh", *python(), "-m", "zoo", *arguments]
         return subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1], timeout=300)
 
     for arguments in (["list"], ["list", "--json"], ["--version"]):
@@ -334,7 +335,7 @@ def test_pull_copies_a_bundle_that_works(image_bundle, image, here, tmp_path):
 def test_ctrl_c_while_training_keeps_a_checkpoint_and_exits_130(tmp_path):
     arguments = ["train", "mlp.digits", "train.epochs=100000", "--out", str(tmp_path / "run"), "--device", "cpu"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "zoo", *arguments], stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]
+        [*python(), "-m", "zoo", *arguments], stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]
     )
     assert process.stderr
     try:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from forked import python
 
 import zoo
 from zoo import data, display
@@ -31,7 +32,7 @@ def in_terminal(columns: int, *arguments: str, cwd: Path | None = None) -> str:
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "zoo", *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=environment, cwd=cwd
+        [*python(), "-m", "zoo", *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=environment, cwd=cwd
     )
     os.close(theirs)
     written = b""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from forked import python
 
 PAGE = Path(__file__).parents[1] / "docs" / "with.md"
 BLOCK = re.compile(r"(?:<!-- (\w+) -->\n)?```python\n(.*?)```", re.DOTALL)
@@ -26,7 +26,7 @@ def run(code: str, folder: Path, timeout: int = 500) -> subprocess.CompletedProc
     root = str(Path(__file__).parents[1])
     paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": paths, "RAY_DEDUP_LOGS": "0"}
-    command = [sys.executable, script.name]
+    command = [*python(), script.name]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout, env=environment)
 
 

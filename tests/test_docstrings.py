@@ -17,8 +17,8 @@ import zoo
 from zoo import plugins
 
 MARKS = {
-    **dict.fromkeys(("zoo.Export", "zoo.export", "zoo.Reproduction", "zoo.reproduce"), [pytest.mark.slow]),
-    "zoo.viz.neighbours": [pytest.mark.slow, pytest.mark.data],
+    **dict.fromkeys(("zoo.Export", "zoo.export", "zoo.Reproduction", "zoo.reproduce"), pytest.mark.slow),
+    "zoo.viz.neighbours": (pytest.mark.slow, pytest.mark.data),
 }
 PUBLIC = {
     f"{module}.{name}": getattr(importlib.import_module(module), name)

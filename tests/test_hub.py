@@ -76,7 +76,7 @@ def archive(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
             if path.is_file() and "__pycache__" not in path.parts:
                 out.write(path, Path("owner-repo-0123abc") / path.relative_to(repository))
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(served)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/main.zip"
     server.shutdown()
     server.server_close()

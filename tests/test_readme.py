@@ -6,10 +6,10 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from forked import python
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -36,7 +36,7 @@ def test_every_block_is_of_a_kind_that_is_run():
 
 @pytest.mark.parametrize("code", blocks("python"), ids=lambda code: code.split("\n\n")[0])
 def test_python_blocks_run(code):
-    run([sys.executable, "-c", code], cwd=ROOT)
+    run([*python(), "-c", code], cwd=ROOT)
 
 
 def console(code: str) -> object:
@@ -52,11 +52,11 @@ def test_console_blocks_run(code, tmp_path):
     for command in commands:
         program, *arguments = shlex.split(command)
         assert program == "zoo"
-        run([sys.executable, "-m", "zoo", *arguments], cwd=tmp_path)
+        run([*python(), "-m", "zoo", *arguments], cwd=tmp_path)
 
 
 def test_the_table_of_weights_is_current():
-    run([sys.executable, "tools/readme_table.py", "--check"], cwd=ROOT)
+    run([*python(), "tools/readme_table.py", "--check"], cwd=ROOT)
 
 
 def test_links_lead_somewhere():

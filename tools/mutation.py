@@ -28,7 +28,9 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 REASONS = Path(__file__).with_name("mutation_survivors.txt")
@@ -125,7 +127,7 @@ class Mutated(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self.is_package = parts[-1] == "__init__"
         self.name = ".".join(parts[:-1] if self.is_package else parts)
 
-    def find_spec(self, fullname: str, path: object = None, target: object = None) -> object:
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
         if fullname != self.name:
             return None
         places = [str(self.file.parent)] if self.is_package else None

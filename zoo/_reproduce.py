@@ -59,7 +59,7 @@ class Reproduction:
         begins_from: the weight or file that the recipe begins from, None if it begins from random tensors.
         sha256, recipe_sha256: of the shipped tensors' file and of the recipe, by which reports belong together.
 
-        >>> zoo.reproduce("mlp.digits_v1").verdict
+        >>> zoo.reproduce("mlp.digits_v1", until_decided=True).verdict
         'reproduced'
     """
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from forked import python
 from PIL import Image
 from pyarrow import parquet
 
@@ -122,7 +123,7 @@ def test_a_line_of_a_text_file_is_a_text_and_text_forces_it(here, tmp_path: Path
 
 
 def test_standard_input_has_one_input_a_line() -> None:
-    command = [sys.executable, "-m", "zoo", "predict", "bilstm_attn.imdb_v1", "-", "--jsonl"]
+    command = [*python(), "-m", "zoo", "predict", "bilstm_attn.imdb_v1", "-", "--jsonl"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, input="Great!\n\nAwful film\n", capture_output=True, text=True, env=environment)
     assert [json.loads(line)["label"] for line in done.stdout.splitlines()] == ["positive", "negative"], done.stderr
@@ -216,7 +217,7 @@ def test_ways_to_give_answers_are_exclusive_and_names_are_checked(here, tmp_path
 
 def test_a_killed_prediction_leaves_no_half_file(tmp_path: Path) -> None:
     file = write_csv(tmp_path / "x.csv", ("text",), [(f"a long text {i} " * 50,) for i in range(30_000)])
-    command = [sys.executable, "-m", "zoo", "predict", "bilstm_attn.imdb_v1", str(file), "-o", str(tmp_path / "y.csv")]
+    command = [*python(), "-m", "zoo", "predict", "bilstm_attn.imdb_v1", str(file), "-o", str(tmp_path / "y.csv")]
     process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL)
     until = time.monotonic() + 60
     while not list(tmp_path.glob(".*.tmp")) and time.monotonic() < until:

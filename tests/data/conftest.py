@@ -95,7 +95,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
             asked.append(self.path)
 
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as httpd:
-        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True).start()
         yield Server(folder, f"http://127.0.0.1:{httpd.server_address[1]}/", asked)
         httpd.shutdown()
 

@@ -18,6 +18,7 @@ from shutil import copytree
 
 import pytest
 from faults import FaultyServer, cut, drip, other, raw, status
+from forked import python
 
 from zoo.errors import ZooError
 from zoo.publishing import publish
@@ -30,9 +31,14 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def server(tmp_path: Path, make_run, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyServer]:
+def server(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, make_run, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FaultyServer]:
     """Serves a weight with 4 MB of tensors under /zoo; pauses between tries take no time."""
-    publish(make_run(size=100_000), tmp_path / "served" / "zoo")
+    once = tmp_path_factory.getbasetemp() / "published"
+    if not (once / "zoo" / "index.json").is_file():
+        publish(make_run(size=100_000), once / "zoo")
+    copytree(once, tmp_path / "served")
     found = FaultyServer(tmp_path / "served")
     monkeypatch.setattr(net, "_sleep", lambda seconds: None)
     yield found
@@ -83,7 +89,7 @@ def test_another_process_goes_on_after_one_that_was_killed(server: FaultyServer,
     head = f'HTTP/1.1 200 OK\r\nETag: "{hashlib.md5(body).hexdigest()}"\r\nContent-Length: {len(body)}\r\n\r\n'
     server.faults[TENSORS] = [drip(head.encode() + body[:3_000_000], body[3_000_000:])]
     script = "import sys; from zoo.sources import pull; pull(sys.argv[1])"
-    stopped = subprocess.Popen([sys.executable, "-c", script, f"{server.url}/zoo/{NAME}"], cwd=ROOT)
+    stopped = subprocess.Popen([*python(), "-c", script, f"{server.url}/zoo/{NAME}"], cwd=ROOT)
     while max(map(size_of, home.glob("tmp/*.part")), default=0) < 2_000_000:
         assert stopped.poll() is None
         os.sched_yield()
@@ -419,7 +425,7 @@ def test_thirty_two_processes_cause_one_download(server: FaultyServer):
         "    children.append(child)\n"
         "sys.exit(any(os.waitpid(child, 0)[1] for child in children))\n"
     )
-    four = [subprocess.Popen([sys.executable, "-c", fork, f"{server.url}/zoo/{NAME}"], cwd=ROOT) for _ in range(4)]
+    four = [subprocess.Popen([*python(), "-c", fork, f"{server.url}/zoo/{NAME}"], cwd=ROOT) for _ in range(4)]
     assert [process.wait(timeout=300) for process in four] == [0] * 4
     files = [path for path in server.paths() if not path.endswith("index.json")]
     assert len(server.asked) - len(files) == 32  # each reads the index

@@ -7,7 +7,6 @@ import os
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 import time
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +15,7 @@ from shutil import copytree, which
 from types import SimpleNamespace
 
 import pytest
+from forked import python
 
 from zoo.errors import ZooError
 from zoo.publishing import publish
@@ -180,7 +180,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(shelf: Path, tmp_path:
         with pytest.raises(ZooError, match="CERTIFICATE_VERIFY_FAILED"):
             find(url)
         script = "import sys; from zoo.sources import find; print(find(sys.argv[1]).name)"
-        vouched = python(script, url, SSL_CERT_FILE=str(certificate))
+        vouched = started(script, url, SSL_CERT_FILE=str(certificate))
         assert vouched.communicate(timeout=60)[0].strip() == NAME
     finally:
         server.shutdown()
@@ -189,7 +189,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(shelf: Path, tmp_path:
 
 def test_two_processes_fetch_each_file_once(served: SimpleNamespace, home: Path):
     script = "import sys; from zoo.sources import pull; print(pull(sys.argv[1]))"
-    both = [python(script, f"{served.url}/slow/zoo/{NAME}") for _ in range(2)]
+    both = [started(script, f"{served.url}/slow/zoo/{NAME}") for _ in range(2)]
     folders = {process.communicate(timeout=60)[0].strip() for process in both}
     assert [process.returncode for process in both] == [0, 0]
     assert len(folders) == 1
@@ -200,7 +200,7 @@ def test_two_processes_fetch_each_file_once(served: SimpleNamespace, home: Path)
 
 
 def test_what_a_killed_process_left_is_no_hindrance(served: SimpleNamespace, home: Path):
-    process = python("import sys; from zoo.sources import pull; pull(sys.argv[1])", f"{served.url}/slow/zoo/{NAME}")
+    process = started("import sys; from zoo.sources import pull; pull(sys.argv[1])", f"{served.url}/slow/zoo/{NAME}")
     while not any(path.endswith("model.safetensors") for path in served.asked):
         assert process.poll() is None
         time.sleep(0.01)
@@ -247,9 +247,9 @@ def test_http_is_for_loopback_alone():
             Https(url)
 
 
-def python(script: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+def started(script: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", script, *arguments],
+        [*python(), "-c", script, *arguments],
         cwd=Path(__file__).parents[2],
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,

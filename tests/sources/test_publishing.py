@@ -7,13 +7,13 @@ import json
 import math
 import os
 import subprocess
-import sys
 from pathlib import Path
 from statistics import stdev
 from types import SimpleNamespace
 
 import pytest
 import yaml
+from forked import python
 
 from zoo.bundles.index import entry_of, read_index
 from zoo.errors import ZooError
@@ -298,23 +298,22 @@ def test_wherever_a_disk_is_full_there_is_no_half_of_a_weight(make_run, small_di
         assert find(shelf / name).entry == read_index(shelf / "index.json")[name]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_eight_processes_publish_at_once_and_none_is_lost(make_run, tmp_path: Path):
     runs = [make_run(f"run {seed}", seed=seed) for seed in range(8)]
-    publish(make_run("first", seed=8), tmp_path / "elsewhere")  # whatever is imported late is here before the forks
-    children = []
-    for run in runs:
-        child = os.fork()
-        if child == 0:
-            try:
-                publish(run, tmp_path / "shelf")
-                os._exit(0)
-            finally:
-                os._exit(1)
-        children.append(child)
-    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 8
+    script = "import sys; from zoo.publishing import publish; print(publish(sys.argv[1], sys.argv[2]))"
+    all_of_them = [
+        subprocess.Popen(
+            [*python(), "-c", script, str(run), str(tmp_path / "shelf")],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for run in runs
+    ]
+    names = sorted(process.communicate(timeout=300)[0].strip() for process in all_of_them)
+    assert names == [f"mlp.digits_v{version}" for version in range(1, 9)]
     index = read_index(tmp_path / "shelf" / "index.json")
-    assert sorted(index) == [f"mlp.digits_v{version}" for version in range(1, 9)]
+    assert sorted(index) == names
     assert sum(entry.default for entry in index.values()) == 1
     assert {entry.files["model.safetensors"].sha256 for entry in index.values()} == {
         json.loads((run / "metrics.json").read_text())["sha256"] for run in runs
@@ -338,9 +337,7 @@ from zoo.sources import find, finding
 finding.PACKAGE = Path(sys.argv[1])
 print(find("mlp").tensors)
 """
-    process = subprocess.run(
-        [sys.executable, "-c", script, tmp_path / "shelf"], cwd=ROOT, capture_output=True, text=True
-    )
+    process = subprocess.run([*python(), "-c", script, tmp_path / "shelf"], cwd=ROOT, capture_output=True, text=True)
     assert process.stdout.strip() == str(tmp_path / "shelf" / "mlp.digits_v1" / "model.safetensors"), process.stderr
 
 

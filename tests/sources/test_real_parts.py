@@ -7,11 +7,11 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from forked import python
 
 from zoo.bundles.index import read_index
 from zoo.publishing import publish
@@ -50,7 +50,7 @@ def test_nginx_is_a_mirror_and_resumes(make_run, tmp_path: Path, home: Path):
             time.sleep(0.05)
         url = f"http://127.0.0.1:{port}/zoo/{NAME}"
         script = "import sys; from zoo.sources import pull; pull(sys.argv[1])"
-        stopped = subprocess.Popen([sys.executable, "-c", script, url], cwd=ROOT, stderr=subprocess.DEVNULL)
+        stopped = subprocess.Popen([*python(), "-c", script, url], cwd=ROOT, stderr=subprocess.DEVNULL)
         while not [part for part in home.glob("tmp/*.part") if part.stat().st_size > 500_000]:
             assert stopped.poll() is None
             time.sleep(0.01)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from forked import python
 
 from zoo.errors import ZooError
 from zoo.publishing import publish
@@ -117,8 +118,7 @@ def test_eight_who_publish_at_once_lose_nothing(bucket: str, make_run):
         "sys.exit(any(os.waitpid(child, 0)[1] for child in children))\n"
     )
     two = [
-        subprocess.Popen([sys.executable, "-c", fork, bucket, *map(str, some)], cwd=ROOT)
-        for some in (runs[:4], runs[4:])
+        subprocess.Popen([*python(), "-c", fork, bucket, *map(str, some)], cwd=ROOT) for some in (runs[:4], runs[4:])
     ]
     assert [process.wait(timeout=300) for process in two] == [0, 0]
     index = json.loads(at(bucket).read("index.json", 1 << 20))["weights"]

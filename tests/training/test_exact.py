@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from forked import python
 from PIL import Image
 
 import zoo
@@ -36,14 +36,29 @@ def test_there_is_a_recipe_of_every_task():
     assert {registry.get(model).task for model in models} == set(registry.TASKS)
 
 
-def test_two_runs_give_the_same_bits_and_another_seed_others(recipe: dict[str, Any], tmp_path: Path):
-    first = zoo.train(recipe, out=tmp_path / "first", device="cpu")
+WHOLE: dict[str, Run] = {}
+
+
+@pytest.fixture
+def uninterrupted(
+    recipe: dict[str, Any], request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Run:
+    """The run of the recipe from its first step to its last, trained once for all tests that compare with it."""
+    name = request.node.callspec.id
+    if name not in WHOLE:
+        WHOLE[name] = zoo.train(recipe, out=tmp_path_factory.mktemp(name) / "run", device="cpu")
+    return WHOLE[name]
+
+
+def test_two_runs_give_the_same_bits_and_another_seed_others(
+    recipe: dict[str, Any], uninterrupted: Run, tmp_path: Path
+):
     torch.manual_seed(1234)  # what happened before in the process does not matter
     second = zoo.train(recipe, out=tmp_path / "second", device="cpu")
     recipe = {**recipe, "train": {**recipe["train"], "seed": 1}}
     other = zoo.train(recipe, out=tmp_path / "other", device="cpu")
-    assert result(first) == result(second)
-    assert result(first)[0] != result(other)[0]
+    assert result(uninterrupted) == result(second)
+    assert result(uninterrupted)[0] != result(other)[0]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -53,9 +68,10 @@ def test_two_runs_on_a_gpu_give_the_same_bits_where_the_recipe_asks_for_it(recip
     assert result(first) == result(second)
 
 
-def test_interrupted_at_any_step_and_resumed_equals_uninterrupted(recipe, interrupt, tmp_path: Path):
-    whole = zoo.train(recipe, out=tmp_path / "whole", device="cpu")
-    steps = int(whole.log[-1]["step"])
+def test_interrupted_at_any_step_and_resumed_equals_uninterrupted(
+    recipe, uninterrupted: Run, interrupt, tmp_path: Path
+):
+    steps = int(uninterrupted.log[-1]["step"])
     # After the first step, at a look at the losses and beside it, and anywhere.
     pieces = [1, 15, 16, *random.Random(0).sample(range(2, 12), 2)]
     assert sum(pieces) < steps, "the run would end before it is interrupted for the last time"
@@ -66,15 +82,12 @@ def test_interrupted_at_any_step_and_resumed_equals_uninterrupted(recipe, interr
             zoo.train(recipe, out=tmp_path / "run", device="cpu", resume=True)
         done += piece
         assert int(checkpoint.saved(tmp_path / "run" / "checkpoints")[-1].stem) == done
-    assert result(zoo.train(recipe, out=tmp_path / "run", device="cpu", resume=True)) == result(whole)
-
-
-def test_interrupted_in_the_last_step(interrupt, tmp_path: Path, recipe: dict[str, Any]):
-    whole = zoo.train(recipe, out=tmp_path / "whole", device="cpu")
-    interrupt(int(whole.log[-1]["step"]))
+    # And in the last step.
+    interrupt(steps - done)
     with pytest.raises(KeyboardInterrupt):
-        zoo.train(recipe, out=tmp_path / "run", device="cpu")
-    assert result(zoo.train(recipe, out=tmp_path / "run", device="cpu", resume=True)) == result(whole)
+        zoo.train(recipe, out=tmp_path / "run", device="cpu", resume=True)
+    assert int(checkpoint.saved(tmp_path / "run" / "checkpoints")[-1].stem) == steps
+    assert result(zoo.train(recipe, out=tmp_path / "run", device="cpu", resume=True)) == result(uninterrupted)
 
 
 OPTIMIZERS: list[dict[str, Any]] = [
@@ -144,13 +157,14 @@ def test_a_folder_of_pictures_goes_on_alike_where_the_model_drops_out(interrupt,
     assert result(zoo.train(recipe, out=tmp_path / "run", device="cpu", resume=True)) == result(whole)
 
 
-def test_resuming_a_finished_run_changes_nothing(recipe: dict[str, Any], tmp_path: Path):
-    run = zoo.train(recipe, out=tmp_path, device="cpu")
-    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir() if path.is_file()}
-    assert zoo.train(recipe, out=tmp_path, device="cpu", resume=True).metrics == run.metrics
-    assert before == {
-        path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir() if path.is_file()
-    }
+def test_resuming_a_finished_run_changes_nothing(recipe: dict[str, Any], uninterrupted: Run):
+    def files() -> dict[Path, tuple[bytes, int]]:
+        found = (path for path in uninterrupted.folder.iterdir() if path.is_file())
+        return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in found}
+
+    before, metrics = files(), uninterrupted.metrics
+    assert zoo.train(recipe, out=uninterrupted.folder, device="cpu", resume=True).metrics == metrics
+    assert before == files()
 
 
 # What follows runs the command in processes of its own, checkpointing after every epoch.
@@ -186,7 +200,7 @@ def whole(mlp: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> tupl
 
 def start(recipe: Path, out: Path, *, save_every: float = -1.0, dies: int = 0) -> subprocess.Popen[str]:
     """The command in a process that checkpoints every `save_every` seconds, and dies in its `dies`-th checkpoint."""
-    command = [sys.executable, "-c", DRIVER, str(save_every), str(dies)]
+    command = [*python(), "-c", DRIVER, str(save_every), str(dies)]
     return subprocess.Popen(
         [*command, "train", str(recipe), "--out", str(out), "--resume", "--device", "cpu"],
         env={**os.environ},

@@ -7,7 +7,6 @@ import math
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from forked import python
 
 import zoo
 from zoo import ZooError
@@ -93,7 +93,7 @@ LONG = with_(model_args={"widths": [512, 512]}, data={"name": "digits", "batch_s
 
 def started(path: Path, *launcher: str) -> subprocess.Popen[str]:
     (path / "long.yaml").write_text(yaml.safe_dump(LONG))
-    command = [*launcher, sys.executable, "-m", "zoo", "train", str(path / "long.yaml"), "--out", str(path / "run")]
+    command = [*launcher, *python(), "-m", "zoo", "train", str(path / "long.yaml"), "--out", str(path / "run")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not (path / "run" / "log.csv").exists() and process.poll() is None and time.monotonic() < deadline:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from forked import python
 
 import zoo
 from zoo import ZooError
@@ -76,7 +77,7 @@ def test_a_signal_ends_every_job_with_its_checkpoint(number: signal.Signals, tmp
         "from pathlib import Path; from zoo.training.jobs import train_all\n"
         f"train_all(Path({str(recipe)!r}), {{s: Path({str(tmp_path)!r}) / str(s) for s in (0, 1, 2)}}, jobs=2)"
     )
-    parent = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    parent = subprocess.Popen([*python(), "-c", code], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while len(list(tmp_path.glob("*/log.csv"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
