@@ -37,11 +37,12 @@ ALSO = {"home": {"filelock"}, "models": {"timm"}}  # each imported by one functi
 # The upper rooms, each with those it may import at run time: no arrow leads from a lower one to those that train.
 ROOMS = {
     "cells": set[str](),
+    "decoding": set[str](),
     "sources": {"bundles", "models", "registry", "check"},
     "foreign": set(),
-    "kinds": {"cells", "data", "foreign", "models", "registry"},
+    "kinds": {"cells", "data", "decoding", "foreign", "models", "registry", "timed"},
     "tasks": {"data", "nn", "registry"},
-    "data": {"cells", "foreign", "kinds", "registry", "sources", "tasks", "wording"},
+    "data": {"cells", "foreign", "kinds", "registry", "sources", "tasks", "timed", "wording"},
     "check": {"bundles", "construct", "kinds", "registry", "tasks"},
     "recipes": {"data", "init", "registry", "tasks"},
     "baselines": {"bundles", "data", "kinds", "tasks"},

@@ -80,6 +80,15 @@ def encode_rows(rows: Iterable[Mapping[str, Any]], columns: Columns) -> list[lis
     return [_encode(row, columns) for row in rows]
 
 
+def refuse_blank(rows: Iterable[Mapping[str, Any]], blank: Iterable[bool]) -> None:
+    """Raise `ZooError` for the first row that is blank in every column that the model reads, as one of totals is."""
+    for row, is_blank in zip(rows, blank, strict=True):
+        if is_blank:
+            held = {name: cell for name, cell in row.items() if cell is not None and str(cell).strip()}
+            where = row.where if isinstance(row, Row) else f"the row {str(held)[:60]}" if held else "a row"
+            raise ZooError(f"{where} is blank in every column that the model reads; leave it out, or fill it in.")
+
+
 def _encode(row: Mapping[str, Any], columns: Columns) -> list[float]:
     where = row.where if isinstance(row, Row) else "the row"
     for name in (*columns.numbers, *columns.categories):

@@ -11,14 +11,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import zoo
 from zoo import data, tasks
+from zoo._export import raw as raw_arrays
 from zoo._export.making import arrays
 from zoo._export.metrics import metrics
 from zoo._export.onnx_file import open_file
+from zoo._export.predictor import _series as series_arrays
 from zoo._export.predictor import answers
 from zoo.errors import ZooError
+from zoo.kinds import Input, raw_image, series
 
 HERE = Path(__file__).parents[1]
 PACKAGE = Path(zoo.__file__).parent / "pretrained"
@@ -120,6 +124,49 @@ def test_an_input_that_the_weight_cannot_read_is_refused(folder: Path, monkeypat
     ):
         with pytest.raises(ZooError, match=words):
             answers(file, [raw])
+
+
+def test_a_row_of_totals_is_refused(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = open_file(exported("churn_mlp.telco_churn_v1", folder, monkeypatch))
+    row = sample("churn_mlp.telco_churn_v1")
+    (tmp_path / "sheet.csv").write_text("id," + ",".join(row) + "\nTotal" + "," * len(row) + "\n")
+    blank = {name: "" for name in row}
+    for raw in (blank, tmp_path / "sheet.csv"):
+        with pytest.raises(ZooError, match="is blank in every column"):
+            answers(file, [raw])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("fit", ["stretch", "crop"])
+def test_pictures_are_read_as_the_weight_reads_them(channels: int, fit: str, tmp_path: Path) -> None:
+    from PIL import Image
+
+    settings = {"channels": channels, "size": [8, 6], "maximum": 255.0, "fit": fit}
+    rng = np.random.default_rng(0)
+    ink = rng.integers(0, 256, (12, 16, 4), "uint8")
+    Image.fromarray(ink[..., 0].astype("uint16") << 4).save(tmp_path / "12bits.png")
+    Image.fromarray(ink, "RGBA").save(tmp_path / "clear.png")
+    white = Image.fromarray(np.dstack([np.full((12, 16, 3), 255, "uint8"), ink[..., 0]]), "RGBA")
+    few = ink[:1, :, :3]
+    for raw in (tmp_path / "12bits.png", tmp_path / "clear.png", white, few, ink[:3, :, :3], torch.tensor(few)):
+        ours = raw_image.pixels(raw, settings)
+        assert torch.from_numpy(raw_arrays.pixels(raw, settings)).sub(ours).abs().max() <= 1  # whole grey levels
+
+
+def test_series_are_read_as_the_weight_reads_them(tmp_path: Path) -> None:
+    import pandas as pd
+
+    settings: dict[str, Any] = {"channels": ["a", "b"], "context": 3, "mean": [0.0, 0.0], "std": [1.0, 1.0]}
+    days = pd.date_range("2026-01-01", periods=5)
+    frame = pd.DataFrame({"date": days, "b": range(5), "a": range(10, 15)})[::-1]
+    frame.to_csv(tmp_path / "newest first.csv", index=False)
+    for raw in (frame, tmp_path / "newest first.csv"):
+        found = series_arrays([raw], settings, None)["values"]
+        assert found.tolist() == [[[12.0, 2.0], [13.0, 3.0], [14.0, 4.0]]]
+        assert torch.equal(torch.from_numpy(found), series.prepare([raw], Input(settings))[0])
+    gap = frame.drop(index=2)
+    with pytest.raises(ZooError, match="the usual step is 1 day"):
+        series_arrays([gap], settings, None)
 
 
 def test_a_tokenizer_that_is_not_the_files_is_refused(

@@ -33,6 +33,9 @@ AS_PEOPLE_HAVE_IT = {
     "a byte-order mark": lambda text: "\ufeff" + text,
     "a word joiner": lambda text: text.replace(" ", " \u2060"),
     "joiners between letters": lambda text: text.replace("rr", "r\u200dr").replace("be", "b\u200ce"),
+    "marks of direction": lambda text: "\u202a" + text.replace("e", "\u200ee") + "\u202c",
+    "control characters": lambda text: text.replace("r", "r\x00").replace("o", "o\x7f"),
+    "variation selectors": lambda text: text.replace("rr", "r\ufe0fr"),
 }
 
 
@@ -49,7 +52,7 @@ def test_what_nobody_sees_changes_no_answer(name: str, how: str, readers: dict[s
 
 
 def test_what_a_text_means_is_kept() -> None:
-    for text in ("plain", "naïve Ünïcödé", "👩\u200d👩\u200d👧", "a\tb\n c", "½ … ﬁ", ""):
+    for text in ("plain", "naïve Ünïcödé", "👩\u200d👩\u200d👧", "1\ufe0f\u20e3", "a\tb\r\n c", "½ … ﬁ", ""):
         assert clean(text) == text
 
 
@@ -98,10 +101,20 @@ def test_what_is_transparent_shows_white(tmp_path: Path) -> None:
     assert torch.equal(pixels(Image.fromarray(digit[..., [0, 3]], "LA"), {**INPUT, "channels": 1}), seen[:1])
     palette = Image.new("P", (8, 8), 0)
     palette.info["transparency"] = 0
-    assert pixels(palette, INPUT).min() == 255
+    palette.putpixel((0, 0), 1)
+    assert pixels(palette, INPUT)[:, 1:].min() == 255
     rng = np.random.default_rng(0).integers(0, 256, (8, 8, 3), "uint8")
     opaque = np.dstack([rng, np.full((8, 8), 255, "uint8")])
     assert torch.equal(pixels(Image.fromarray(opaque, "RGBA"), INPUT), pixels(Image.fromarray(rng, "RGB"), INPUT))
+
+
+def test_white_ink_on_a_transparent_ground_shows_on_black() -> None:
+    digit = np.full((8, 8, 4), 255, "uint8")
+    digit[..., 3] = 0
+    digit[2:6, 3:5, 3] = 255
+    seen = pixels(Image.fromarray(digit, "RGBA"), INPUT)
+    assert seen[:, 0, 0].tolist() == [0.0] * 3 and seen[:, 3, 3].tolist() == [255.0] * 3
+    assert pixels(Image.new("RGBA", (8, 8), "white"), INPUT).min() == 255  # opaque white is a picture too
 
 
 @pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])

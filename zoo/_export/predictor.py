@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from zoo import foreign, wording
+from zoo import foreign, timed, wording
 from zoo._export.feeds import Arrays, columns, pad, spelt, token_ids
 from zoo._export.onnx_file import OnnxFile
 from zoo._export.raw import pixels
-from zoo.cells import Columns, encode_rows, row_of, unpack
+from zoo.cells import Columns, encode_rows, refuse_blank, row_of, unpack
 from zoo.errors import ZooError
 
 BATCH, TOP = 64, 5
@@ -78,8 +77,10 @@ def _tagged(raws: Sequence[Any], input: dict[str, Any], tokenizer: Any) -> Array
 def _rows(raws: Sequence[Any], input: dict[str, Any], tokenizer: None) -> Arrays:
     more = {"dates": tuple(input.get("dates", ())), "unseen_is_blank": bool(input.get("unseen_is_blank"))}
     about = Columns(tuple(input["numbers"]), input["categories"], **more)
-    rows = np.array(encode_rows(map(row_of, raws), about), np.float32)
-    return columns(rows.reshape(len(raws), len(about.numbers) + len(about.categories)), input)
+    given = list(map(row_of, raws))
+    rows = np.array(encode_rows(given, about), np.float32).reshape(-1, len(about.numbers) + len(about.categories))
+    refuse_blank(given, (bool(row.all()) for row in np.isnan(rows)))
+    return columns(rows, input)
 
 
 def _series(raws: Sequence[Any], input: dict[str, Any], tokenizer: None) -> Arrays:
@@ -93,7 +94,9 @@ def _window(raw: Any, input: dict[str, Any]) -> Any:
         name, path = str(raw), Path(raw)
         if not path.is_file():
             raise ZooError(f"there is no file {path}; give the path of a series.")
-        rows = foreign.array(path) if path.suffix == ".npy" else _from_csv(path, channels)
+        rows = foreign.array(path) if path.suffix == ".npy" else timed.from_file(path, channels, context)
+    elif hasattr(raw, "columns") and hasattr(raw, "shape"):
+        name, rows = "the frame", timed.from_frame(raw, channels, context)
     else:
         name, rows = "the array", np.asarray(raw)
     if rows.ndim != 2 or rows.shape[1] != len(channels):
@@ -104,17 +107,6 @@ def _window(raw: Any, input: dict[str, Any]) -> Any:
     if not np.isfinite(rows).all():
         raise ZooError(f"{name} holds values that are not finite in its last {context} rows; fill them in.")
     return rows
-
-
-def _from_csv(path: Path, channels: list[str]) -> Any:
-    try:
-        lines = csv.reader(path.read_text(encoding="utf-8-sig").splitlines())
-        names = [name.strip() for name in next(lines, [])]
-        places = [names.index(channel) for channel in channels]
-        rows = [[float(line[place]) for place in places] for line in lines if line]
-    except (OSError, UnicodeDecodeError, ValueError, IndexError) as error:
-        raise ZooError(f"{path} lacks a number for each of {', '.join(channels)} ({error}); fill them in.") from error
-    return np.array(rows, np.float32).reshape(-1, len(channels))
 
 
 _PREPARE: dict[str, Callable[[Sequence[Any], dict[str, Any], Any], Arrays]] = {

@@ -13,6 +13,7 @@ import numpy as np
 
 from zoo import foreign
 from zoo._export.feeds import LUMA
+from zoo.decoding import channels_last, check_range, decode
 from zoo.errors import ZooError
 
 
@@ -26,7 +27,7 @@ def pixels(raw: Any, input: dict[str, Any]) -> Any:
     if isinstance(raw, (str, os.PathLike)):
         image = _read(Path(raw), maximum)
     elif hasattr(raw, "getbands"):  # a Pillow image
-        image = _from_pillow(raw, maximum)
+        image = decode(raw, maximum, "the Pillow image")
     elif hasattr(raw, "shape"):
         image = _from_array(raw, maximum, f"the array of shape {tuple(raw.shape)}")
     else:
@@ -36,13 +37,17 @@ def pixels(raw: Any, input: dict[str, Any]) -> Any:
     if len(image) != input["channels"]:
         grey = (image * np.array(LUMA, np.float32).reshape(3, 1, 1)).sum(0, keepdims=True) if len(image) == 3 else image
         image = grey.repeat(input["channels"], 0)
-    height, width = input["size"]
-    if image.shape[1:] != (height, width):
+    size = height, width = tuple(input["size"])
+    if input.get("fit") == "crop":  # as `zoo.kinds.augment_views.centred` does
+        zoom = max(height / image.shape[1], width / image.shape[2])
+        size = max(height, round(image.shape[1] * zoom)), max(width, round(image.shape[2] * zoom))
+    if image.shape[1:] != size:
         from PIL import Image
 
-        bands = [Image.fromarray(band).resize((width, height), Image.Resampling.BILINEAR) for band in image]
+        bands = [Image.fromarray(band).resize(size[::-1], Image.Resampling.BILINEAR) for band in image]
         image = np.stack([np.asarray(band) for band in bands])
-    return image.clip(0, maximum).round().astype(np.uint8)
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    return image[:, top : top + height, left : left + width].clip(0, maximum).round().astype(np.uint8)
 
 
 def _read(path: Path, maximum: float) -> Any:
@@ -52,27 +57,12 @@ def _read(path: Path, maximum: float) -> Any:
         return _from_array(foreign.array(path), maximum, str(path))
     try:
         with foreign.picture(path) as image:
-            return _from_pillow(image, maximum)
+            return decode(image, maximum, str(path))
     except ZooError:
         raise
     except Exception as error:  # Pillow's decoders raise whatever a broken file makes them stumble over
         why = " ".join(str(error).split()).rstrip(".")
         raise ZooError(f"{path} cannot be read as an image ({why}); give a PNG or JPEG file.") from error
-
-
-def _from_pillow(image: Any, maximum: float) -> Any:
-    from PIL import ImageOps
-
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):  # 16 bits a pixel; Pillow's own conversion would clip it at 255
-        values = np.asarray(image).astype(np.int64)
-        depth = 65535 if (values > 255).any() else 255
-        return _from_array(values, depth, "the 16-bit image") * np.float32(maximum / depth)
-    if image.mode == "F":
-        return _from_array(np.asarray(image), maximum, "the float image")
-    grey = image.mode in ("1", "L", "LA", "La")
-    array = np.asarray(image.convert("L" if grey else "RGB"), np.float32)
-    return (array[None] if grey else array.transpose(2, 0, 1)) * np.float32(maximum / 255)
 
 
 def _from_array(array: Any, maximum: float, name: str) -> Any:
@@ -82,12 +72,11 @@ def _from_array(array: Any, maximum: float, name: str) -> Any:
         raise ZooError(f"{name} holds no numbers; give an array of them.")
     if image.ndim == 2:
         image = image[None]
-    elif image.ndim == 3 and image.shape[0] not in (1, 3) and image.shape[2] in (1, 3):
+    elif channels_last(image.shape, not isinstance(array, np.ndarray)):
         image = image.transpose(2, 0, 1)
     if image.ndim != 3 or image.shape[0] not in (1, 3):
         raise ZooError(f"{name} is not an image; give HxW, HxWxC or CxHxW with 1 or 3 channels.")
     scale = maximum if image.dtype.kind in "fb" and not (image > 1).any() else 1.0
     image = image.astype(np.float32) * np.float32(scale)
-    if not ((image >= 0) & (image <= maximum)).all():  # written so that NaN fails as well
-        raise ZooError(f"{name} has values outside 0..{maximum:g} or not finite; scale it to 0..1 or 0..{maximum:g}.")
+    check_range(image, maximum, name)
     return image

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from zoo import foreign
+from zoo.decoding import channels_last, check_range, decode
 from zoo.errors import ZooError
 from zoo.kinds import Input
 from zoo.kinds.arrays import line, to_tensor
 from zoo.kinds.transforms import normalize
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 # ITU-R BT.601 luma, which Pillow uses too, so that an array and the file it was read from give the same grey.
 LUMA = (0.299, 0.587, 0.114)
@@ -28,10 +26,10 @@ def prepare(raw: list[Any], input: Input) -> tuple[Tensor]:
 
     A raw image is a path (JPEG, PNG, PPM, BMP, TIFF, WebP, GIF, AVIF, or `.npy`), a Pillow image, or a numpy array or
     tensor of shape HxW, HxWxC or CxHxW; where both ends could be the channels, they are last in an array and first in
-    a tensor, as is usual. Files and Pillow images are turned upright by their EXIF tag; what is transparent shows
-    white; those of 16 bits a pixel have as many bits as their brightest pixel needs: 8, 10, 12, 14 or 16. Of arrays,
-    integers lie in 0..maximum, as the settings say; floats in 0..1, or in 0..maximum where any is above 1. The image
-    becomes grey or RGB as the model wants, is resized with an antialiased bilinear filter, and normalised.
+    a tensor, as is usual. `zoo.decoding` says how files and Pillow images are turned upright, what is transparent, and
+    what 16 bits a pixel mean. Of arrays, integers lie in 0..maximum, as the settings say; floats in 0..1, or in
+    0..maximum where any is above 1. The image becomes grey or RGB as the model wants, is resized with an antialiased
+    bilinear filter, and normalised.
 
     Raises `ZooError` for a file that is no image, a shape that is none, and values outside the range or not finite.
     """
@@ -44,7 +42,7 @@ def pixels(raw: Any, input: dict[str, Any]) -> Tensor:
     if isinstance(raw, (str, os.PathLike)):
         image, name = _read(Path(raw), input["maximum"]), str(raw)
     elif hasattr(raw, "getbands"):  # a Pillow image, told apart without importing Pillow
-        image, name = _from_pillow(raw, input["maximum"], "the Pillow image"), "the Pillow image"
+        image, name = torch.from_numpy(decode(raw, input["maximum"], "the Pillow image")), "the Pillow image"
     elif hasattr(raw, "shape"):
         image, name = _from_array(raw, input["maximum"], f"the array of shape {tuple(raw.shape)}"), "the array"
     else:
@@ -72,41 +70,11 @@ def _read(path: Path, maximum: float) -> Tensor:
         return _from_array(array, maximum, f"{path} of shape {array.shape}")
     try:
         with foreign.picture(path) as image:
-            return _from_pillow(image, maximum, str(path))
+            return torch.from_numpy(decode(image, maximum, str(path)))
     except ZooError:
         raise
     except Exception as error:  # Pillow's decoders raise whatever a broken file makes them stumble over
         raise ZooError(f"{path} cannot be read as an image ({line(error)[:-1]}); give a PNG or JPEG file.") from error
-
-
-DEPTHS = (255, 1023, 4095, 16383, 65535)
-"""The brightest that cameras and scanners of 8 to 16 bits write into files of 16 bits."""
-
-
-def _from_pillow(image: Image.Image, maximum: float, name: str) -> Tensor:
-    import numpy as np
-    from PIL import ImageOps
-
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):  # 16 bits a pixel; Pillow's own conversion would clip it at 255
-        values = np.asarray(image).astype("int64")
-        depth = next((depth for depth in DEPTHS if not (values > depth).any()), DEPTHS[-1])
-        return _from_array(values, depth, name) * (maximum / depth)
-    if image.mode == "F":
-        return _from_array(np.asarray(image), maximum, name)
-    grey = image.mode in ("1", "L", "LA", "La")
-    if image.has_transparency_data:
-        image = _on_white(image)
-    array = torch.from_numpy(np.array(image.convert("L" if grey else "RGB"), dtype="float32"))
-    return (array[None] if grey else array.permute(2, 0, 1)) * (maximum / 255)
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    """What a page shows of a picture that is transparent in places; opaque pixels stay as they are."""
-    from PIL import Image as pillow
-
-    seen = image.convert("RGBA")
-    return pillow.alpha_composite(pillow.new("RGBA", seen.size, "white"), seen)
 
 
 def _from_array(array: Any, maximum: float, name: str) -> Tensor:
@@ -114,7 +82,7 @@ def _from_array(array: Any, maximum: float, name: str) -> Tensor:
     image = to_tensor(array, name)
     if image.ndim == 2:
         image = image[None]
-    elif image.ndim == 3 and image.shape[2] in (1, 3) and not (isinstance(array, Tensor) and image.shape[0] in (1, 3)):
+    elif channels_last(tuple(image.shape), isinstance(array, Tensor)):
         image = image.permute(2, 0, 1)
     if image.ndim != 3 or image.shape[0] not in (1, 3) or image.is_complex():
         raise ZooError(
@@ -125,8 +93,7 @@ def _from_array(array: Any, maximum: float, name: str) -> Tensor:
         image = image.float()
         scale = maximum if not (image > 1).any() else 1.0
     image = image.float() * scale
-    if not ((image >= 0) & (image <= maximum)).all():  # written so that NaN fails as well
-        raise ZooError(f"{name} has values outside 0..{maximum:g} or not finite; scale it to 0..1 or 0..{maximum:g}.")
+    check_range(image, maximum, name)
     return image
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Generator, Tensor
 
-from zoo import foreign
+from zoo import foreign, timed
 from zoo.data import DataSet, Split, series
 from zoo.errors import ZooError
 from zoo.kinds import Described, Input, Kind, holds
-from zoo.kinds.arrays import line, to_tensor
+from zoo.kinds.arrays import to_tensor
 from zoo.kinds.feed import Batches, Feed, Inputs, refuse_augment, shuffled_batches
 
 if TYPE_CHECKING:
@@ -144,7 +143,7 @@ def read(raw: Any, channels: list[str], last: int | None = None) -> tuple[str, T
     if isinstance(raw, (str, os.PathLike)):
         name, rows = str(raw), _from_file(Path(raw), channels, last)
     elif hasattr(raw, "columns") and hasattr(raw, "shape"):
-        name, rows = "the frame", _from_frame(raw, channels, last)
+        name, rows = "the frame", to_tensor(timed.from_frame(raw, channels, last), "the frame")
     elif hasattr(raw, "shape"):
         name, rows = f"the array of shape {tuple(raw.shape)}", to_tensor(raw, "the array")
     else:
@@ -154,43 +153,12 @@ def read(raw: Any, channels: list[str], last: int | None = None) -> tuple[str, T
     return name, rows
 
 
-def _from_frame(frame: Any, channels: list[str], last: int | None) -> Tensor:
-    """Of a frame of pandas' or polars' the columns by their names: their places may be any."""
-    names = [str(name) for name in frame.columns]
-    if missing := [channel for channel in channels if channel not in names]:
-        raise ZooError(f"the frame has no column {', '.join(missing)}; give {', '.join(channels)}.")
-    columns = {name: frame[own].to_list() for name, own in zip(names, frame.columns, strict=True)}
-    try:
-        rows = torch.tensor([[float(cell) for cell in columns[channel]] for channel in channels]).T
-    except (TypeError, ValueError) as error:
-        raise ZooError(f"the frame holds something else than numbers in {', '.join(channels)}; fill it in.") from error
-    times = series.times_in(columns, channels)
-    index = getattr(frame, "index", None)
-    if times is None and getattr(getattr(index, "dtype", None), "kind", "") == "M":
-        times = list(index)  # type: ignore[arg-type]
-    last = len(rows) if last is None else last
-    return rows if times is None else series.in_time(rows, times, last, lambda row: f"row {row + 1} of the frame")
-
-
 def _from_file(path: Path, channels: list[str], last: int | None) -> Tensor:
     if not path.is_file():
         raise ZooError(f"there is no file {path}; give the path of a series.")
     if path.suffix == ".npy":
         return to_tensor(foreign.array(path), str(path))
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ZooError(
-            f"{path} cannot be read as CSV text ({line(error)[:-1]}); give rows of numbers between commas."
-        ) from error
-    rows = series.parse(text, channels, str(path))
-    lines = [number for number, cells in enumerate(csv.reader(text.splitlines()), 1) if cells]
-    head, *body = (cells for cells in csv.reader(text.splitlines()) if cells)
-    columns = {name.strip(): [cells[place] for cells in body] for place, name in enumerate(head)}
-    times = series.times_in(columns, channels)
-    if times is None:
-        return rows
-    return series.in_time(rows, times, last or len(rows), lambda row: f"line {lines[row + 1]} of {path}")
+    return to_tensor(timed.from_file(path, channels, last), str(path))
 
 
 KIND = Kind(

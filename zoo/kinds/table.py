@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Generator, Tensor
 
-from zoo.cells import Columns, Row, row_of, unpack
+from zoo.cells import Columns, refuse_blank, row_of, unpack
 from zoo.data import DataSet, Split
 from zoo.data import table as tables
 from zoo.errors import ZooError, unknown
@@ -77,11 +77,7 @@ def prepare(raw: list[Any], input: Input) -> tuple[Tensor, Tensor]:
     columns = Columns(tuple(settings["numbers"]), settings["categories"], **more)
     rows = [row_of(one) for one in raw]
     table = tables.encode(rows, columns)
-    for row, blank in zip(rows, table.isnan().all(1).tolist(), strict=True):
-        if blank:
-            held = {name: cell for name, cell in row.items() if cell is not None and str(cell).strip()}
-            where = row.where if isinstance(row, Row) else f"the row {str(held)[:60]}" if held else "a row"
-            raise ZooError(f"{where} is blank in every column that the model reads; leave it out, or fill it in.")
+    refuse_blank(rows, table.isnan().all(1).tolist())
     return tables.normalize(table, settings)
 
 

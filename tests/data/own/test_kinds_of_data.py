@@ -157,6 +157,17 @@ def test_tagged_words_in_two_columns(opened: Opened) -> None:
     assert own.data.labels == ["DET", "NOUN", "PRON", "VERB"] and "The\tcat" in own.data.train.inputs
 
 
+def test_texts_are_read_as_a_predictor_reads_them(opened: Opened) -> None:
+    seen = "the café was terrible"
+    given = "the cafe\u0301 was ter\u200brible"
+    own = opened("text", "text,label\n" + f"{given},bad\nfine,good\n" * 5, split={"by": "random"})
+    assert {*own.data.train.inputs, *own.data.test.inputs} == {seen, "fine"}
+    own = opened("tagged", (given.replace(" ", " X\n") + " Y\n\n") * 5, "a.txt")
+    assert {*own.data.train.inputs} == {seen.replace(" ", "\t")}
+    own = opened("characters", f"{given} " * 20, "b.txt")
+    assert {*own.data.labels} == {*seen}
+
+
 def test_characters_that_training_never_saw_are_left_out(opened: Opened) -> None:
     own = opened("characters", "abba " * 20 + "baxab", "a.txt", split={"test": 0.05})
     assert own.data.labels == [" ", "a", "b"]

@@ -11,6 +11,7 @@ from torch import Tensor
 from zoo.data.own import plain, rows
 from zoo.data.split import Split
 from zoo.errors import ZooError
+from zoo.wording import clean
 
 SHARE = 0.1
 """The last tenth of one text is the test part."""
@@ -24,7 +25,7 @@ def load(files: Mapping[str, list[Path]], asked: rows.Asked) -> rows.Loaded:
     """
     if asked.model is not None:
         files = {"all": files.get("all") or files["test"]}
-    texts = {part: "".join(map(plain.content, paths)) for part, paths in files.items()}
+    texts = {part: clean("".join(map(plain.content, paths))) for part, paths in files.items()}
     name, told = str(next(iter(files.values()))[0]), []
     if asked.model is not None:
         symbols = asked.model["input"]["symbols"]

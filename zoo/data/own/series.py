@@ -15,8 +15,7 @@ from zoo.data.own.dates import ISO, other_form
 from zoo.data.own.reading import Read, check_known, read
 from zoo.data.split import Split
 from zoo.errors import ZooError, some
-
-MONTHS = {1: "a month", 3: "3 months", 12: "a year"}
+from zoo.timed import check_steps
 
 
 def load(files: rows.Files, asked: rows.Asked) -> rows.Loaded:
@@ -207,58 +206,6 @@ def _times(one: Read, name: str) -> Any:
                 ) from error
         return np.array(found)
     return numbers_of(one, name, blanks=False, what="a time")
-
-
-def check_steps(stamps: Any, where: Any) -> None:
-    """Raise `ZooError`, beginning with `where(row)`, at the first time that is not one step after the time before.
-
-    The step is the most frequent one; months, quarters and years are steps too.
-    """
-    import numpy as np
-
-    if len(stamps) < 2:
-        return
-    steps = np.diff(stamps)
-    if np.issubdtype(stamps.dtype, np.datetime64):
-        months = stamps.astype("datetime64[M]").astype("int64")
-        days = (stamps - stamps.astype("datetime64[M]")).astype("timedelta64[us]")
-        apart = np.diff(months)
-        if (apart == apart[0]).all() and apart[0] in MONTHS and (days == days[0]).all():
-            return
-    kinds, counts = np.unique(steps, return_counts=True)
-    usual = kinds[counts.argmax()]
-    close = steps == usual if np.issubdtype(stamps.dtype, np.datetime64) else np.isclose(steps, usual)
-    if close.all() and usual > usual * 0:
-        return
-    row = int((~close).argmax()) + 1 if not close.all() else 1
-    step = steps[row - 1]
-    zero = step * 0
-    what = (
-        "stands there twice"
-        if step == zero
-        else "goes back"
-        if step < zero
-        else f"comes {_said(step)} after the time before"
-    )
-    raise ZooError(
-        f"{where(row)} {_stamp(stamps[row])} {what}, and the usual step is {_said(usual)}; give rows at equal steps."
-    )
-
-
-def _said(step: Any) -> str:
-    import numpy as np
-
-    if not isinstance(step, np.timedelta64):
-        return f"{float(step):g}"
-    seconds = step / np.timedelta64(1, "s")
-    for size, word in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
-        if abs(seconds) >= size and seconds % size == 0:
-            return f"{int(seconds // size)} {word}{'s' if seconds // size != 1 else ''}"
-    return f"{seconds:g} seconds"
-
-
-def _stamp(stamp: Any) -> str:
-    return str(stamp).replace("T", " ").removesuffix(".000000") if hasattr(stamp, "astype") else f"{stamp:g}"
 
 
 def _follow(reads: Mapping[str, Read], stamps: Mapping[str, Any]) -> None:

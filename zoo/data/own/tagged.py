@@ -13,6 +13,7 @@ from zoo.data.own.targets import labels_of
 from zoo.data.split import IGNORED, Split
 from zoo.data.words import SEPARATOR
 from zoo.errors import ZooError, some
+from zoo.wording import clean
 
 LAYERS = {"lemma": 2, "upos": 3, "xpos": 4, "deprel": 7}
 """What `data.columns.target` may be for CoNLL-U -> the column."""
@@ -109,7 +110,7 @@ def _conllu(path: Path, number: int, line: str, column: int) -> Sentence | tuple
         raise ZooError(f"{path}:{number} begins with {cells[0]!r} where the number of a word is expected.")
     if cells[column] in ("", "_"):
         raise ZooError(f"{path}:{number}: the word {cells[1]!r} has no tag; fill it in, or choose another layer.")
-    return cells[1], cells[column]
+    return clean(cells[1]) or cells[1], cells[column]
 
 
 def _pair(path: Path, number: int, line: str) -> tuple[str, str]:
@@ -118,7 +119,7 @@ def _pair(path: Path, number: int, line: str) -> tuple[str, str]:
         raise ZooError(f"{path}:{number} is {line[:40]!r}, not a word and its tag; write both, a tab or space between.")
     if len(cells) > 2 and "\t" in line:
         raise ZooError(f"{path}:{number} has {len(cells)} columns; give a word and its tag, a tab between them.")
-    return cells[0], cells[-1].strip()
+    return clean(cells[0]) or cells[0], cells[-1].strip()
 
 
 def _split(found: list[Sentence], labels: list[str], where: str) -> Split:

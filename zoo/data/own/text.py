@@ -13,6 +13,7 @@ from zoo.data.own.columns import is_text, texts_of
 from zoo.data.own.reading import Read, check_known, read
 from zoo.data.own.targets import target_of
 from zoo.errors import ZooError, some
+from zoo.wording import clean
 
 JOINT = "\n"
 """Between the texts of several columns: white space for every tokenizer."""
@@ -45,7 +46,7 @@ def load(files: rows.Files, asked: rows.Asked) -> rows.Loaded:
                     f"{one.where(0)}: {name} holds {_said(kind)}, not text ({one.table.column(name)[0].as_py()!r}); "
                     f"name the column of texts with --text (data.columns.text): {some(one.table.column_names, 20)}."
                 )
-        columns = [texts_of(one.table.column(name)) for name in texts]
+        columns = [list(map(clean, texts_of(one.table.column(name)))) for name in texts]
         return columns[0] if len(columns) == 1 else [JOINT.join(cells) for cells in zip(*columns, strict=True)]
 
     train, test, validation, labels, split, told = rows.splits(reads, asked, target, inputs, same=_same)

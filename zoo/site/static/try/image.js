@@ -52,14 +52,19 @@ export async function start({ stage, about, run }) {
     guarded(fault, async () => {
       const picture = await createImageBitmap(blob, { imageOrientation: "from-image" }).catch(() => { throw new Error("This is not a picture that the browser can read; choose a PNG or JPEG file."); });
       const whole = new OffscreenCanvas(picture.width, picture.height).getContext("2d");
-      whole.fillStyle = "#fff"; // where a picture is transparent it is white, as in Python
-      whole.fillRect(0, 0, picture.width, picture.height);
-      whole.drawImage(picture, 0, 0);
+      // Where a picture is transparent it is white, or black if on white nothing would be seen, as in Python.
+      const on = (ground) => {
+        whole.fillStyle = ground;
+        whole.fillRect(0, 0, picture.width, picture.height);
+        whole.drawImage(picture, 0, 0);
+        return whole.getImageData(0, 0, picture.width, picture.height).data;
+      };
+      let data = on("#fff");
+      if (data.every((value) => value >= 240)) data = on("#000");
       wipe();
       const scale = 280 / Math.max(picture.width, picture.height);
       pen.imageSmoothingEnabled = scale < 1;
       pen.drawImage(picture, (280 - picture.width * scale) / 2, (280 - picture.height * scale) / 2, picture.width * scale, picture.height * scale);
-      const { data } = whole.getImageData(0, 0, picture.width, picture.height);
       await show(scaled(from(planes(data, channels), picture.width, picture.height)));
     });
   file.addEventListener("change", () => { if (file.files.length) load(file.files[0]); });
