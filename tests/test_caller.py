@@ -8,7 +8,7 @@ import random
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,12 @@ SETTINGS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
 }
 
 
+def found_in_table() -> Iterator[tuple[str, Any]]:
+    for each in caller.TABLE:
+        with suppress(AttributeError):  # older versions of torch lack some
+            yield each.name, each.read()
+
+
 def observed() -> dict[str, Any]:
     """All that a call might leave changed."""
     import signal
@@ -104,7 +110,7 @@ def observed() -> dict[str, Any]:
     from accelerate.state import AcceleratorState, GradientState, PartialState
 
     return {
-        **{each.name: each.read() for each in caller.TABLE},
+        **dict(found_in_table()),
         "grad": torch.is_grad_enabled(),
         "inference": torch.is_inference_mode_enabled(),
         "autocast": [torch.is_autocast_enabled(kind) for kind in caller.AUTOCAST],
