@@ -66,7 +66,7 @@ try:
     with torch.inference_mode():
         logits = model(torch.ones(1, 3, 64, 64))
     seconds = time.perf_counter() - start
-    known = json.load(open(what))[client if client != "torch.hub" else "torch.hub"]
+    known = json.load(open(what))[client]
     right = bool(torch.allclose(logits[0, :5], torch.tensor(known), atol=1e-4))
     print(json.dumps({"right": right, "seconds": seconds}))
 except BaseException as error:
@@ -167,6 +167,18 @@ FAULTS: dict[str, Callable[[Handler, bytes, int], None]] = {
 }
 
 
+def _zeros(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        file.write(bytes(4000))
+
+
+CACHED: dict[str, Callable[[Path], None]] = {
+    "the cached file was cut to 20 MB": lambda path: os.truncate(path, 20_000_000),
+    "4,000 bytes of the cached file are zeros": _zeros,
+}
+
+
 def build(server: Server, scratch: Path) -> tuple[str, Path]:
     """Serve ResNet-18 with one set of random tensors in each client's own form; torch.hub's hash, and what is right."""
     import timm
@@ -229,17 +241,18 @@ def said(result: dict[str, Any]) -> str:
 
 
 def cost(server: Server, scratch: Path, digest: str, right: Path) -> None:
-    print("| client | cache | requests | s to the first prediction |\n| --- | --- | --- | --- |")
-    for client in CLIENTS[:3]:
-        for state in ("empty", "full"):
-            rows = []
-            for turn in range(TURNS):
-                home = scratch / f"{client} {turn}"
-                result = run(client, server, digest, right, home)
+    """In turn, so that whatever else the machine does hits all alike; medians."""
+    rows: dict[tuple[str, str], list[tuple[float, int]]] = {}
+    for turn in range(TURNS):
+        for client in CLIENTS[:3]:
+            for state in ("empty", "full"):
+                result = run(client, server, digest, right, scratch / f"{client} {turn}")
                 assert result.get("right"), result
-                rows.append((result["seconds"], len(server.asked)))
-            seconds, asked = sorted(rows)[TURNS // 2]
-            print(f"| {client} | {state} | {asked} | {seconds:.2f} |")
+                rows.setdefault((client, state), []).append((result["seconds"], len(server.asked)))
+    print("| client | cache | requests | s to the first prediction |\n| --- | --- | --- | --- |")
+    for (client, state), taken in rows.items():
+        seconds, asked = sorted(taken)[TURNS // 2]
+        print(f"| {client} | {state} | {asked} | {seconds:.2f} |")
 
 
 def storm(server: Server, scratch: Path, digest: str, right: Path) -> None:
@@ -284,15 +297,16 @@ def faults(server: Server, scratch: Path, digest: str, right: Path) -> None:
             row.append(said(run(client, server, digest, right, scratch / f"{fault} {client}")))
         print(f"| {fault} | " + " | ".join(row) + " |", flush=True)
     server.fault = None
-    row = []
-    for client in CLIENTS:
-        home = scratch / f"truncated {client}"
-        run(client, server, digest, right, home)
-        for path in home.rglob("*"):
-            if path.is_file() and not path.is_symlink() and path.stat().st_size > 40_000_000:
-                os.truncate(path, 20_000_000)
-        row.append(said(run(client, server, digest, right, home)))
-    print("| the cached file was cut to 20 MB | " + " | ".join(row) + " |")
+    for what, spoil in CACHED.items():
+        row = []
+        for client in CLIENTS:
+            home = scratch / f"{what} {client}"
+            run(client, server, digest, right, home)
+            for path in home.rglob("*"):
+                if path.is_file() and not path.is_symlink() and path.stat().st_size > 40_000_000:
+                    spoil(path)
+            row.append(said(run(client, server, digest, right, home)))
+        print(f"| {what} | " + " | ".join(row) + " |", flush=True)
 
 
 def main() -> None:

@@ -108,6 +108,22 @@ def test_every_image_model_is_made_and_filled_by_timm(name: str, tmp_path: Path)
         torch.testing.assert_close(theirs(images), ours(images))
 
 
+def test_a_guest_that_was_trained_here_is_timms_own_model(tmp_path: Path):
+    torch.manual_seed(0)
+    name, arguments = "timm/test_resnet.r160_in1k", {"num_classes": 3}
+    ours = construct(name, arguments).eval()
+    about = {"kind": "image", "channels": 3, "size": [64, 64], "maximum": 255.0, "mean": [0.5] * 3, "std": [0.5] * 3}
+    config = {"model": name, "model_args": arguments, "task": "image-classification", "labels": ["a", "b", "c"]}
+    told = for_timm({**config, "input": about})
+    assert told["architecture"] == "test_resnet"
+    (tmp_path / "config.json").write_text(json.dumps({**config, **told}))
+    save_file(ours.state_dict(), tmp_path / "model.safetensors")
+    theirs = timm.create_model(f"local-dir:{tmp_path}", pretrained=True).eval()
+    images = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(theirs(images), ours(images))
+
+
 def test_timm_changes_channels_and_classes_of_an_imported_weight(tmp_path: Path):
     torch.manual_seed(0)
     save_file(construct("cnn_fashion", {}).state_dict(), tmp_path / "state.safetensors")

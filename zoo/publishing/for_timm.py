@@ -14,6 +14,7 @@ from torch import nn
 
 from zoo.construct import skeleton
 from zoo.models.in_timm import PREFIX, VISION
+from zoo.names import GUESTS
 
 
 def for_timm(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -21,11 +22,8 @@ def for_timm(config: Mapping[str, Any]) -> dict[str, Any]:
     about = config["input"]
     if about.get("kind") != "image" or config["task"] not in VISION:
         return {}
-    model = skeleton(config["model"], config["model_args"])
-    convs = {name: layer for name, layer in model.named_modules() if isinstance(layer, nn.Conv2d)}
-    first, head = next(iter(convs), None), getattr(model, "head", None)
-    labels = list(config["labels"])
-    crops = about.get("fit") == "crop"
+    labels, crops = list(config["labels"]), about.get("fit") == "crop"
+    name, first, head = _named(config["model"], config["model_args"])
     told: dict[str, Any] = {
         "input_size": [about["channels"], *about["size"]],
         "mean": about["mean"],
@@ -35,8 +33,20 @@ def for_timm(config: Mapping[str, Any]) -> dict[str, Any]:
         "crop_mode": "center" if crops else "squash",
         "num_classes": len(labels) if labels else -1,
         "first_conv": first,
-        "classifier": "head" if labels and isinstance(head, nn.Linear) else None,
+        "classifier": head if labels else None,
     }
     if labels:
         told["label_names"] = labels
-    return {"architecture": f"{PREFIX}{config['model']}", "pretrained_cfg": told}
+    return {"architecture": name, "pretrained_cfg": told}
+
+
+def _named(model: str, arguments: Mapping[str, Any]) -> tuple[str, Any, Any]:
+    """What timm calls the model, its first convolution and its last layer."""
+    if model.startswith(GUESTS):
+        from zoo.models.timm import config
+
+        return model.removeprefix(GUESTS).partition(".")[0], config(model).first_conv, config(model).classifier
+    made = skeleton(model, arguments)
+    convs = (name for name, layer in made.named_modules() if isinstance(layer, nn.Conv2d))
+    head = "head" if isinstance(getattr(made, "head", None), nn.Linear) else None
+    return f"{PREFIX}{model}", next(convs, None), head
