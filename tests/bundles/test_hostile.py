@@ -191,3 +191,75 @@ def test_any_text_is_a_recipe_or_a_zoo_error(text: str) -> None:
 
     with suppress(yaml.YAMLError):
         read_yaml(text)
+
+
+def test_an_input_of_30_000_pixels_a_side_is_refused(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(PACKAGE / "resnet18_cifar.cifar10_v1", tmp_path / "resnet18_cifar.cifar10_v1"))
+    changed(folder, "config.json", lambda config: config["input"].update(size=[30_000, 30_000]))
+    with pytest.raises(zoo.ZooError, match=r"input\.size is \[30000, 30000\]"):
+        zoo.predictor(str(folder))
+
+
+TOKENIZER = {
+    **{"version": "1.0", "added_tokens": [], "post_processor": None, "decoder": None, "pre_tokenizer": None},
+    "model": {"type": "WordLevel", "vocab": {"<pad>": 0, "<unk>": 1, "a": 2}, "unk_token": "<unk>"},
+}
+DOUBLED = {"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}
+
+
+def test_no_tokenizer_fills_the_memory_or_fails_with_its_own_error(tmp_path: Path) -> None:
+    from zoo.data.text import encode, read_tokenizer
+
+    def read(**changes: Any) -> Any:
+        content = {"normalizer": None, "padding": None, "truncation": None, **TOKENIZER, **changes}
+        (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+        return read_tokenizer(tmp_path / "tokenizer.json")
+
+    with pytest.raises(zoo.ZooError, match="more than 64 times as long"):
+        read(normalizer={"type": "Sequence", "normalizers": [DOUBLED] * 40})
+    filled = {"strategy": {"Fixed": 10**9}, "direction": "Right", "pad_to_multiple_of": None}
+    padded = read(padding={**filled, "pad_id": 0, "pad_type_id": 0, "pad_token": "<pad>"})
+    assert encode(padded, ["a"]) == [[2]]
+    lacking = {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "<unk>"}
+    with pytest.raises(zoo.ZooError, match="the weight's tokenizer fails on this text"):
+        encode(read(model=lacking), ["b"])
+
+
+@pytest.mark.parametrize(
+    "name", ["CON", "nul.json", "aux", "a.", "x" * 300, "com1.safetensors", "..", "a/b", "a\\b", ""]
+)
+def test_names_that_are_devices_elsewhere_or_leave_their_folder_are_refused(name: str) -> None:
+    from zoo.bundles.index import read_index
+
+    index = json.loads((PACKAGE / "index.json").read_text())
+    entry = index["weights"]["mlp.digits_v1"]
+    record = next(iter(entry["files"].values()))
+    for weights in (
+        {"mlp.digits_v1": {**entry, "files": {**entry["files"], name: record}}},
+        {f"{name}.digits_v1": entry},
+        {"mlp.digits_v1": {**entry, "files": {**entry["files"], "readme.MD": record}}},
+        {"mlp.digits_v1": entry, "MLP.digits_v1": entry},
+    ):
+        with pytest.raises(zoo.ZooError, match="the index"):
+            read_index(json.dumps({"schema": 1, "weights": weights}))
+
+
+def test_no_name_of_others_makes_a_line_of_its_own(bundle: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    from zoo.cli import main
+
+    evil = "seven\nFORGED: all ok\x1b[2J"
+    changed(bundle, "config.json", lambda config: config.update(labels=[evil] * 10))
+    changed(bundle, "metrics.json", lambda metrics: metrics.update(metrics={evil: metrics["metrics"]["accuracy"]}))
+    with_tensors(bundle, lambda tensors: tensors.update({evil: torch.zeros(1)}))
+    np.save(bundle.parent / "x\ny.npy", np.zeros((8, 8)))
+    for command in (["verify"], ["info"], ["evaluate"], ["predict"], ["reproduce"]):
+        main([*command, str(bundle), *([str(bundle.parent / "x\ny.npy")] if command == ["predict"] else [])])
+    with_tensors(bundle, lambda tensors: tensors.pop(evil))
+    assert main(["predict", str(bundle), str(bundle.parent / "x\ny.npy")]) == 0
+    main(["info", str(bundle)])
+    shown = capfd.readouterr()
+    for text in (shown.out, shown.err):
+        assert "\x1b" not in text
+        assert not [line for line in text.splitlines() if line.startswith(("FORGED", "y.npy"))]
+    model = zoo.create(str(bundle))
+    assert "\x1b" not in repr(model.zoo) and "\nFORGED" not in repr(model.zoo)

@@ -21,7 +21,7 @@ from typing import Any
 from zoo.errors import ZooError
 from zoo.home import write_text
 from zoo.integrity import sha256
-from zoo.names import check_file_name, is_weight_name, model_of
+from zoo.names import check_cases, check_file_name, is_weight_name, model_of
 
 SCHEMA = 1
 TENSORS = "model.safetensors"
@@ -73,6 +73,7 @@ def flat_entries(content: Mapping[str, Any], where: str) -> dict[str, Entry]:
         raise ZooError(f"{where} has schema {content.get('schema')!r} where this zoo reads {SCHEMA}; upgrade the zoo.")
     weights = _object(content.get("weights"), "weights", where)
     entries = {name: entry_from(name, value, where) for name, value in weights.items()}
+    check_cases(entries, where)
     defaults: dict[str, str] = {}
     for name in (name for name, entry in entries.items() if entry.default):
         first = defaults.setdefault(model_of(name), name)
@@ -136,6 +137,7 @@ def entry_from(name: str, value: Any, where: str) -> Entry:
         check_file_name(file, where): _record(file, record, f"{where}, {name}")
         for file, record in _object(value.get("files"), f"{name}.files", where).items()
     }
+    check_cases(files, f"{where}, {name}")
     if not isinstance(default, bool):
         raise ZooError(f"{where}, {name}: 'default' is {default!r} where true or false is expected; ask its publisher.")
     if missing := [file for file in REQUIRED if file not in files]:

@@ -8,6 +8,7 @@ import typer
 
 from zoo.cli.options import BAD_INPUT, DONE, Device, Json, Name
 from zoo.cli.output import document, facts
+from zoo.display import one_line
 
 app: typer.Typer = typer.Typer()
 
@@ -102,22 +103,27 @@ def _strictly(pair: tuple[Any, Any]) -> tuple[Any, Any]:
 
 def _column(predictor: Any) -> str | None:
     """The column of texts or pictures that the weight's own recipe names, where it names one."""
+    from yaml import YAMLError
+
     from zoo.recipes.reading import read_yaml
 
-    recipe = read_yaml(predictor.record.recipe or "{}") or {}
-    columns = (recipe.get("data") or {}).get("columns") or {}
+    try:
+        columns = read_yaml(predictor.record.recipe)["data"]["columns"] or {}
+        columns = columns if isinstance(columns, dict) else {}
+    except (YAMLError, LookupError, TypeError):  # there is none, or it is a stranger's
+        columns = {}
     named = columns.get("image") or columns.get("text")
     named = named[0] if isinstance(named, list) and len(named) == 1 else named
     return named if isinstance(named, str) else None
 
 
 def _show(name: str, answer: Any) -> None:
-    print(name)
+    print(one_line(name))
     if not hasattr(answer, "top"):
         facts(answer.to_dict(), "  ")
         return
     for one in answer.top:
-        print(f"  {one.probability:7.2%}  {one.label}")
+        print(f"  {one.probability:7.2%}  {one_line(one.label)}")
 
 
 def _line(content: dict[str, Any]) -> None:

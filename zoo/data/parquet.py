@@ -127,7 +127,7 @@ def _columns(path: Path, schema: Any) -> tuple[str, str, list[str]]:
         image = next(name for name, feature in features.items() if feature.get("_type") == "Image")
         label = next(name for name, feature in features.items() if feature.get("_type") == "ClassLabel")
         return image, label, [str(name) for name in features[label]["names"]]
-    except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, StopIteration, RecursionError) as error:
         raise ZooError(
             f"{path} does not tell a column of pictures (Image) and one of their classes (ClassLabel); give a data set "
             "for image classification, as the library `datasets` writes it."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from array import array
 from collections.abc import Iterable, Sequence
@@ -77,12 +78,44 @@ def read_tokenizer(path: Path | None) -> Tokenizer:
     try:
         if path is not None and path.stat().st_size > LARGEST:
             raise ValueError(f"it has more than {LARGEST:,} bytes")
-        return Tokenizer.from_file(str(path))
+        tokenizer = Tokenizer.from_file(str(path))
+        _check_growth(tokenizer)
+        tokenizer.no_padding()  # what is read of a text, and how batches are filled, the weight's settings say
+        tokenizer.no_truncation()
+        return tokenizer
     except BaseException as error:  # its Rust code raises nothing narrower, and a panic of it is not an Exception
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             raise
         why = " ".join(str(error).split())[:200]
         raise ZooError(f"{path} is not a tokenizer ({why}); fetch or publish the bundle again.") from error
+
+
+GROWTH = 64
+"""How many times longer a tokenizer's replacements may make a text, one after the other."""
+
+
+def _check_growth(tokenizer: Tokenizer) -> None:
+    """Raise `ValueError` if the normalizer could fill the memory: forty times "aa" for "a" is terabytes a letter."""
+    growth, waiting = 1, [json.loads(tokenizer.normalizer.__getstate__())] if tokenizer.normalizer else []
+    while waiting:
+        one = waiting.pop()
+        waiting += one.get("normalizers") or []
+        growth *= max(1, len(one.get("content") or "") + len(one.get("prepend") or ""))
+        if growth > GROWTH:
+            raise ValueError(f"its normalizer makes texts more than {GROWTH} times as long")
+
+
+def rows_of(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Any]:
+    """What the tokenizer makes of each text; `ZooError` if it fails, as one of a stranger's may."""
+    try:
+        return tokenizer.encode_batch_fast(list(texts))
+    except BaseException as error:  # a panic of its Rust code is not an Exception
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            raise
+        why = " ".join(str(error).split())[:200]
+        raise ZooError(
+            f"the weight's tokenizer fails on this text ({why}); fetch or publish the bundle again."
+        ) from error
 
 
 def encode(
@@ -93,7 +126,7 @@ def encode(
     `head_tail` keeps the first and the last half of a longer text, because a review's verdict stands at either end (Sun
     et al. 2019, How to Fine-Tune BERT for Text Classification?, section 5.3.1); `head` and `tail` keep one end.
     """
-    return [shorten(row.ids, max_length, truncate) for row in tokenizer.encode_batch_fast(list(texts))]
+    return [shorten(row.ids, max_length, truncate) for row in rows_of(tokenizer, texts)]
 
 
 class Rows(Sequence[Tensor]):
@@ -125,7 +158,7 @@ def encode_all(
     parts, lengths = [], []
     for start in range(0, len(texts), AT_ONCE):
         part = array("i")
-        for row in tokenizer.encode_batch_fast(texts[start : start + AT_ONCE]):
+        for row in rows_of(tokenizer, texts[start : start + AT_ONCE]):
             ids = shorten(row.ids, max_length, truncate)
             part.extend(ids)
             lengths.append(len(ids))

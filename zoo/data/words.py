@@ -66,7 +66,7 @@ class Encoded:
 
 def encode(sentences: Sequence[Sequence[str]], tokenizer: Tokenizer, letters: str, max_characters: int) -> Encoded:
     """Ids of sentences that are split into words; of a longer word the first and the last characters are kept."""
-    rows = tokenizer.encode_batch_fast([SEPARATOR.join(sentence) for sentence in sentences])
+    rows = text.rows_of(tokenizer, [SEPARATOR.join(sentence) for sentence in sentences])
     known = {character: place for place, character in enumerate(letters, start=2)}
     place: dict[str, int] = {}
     forms = [[place.setdefault(word, len(place) + 1) for word in sentence] for sentence in sentences]

@@ -122,6 +122,10 @@ def _shape(recipe: Recipe, data: DataSet) -> tuple[int, int, int]:
     return recipe.data.channels or stored[0], stored[1], stored[2]
 
 
+PIXELS = 1 << 22
+"""Of an image as a model reads it, at most; 2,048 x 2,048 is more than any model here takes."""
+
+
 def _is_size(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(map(holds.is_count, value))
 
@@ -137,7 +141,7 @@ KIND = Kind(
     holds=(
         holds.count("channels"),
         holds.key(
-            "size", lambda v: isinstance(v, list) and len(v) == 2 and all(map(holds.is_count, v)), "[height, width]"
+            "size", lambda v: _is_size(v) and v[0] * v[1] <= PIXELS, f"[height, width] with {PIXELS:,} pixels at most"
         ),
         holds.key("maximum", lambda v: holds.is_number(v) and v > 0, "a number above 0"),
         *holds.standardised(lambda settings: (1, settings["channels"])),

@@ -37,7 +37,7 @@ def sentence(error: ValidationError, schema: dict[str, Any], under: str = "") ->
     if kind == "union_tag_invalid":
         table = TABLES[str(loc[0])]
         names = [*table.own, *table]  # which holds those of plug-ins
-        near = difflib.get_close_matches(given["name"], names, n=1, cutoff=0.6)
+        near = difflib.get_close_matches(str(given["name"]), names, n=1, cutoff=0.6)
         hint = f"; did you mean {near[0]!r}?" if near else "."
         told = ", ".join(map(repr, names))
         return f"{path}.name should be one of {told}, not {given['name']!r}{rest}{hint}"

@@ -84,6 +84,7 @@ def _tasks(tasks: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _sample(bundle: Bundle) -> Any:
     """An input as a person gives it, a picture as numbers (C, H, W): of the weight's data set, else the golden one."""
+    from zoo.bundles.index import parse_json
     from zoo.check import is_number
 
     path = SAMPLES / f"{bundle.config.get('data')}.json"
@@ -91,13 +92,16 @@ def _sample(bundle: Bundle) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     if not (bundle.folder / "golden.json").is_file():
         return None
-    given = json.loads(bundle.path("golden.json").read_text(encoding="utf-8"))["input"]
+    given = parse_json(bundle.content("golden.json").decode(errors="replace"), "golden.json").get("input")
     if not (isinstance(given, dict) and set(given) == {"array", "dtype"}):
         return given
     settings, array = bundle.config["input"], given["array"]
     if settings["kind"] != "image" or is_number(array):
         return array
-    size = [len(array), len(array[0]), len(array[0][0])]
+    try:
+        size = [len(array), len(array[0]), len(array[0][0])]
+    except (TypeError, LookupError):  # a stranger's, which is no picture
+        return None
     return array if size == [settings["channels"], *settings["size"]] else None
 
 
