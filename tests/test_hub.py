@@ -14,6 +14,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from forked import python
 
 import zoo
 from zoo import registry
@@ -132,7 +133,7 @@ assert hubconf.dependencies == ["torch", "safetensors"]
 assert hubconf.mnist_mlp.__name__ == "mnist_mlp"
 print(hubconf.mnist_mlp(num_classes=4).head.out_features)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run([*python(), "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout == "4\n", done.stderr
 
 
@@ -147,7 +148,7 @@ assert hubconf.dependencies == ["torch", "safetensors"]
 assert hubconf._inspect.__name__ == "inspect"
 print([name for name in with_odd_names if getattr(vars(hubconf).get(name), "__signature__", None)])
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run([*python(), "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout == "['guest']\n", done.stderr
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from forked import python
 
 from zoo import ZooError
 from zoo.home import expanded, home
@@ -48,12 +49,12 @@ def no_home(folder: Path, code: str, *arguments: str) -> subprocess.CompletedPro
     environment = {k: v for k, v in os.environ.items() if k not in ("HOME", "ZOO_HOME")}
     if os.getuid():
         pytest.skip("needs the right to become a user that is not listed")
-    # A call that fails imports what torch imports late: the environment may lie where that user cannot read.
-    late = "try: zoo.train('none.such')\nexcept zoo.ZooError: pass\n"
+    # What torch imports late is imported before: the environment may lie where that user cannot read.
+    late = "import torch; torch.get_default_device()\ntry: zoo.train('none.such')\nexcept zoo.ZooError: pass\n"
     become = "os.setgid(54321); os.setuid(54321)\n"
     before = f"import os, tempfile, zoo, zoo.training\nfrom zoo import home\n{late}{become}"
     return subprocess.run(
-        [sys.executable, "-c", before + code, *arguments], capture_output=True, text=True, cwd=folder, env=environment
+        [*python(), "-c", before + code, *arguments], capture_output=True, text=True, cwd=folder, env=environment
     )
 
 
@@ -119,7 +120,7 @@ def test_what_another_user_may_not_read_is_not_damaged_and_stays(what: str):
             "os.setuid(54321)\n"
             "try: checkpoint.newest(Path(sys.argv[1]))\nexcept ZooError as error: print(error)"
         )
-        done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True)
+        done = subprocess.run([*python(), "-c", code, str(folder)], capture_output=True, text=True)
         assert "cannot be read (Permission denied)" in done.stdout, done.stderr
         assert len(checkpoint.saved(folder)) == 2
 

@@ -5,8 +5,10 @@ mkdocs calls `on_files` (see `hooks` in mkdocs.yml). `python tools/docs_pages.py
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,42 @@ sys.path.insert(0, str(ROOT))
 def on_files(files: Any, config: Any) -> Any:
     from mkdocs.structure.files import File
 
-    for name, text in pages().items():
+    for name, text in {**pages(), **notebooks()}.items():
         files.append(File.generated(config, name, content=text))
     return files
+
+
+def on_page_markdown(markdown: str, page: Any, **more: Any) -> str:
+    """A link to the page as a notebook, if it is one, under its title."""
+    if str(page.file.src_path).replace("\\", "/").removesuffix(".md") + ".ipynb" not in notebooks():
+        return markdown
+    title, _, rest = markdown.partition("\n")
+    return f"{title}\n\n[Download as a notebook]({Path(page.file.src_path).stem}.ipynb)\n{rest}"
+
+
+@cache
+def notebooks() -> dict[str, str]:
+    """Name -> content of each page with Python in it as a Jupyter notebook; `$ zoo …` becomes `!zoo …`."""
+    import jupytext
+
+    found = {}
+    for path in sorted((ROOT / "docs").rglob("*.md")):
+        text = path.read_text(encoding="utf-8")
+        if not re.search(r"^```python$", text, re.MULTILINE) or re.search(r"_v\d+$", path.stem):
+            continue  # the copy of a weight's card is no lesson
+
+        def commands(block: re.Match[str]) -> str:
+            return f"```python\n{re.sub(r'^[$] zoo ', '!zoo ', block[1], flags=re.MULTILINE)}```"
+
+        text = re.sub(r"^```console\n(.*?)^```$", commands, text, flags=re.MULTILINE | re.DOTALL)
+        notebook = jupytext.reads(text, fmt="md")
+        notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
+        for number, cell in enumerate(notebook.cells):
+            cell["id"] = f"cell-{number}"  # jupytext draws them, and a page is to be the same each time
+        found[str(path.relative_to(ROOT / "docs").with_suffix(".ipynb").as_posix())] = jupytext.writes(
+            notebook, fmt="ipynb"
+        )
+    return found
 
 
 def pages() -> dict[str, str]:

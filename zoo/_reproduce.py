@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from safetensors import deserialize
 
-from zoo import caller, sources, tasks
+from zoo import caller, display, sources, tasks
 from zoo._evaluate import metrics_of, metrics_on
 from zoo._verify import tolerance_of
 from zoo.bundles.format import Bundle
@@ -84,6 +84,9 @@ class Reproduction:
     def to_dict(self) -> dict[str, Any]:
         content = asdict(self)
         return {**content, "interval": None if self.interval is None else list(self.interval)}
+
+    def _repr_html_(self) -> str:
+        return display.answer(f"{self.weight}: {self.verdict}", self.to_dict())
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo import caller, tasks
+from zoo import caller, display, tasks
 from zoo._evaluate import metrics_of
 from zoo.bundles.format import Bundle
 from zoo.bundles.index import TENSORS
@@ -46,6 +46,9 @@ class Verification:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    def _repr_html_(self) -> str:
+        return display.answer(f"{self.weight}: {'ok' if self.ok else 'FAILED'}", self.to_dict())
 
 
 @caller.own()

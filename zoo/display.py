@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from textwrap import wrap
 from typing import Any
 
@@ -90,6 +90,41 @@ def screen(title: str, rows: Mapping[str, str]) -> str:
         wrapped = wrap(text, WIDTH - left - 4, max_lines=LINES, placeholder=" …")
         lines += [f"  {head:{left}}  {line}" for head, line in zip([name, *[""] * LINES], wrapped, strict=False)]
     return "\n".join(lines)
+
+
+def answer(title: str, content: Mapping[str, Any]) -> str:
+    """An answer or a report for a notebook: its values by their names, nested ones on one line, empty ones left out."""
+    told = {
+        name.replace("_", " "): settings(value)
+        if isinstance(value, Mapping)
+        else some(value, 10_000)
+        if isinstance(value, (list, tuple))
+        else written(value)
+        for name, value in content.items()
+        if value is not None and value != {} and value != []
+    }
+    return markup(title, told)
+
+
+def bars(shares: Mapping[str, float]) -> str:
+    """Shares of one for a notebook, each with a bar."""
+    rows = "".join(
+        f"<tr><td style='text-align:left'>{html.escape(name)}</td><td style='text-align:left'>"
+        f"<div style='background:#d84315;height:0.7em;width:{10 * share:.2f}em'></div></td>"
+        f"<td>{100 * share:.1f} %</td></tr>"
+        for name, share in shares.items()
+    )
+    return f"<table>{rows}</table>"
+
+
+def marked(words: Sequence[tuple[str, float]]) -> str:
+    """Words for a notebook, each on a ground the redder the larger its share is of the largest."""
+    most = max((share for _, share in words), default=0.0) or 1.0
+    spans = (
+        f"<span style='background:rgba(216,67,21,{0.8 * share / most:.2f})'>{html.escape(word)}</span>"
+        for word, share in words
+    )
+    return f"<p>{' '.join(spans)}</p>"
 
 
 def markup(title: str, rows: Mapping[str, str]) -> str:

@@ -88,7 +88,7 @@ def cases() -> Iterator[Any]:
         yield pytest.param(name, None, marks=[*data, *slow], id=name)
 
 
-@pytest.mark.parametrize(("name", "count"), cases())
+@pytest.mark.parametrize(("name", "count"), list(cases()))
 def test_the_first_losses_are_what_they_were(name: str, count: int | None):
     recipe, path = shortened(name), GOLDEN / f"{name}.json"
     again = f"run: python tests/training/test_golden.py {name}"

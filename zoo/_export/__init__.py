@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo import display
 from zoo.errors import ZooError, unknown
 
 if TYPE_CHECKING:
@@ -72,6 +73,9 @@ class Export:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return asdict(self)
+
+    def _repr_html_(self) -> str:
+        return display.answer(f"{self.weight}: {'exported' if self.ok else 'not exported'}", self.to_dict())
 
 
 def export(

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from zoo import display
 from zoo.tasks import Metric, share
 from zoo.tasks.measures import CLASSES
 
@@ -54,6 +55,10 @@ class Classification:
         if self.attention is not None:
             answer["attention"] = [{"word": word, "weight": weight} for word, weight in self.attention]
         return answer
+
+    def _repr_html_(self) -> str:
+        shown = display.bars({top.label: top.probability for top in self.top})
+        return shown + (display.marked(self.attention) if self.attention else "")
 
 
 def answer(logits: Tensor, labels: list[str], top: int | None = TOP) -> list[Classification]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from zoo import display
 from zoo.data import series
 from zoo.tasks import Metric, Task
 
@@ -28,6 +29,9 @@ class Forecast:
         columns = self.answer.T.tolist()
         rounded = [[float(f"{value:.6g}") for value in column] for column in columns]
         return {"answer": dict(zip(self.channels, rounded, strict=True))}
+
+    def _repr_html_(self) -> str:
+        return display.answer(f"Forecast of {len(self.answer)} steps", self.to_dict()["answer"])
 
 
 def answer(outputs: Tensor, raw: list[Any], config: dict[str, Any]) -> list[Forecast]:

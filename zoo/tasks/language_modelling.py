@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -30,6 +31,9 @@ class Continuation:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(self.answer)}</pre>"
 
 
 def run(model: nn.Module, inputs: Sequence[Tensor], raw: list[str]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zoo import display
 from zoo.tasks import Task, share
 
 CHUNK = 1000  # rows of distances at a time, so that 10,000 images do not need 400 MB
@@ -27,6 +28,9 @@ class Embedding:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {"answer": self.answer}
+
+    def _repr_html_(self) -> str:
+        return display.markup("Embedding", {"answer": display.some(self.answer)})
 
 
 def recall_at_1(embeddings: Tensor, labels: Tensor) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from zoo import display
 from zoo.nn import MultiTaskLoss
 from zoo.tasks import Metric, Task
 from zoo.tasks.classification import ACCURACY
@@ -31,6 +32,11 @@ class Several:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {"answer": self.answer, "probability": self.probability}
+
+    def _repr_html_(self) -> str:
+        told = {name: display.written(value) for name, value in self.answer.items()}
+        sure = {name: f" ({100 * share:.1f} %)" for name, share in self.probability.items()}
+        return display.markup("Answers", {name: text + sure.get(name, "") for name, text in told.items()})
 
 
 def answer(outputs: Tensor, tasks: Mapping[str, Mapping[str, Any]]) -> list[Several]:

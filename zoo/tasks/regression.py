@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
+from zoo import display
 from zoo.tasks import Metric, Task
 from zoo.tasks.measures import NUMBERS
 
@@ -25,6 +27,9 @@ class Value:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; the number is called `answer` there."""
         return {"answer": self.value, "unit": self.unit}
+
+    def _repr_html_(self) -> str:
+        return f"<b>{display.written(self.value)}</b> {html.escape(self.unit)}"
 
 
 def answer(outputs: Tensor, raw: list[Any], config: dict[str, Any]) -> list[Value]:

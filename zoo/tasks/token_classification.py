@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from zoo import display
 from zoo.data import words
 from zoo.data.split import IGNORED
 from zoo.tasks import Task
@@ -41,6 +42,9 @@ class Tagging:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {"answer": [vars(tag) for tag in self.answer]}
+
+    def _repr_html_(self) -> str:
+        return display.markup("Tags", {f"{at}. {tag.word}": tag.tag for at, tag in enumerate(self.answer, 1)})
 
 
 def answer(outputs: Tensor, raw: list[str], config: dict[str, Any]) -> list[Tagging]:

@@ -1,4 +1,4 @@
-"""What a person sees of a run, on standard error: one live display on a terminal, a line every so often elsewhere."""
+"""What a person sees of a run: one live display on a terminal or in a notebook, a line every so often elsewhere."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ Show = Callable[[int, dict[str, Any]], None]
 
 EVERY = 10.0
 """Seconds between lines where there is no terminal: a log that can be read, and a run that is seen to go on."""
+REFRESH = 0.25
+"""Seconds between two states of a notebook's bar, each of which is a message to the browser."""
 WIDTH = 80
 _LAST = ("seconds", "samples/s", "lr")
 """What is left out first if a line is too narrow for all figures."""
@@ -22,11 +24,14 @@ _LAST = ("seconds", "samples/s", "lr")
 def bar(name: str, total: int, done: int, *, shown: bool = True) -> Iterator[tuple[Show, Show]]:
     """Two functions of (steps done, figures): the first shows the epoch so far, the second an epoch that has ended.
 
-    On a terminal both move one live display. Elsewhere there is a line for the first epoch, for the last, and between
-    them one every `EVERY` seconds. Of several processes that train together the main one alone speaks.
+    On a terminal and in a notebook both move one live display. Elsewhere there is a line for the first epoch, for the
+    last, and between them one every `EVERY` seconds. Of several processes that train together the main one alone
+    speaks.
     """
     if not (shown and processes.is_main()):
         yield (lambda step, figures: None), (lambda step, figures: None)
+    elif streams.is_notebook():
+        yield from _cell(name, total, done)
     elif not streams.is_terminal():
         yield from _lines(name, total)
     else:
@@ -77,6 +82,36 @@ def _live(name: str, total: int, done: int) -> Iterator[tuple[Show, Show]]:
 
     with Live(Group(progress, shown), console=console, refresh_per_second=4):
         yield show, show
+
+
+def _cell(name: str, total: int, done: int) -> Iterator[tuple[Show, Show]]:
+    """A bar under the notebook's cell; plain HTML, which needs no widgets and stays readable in the saved file."""
+    from html import escape
+
+    from IPython.display import HTML, display
+
+    last: tuple[int, dict[str, Any]] = (done, {})
+    said = time.monotonic()
+
+    def markup() -> Any:
+        step, figures = last
+        bar = f"<progress value='{step}' max='{total}' style='width: 20em; vertical-align: middle'></progress>"
+        return HTML(f"{escape(name)} {bar} {100 * step / total:.0f} %<br>{escape(text(figures))}")
+
+    shown = display(markup(), display_id=True)
+
+    def show(step: int, figures: dict[str, Any]) -> None:
+        nonlocal last, said
+        last = (step, figures)
+        if shown is not None and time.monotonic() - said >= REFRESH:
+            said = time.monotonic()
+            shown.update(markup())
+
+    try:
+        yield show, show
+    finally:
+        if shown is not None:
+            shown.update(markup())
 
 
 def text(figures: dict[str, Any], width: int | None = None) -> str:

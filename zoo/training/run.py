@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from zoo import home
+from zoo import display, home
 from zoo.bundles.record import values
 from zoo.errors import ZooError
 from zoo.recipes import Recipe, load_recipe
@@ -54,6 +54,10 @@ class Run:
         """The rows of log.csv."""
         path = self.folder / "log.csv"
         return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))) if path.is_file() else []
+
+    def _repr_html_(self) -> str:
+        state = display.figures(self.metrics, {}) if self.finished else "not finished"
+        return display.answer(f"Run {self.folder}", {"metrics": state, **(self.log[-1] if self.log else {})})
 
 
 def write_text(path: Path, text: str) -> None:

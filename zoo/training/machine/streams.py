@@ -25,6 +25,13 @@ def is_terminal() -> bool:
         return False
 
 
+def is_notebook() -> bool:
+    """Whether a notebook's kernel runs this process, so that what is shown can be changed afterwards."""
+    ipython = sys.modules.get("IPython")  # a kernel has imported it
+    shell = ipython.get_ipython() if ipython else None
+    return getattr(shell, "kernel", None) is not None
+
+
 def quiet() -> TextIO:
     """Standard error for a live display: what it does not take any more is left out."""
     return cast(TextIO, _Quiet(sys.stderr))
