@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from zoo import plugins
 from zoo.cli import main
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -42,6 +43,16 @@ def test_the_blocks_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytes
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
     monkeypatch.chdir(tmp_path)
+    with plugins.temporary():
+        run(page)
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+    for picture in re.findall(r"savefig\(\"(.+?)\"", page.read_text(encoding="utf-8")):
+        assert (tmp_path / picture).stat().st_size > 1000
+        assert (page.parent / "figures" / picture).is_file(), "python tools/figures.py draws it"
+
+
+def run(page: Path) -> None:
     names: dict[str, object] = {"__name__": "page"}
     for number, (language, code) in enumerate(blocks(page), 1):
         if language == "python":
@@ -52,11 +63,6 @@ def test_the_blocks_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytes
         for command in commands:
             program, *arguments = shlex.split(command)
             assert program == "zoo" and main(arguments) == 0, command
-    if "matplotlib.pyplot" in sys.modules:
-        sys.modules["matplotlib.pyplot"].close("all")
-    for picture in re.findall(r"savefig\(\"(.+?)\"", page.read_text(encoding="utf-8")):
-        assert (tmp_path / picture).stat().st_size > 1000
-        assert (page.parent / "figures" / picture).is_file(), "python tools/figures.py draws it"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
