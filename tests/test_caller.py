@@ -114,7 +114,7 @@ def observed() -> dict[str, Any]:
         "grad": torch.is_grad_enabled(),
         "inference": torch.is_inference_mode_enabled(),
         "autocast": [torch.is_autocast_enabled(kind) for kind in caller.AUTOCAST],
-        "device": str(torch.get_default_device()),
+        "device": str(torch.empty(0).device),
         "torch": torch.get_rng_state().tolist(),
         "random": random.getstate(),
         "numpy": str(np.random.get_state()),
@@ -127,10 +127,14 @@ def observed() -> dict[str, Any]:
     }
 
 
+def tensors(bundle: Path) -> dict[str, Any]:
+    with torch.device("cpu"):  # of the clients in use, older ones read onto the default device
+        return {k: v.tolist() for k, v in load_file(bundle / "model.safetensors").items()}
+
+
 def trained(bundle: Path, folder: Path) -> Any:
     run = zoo.train(RECIPE, out=folder / "run", device="cpu")
-    state = load_file(run.folder / "model.safetensors")
-    return {k: v.tolist() for k, v in state.items()}, run.metrics
+    return tensors(run.folder), run.metrics
 
 
 def created(bundle: Path, folder: Path) -> Any:
@@ -159,7 +163,7 @@ def told(inputs: Any) -> Any:
 
 def published(bundle: Path, folder: Path) -> Any:
     name = zoo.publish(bundle, folder / "shelf", name="mlp.mine_v1")
-    return {k: v.tolist() for k, v in load_file(folder / "shelf" / name / "model.safetensors").items()}
+    return tensors(folder / "shelf" / name)
 
 
 CALLS: dict[str, Callable[[Path, Path], Any]] = {

@@ -192,7 +192,8 @@ def own(*, gradients: bool = True, threads: bool = False) -> Iterator[None]:
         for kind in AUTOCAST:
             if torch.is_autocast_enabled(kind):
                 stack.enter_context(torch.autocast(kind, enabled=False))
-        if torch.get_default_device().type != "cpu":
+        # Asked of a tensor: in torch 2.6 get_default_device knows no `with torch.device(…)`, and fails after a None.
+        if torch.empty(0).device.type != "cpu":
             stack.enter_context(torch.device("cpu"))
         if torch.cuda.is_initialized():  # a run on another GPU makes that the current one
             stack.callback(torch.cuda.set_device, torch.cuda.current_device())

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo import registry
-from zoo.draws import Drawn
+from zoo.draws import Drawn, default_device
 from zoo.errors import ZooError, whole
 
 
@@ -61,7 +61,7 @@ def construct(name: str, arguments: Mapping[str, Any]) -> Any:
 def device_of(device: torch.device | str | None) -> torch.device:
     """The device that is meant, None being torch's default; `ZooError` where this machine does not have it."""
     try:
-        found = torch.get_default_device() if device is None else torch.device(device)
+        found = default_device() if device is None else torch.device(device)
         if found.type != "cpu":
             return torch.empty(0, device=found).device  # a tensor knows which of several devices of a kind is meant
         if found.index:  # torch itself takes any number
