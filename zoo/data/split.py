@@ -99,12 +99,27 @@ def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
     if not 0 <= fraction < 1:
         raise ZooError(f"cannot hold out {fraction} of a split; give a fraction of at least 0 and below 1")
     targets = split.targets.tolist() if not split.targets.is_floating_point() else [0] * len(split)
-    groups = range(len(targets)) if split.groups is None else split.groups.tolist()
-    members: dict[int, list[int]] = {}
-    for i, group in enumerate(groups):
-        members.setdefault(group, []).append(i)
     wanted: dict[int, int] = {c: round(fraction * n) for c, n in _counts(targets).items()}
+    held = _single(targets, wanted, seed) if split.groups is None else _groups(targets, split.groups, wanted, seed)
+    taken = set(held)
+    return split.take([i for i in range(len(targets)) if i not in taken]), split.take(sorted(taken))
 
+
+def _single(targets: list[int], wanted: dict[int, int], seed: int) -> list[int]:
+    """The examples to hold out, in a drawn order, until there are as many of each class as are wanted."""
+    held: list[int] = []
+    for i in shuffled(range(len(targets)), seed):
+        if wanted[targets[i]] > 0:
+            held.append(i)
+            wanted[targets[i]] -= 1
+    return held
+
+
+def _groups(targets: list[int], groups: Tensor, wanted: dict[int, int], seed: int) -> list[int]:
+    """The same of whole groups: as near to what is wanted of each class as they bring it."""
+    members: dict[int, list[int]] = {}
+    for i, group in enumerate(groups.tolist()):
+        members.setdefault(group, []).append(i)
     held: list[int] = []
     for group in shuffled(members, seed):
         inside = _counts([targets[i] for i in members[group]])
@@ -113,13 +128,20 @@ def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
             held += members[group]
             for c, n in inside.items():
                 wanted[c] -= n
-    taken = set(held)
-    return split.take([i for i in range(len(targets)) if i not in taken]), split.take(sorted(taken))
+    return held
 
 
 def shuffled(items: Iterable[int], seed: int) -> list[int]:
     """The integers `items` in an order drawn by SHA-256 from the seed: no random generator can change it."""
-    return sorted(items, key=lambda item: hashlib.sha256(f"{seed}:{item}".encode()).digest())
+    import numpy as np
+
+    items = list(items)
+    # End to end, as a million digests that are objects take more memory than the texts which they put in order.
+    drawn = bytearray()
+    for item in items:
+        drawn += hashlib.sha256(f"{seed}:{item}".encode()).digest()
+    words = np.frombuffer(drawn, dtype=">u8").reshape(-1, 4)
+    return [items[place] for place in np.lexsort(words.T[::-1]).tolist()]
 
 
 def _counts(targets: list[int]) -> dict[int, int]:

@@ -130,12 +130,15 @@ def encode(
 
 
 class Rows(Sequence[Tensor]):
-    """Rows of token ids, each a tensor (length,) int32, in the memory of one; lists of lists take ten times as much."""
+    """Rows of token ids, each a tensor (length,) of int16 or, of a large vocabulary, int32, in the memory of one.
 
-    def __init__(self, parts: Sequence[array[int]], lengths: Sequence[int]) -> None:
-        self.ids: Tensor = torch.cat([torch.frombuffer(part, dtype=torch.int32) for part in parts if part] or [_NONE])
-        ends = torch.tensor(lengths, dtype=torch.int64).cumsum(0).tolist()
-        self.ends: list[int] = [0, *ends]
+    Lists of lists take ten times as much.
+    """
+
+    def __init__(self, ids: array[int], ends: array[int]) -> None:
+        kind = torch.int16 if ids.typecode == "h" else torch.int32
+        self.ids: Tensor = torch.frombuffer(ids, dtype=kind) if ids else torch.empty(0, dtype=kind)
+        self.ends: array[int] = ends  # where each row ends, after a 0
 
     def __len__(self) -> int:
         return len(self.ends) - 1
@@ -146,7 +149,8 @@ class Rows(Sequence[Tensor]):
         return self.ids[self.ends[place] : self.ends[place + 1]]
 
 
-_NONE = torch.empty(0, dtype=torch.int32)
+SHORT = 1 << 15
+"""A vocabulary of no more words has ids that two bytes hold."""
 AT_ONCE = 2_000
 """Texts that a tokenizer is given at once: what it says of each is a hundred times what is kept."""
 
@@ -155,15 +159,12 @@ def encode_all(
     tokenizer: Tokenizer, texts: Sequence[str], max_length: int = 400, truncate: Truncate = "head_tail"
 ) -> Rows:
     """As `encode`, for the texts of a whole split: little more memory than the ids themselves take."""
-    parts, lengths = [], []
+    ids, ends = array("h" if tokenizer.get_vocab_size() <= SHORT else "i"), array("q", [0])
     for start in range(0, len(texts), AT_ONCE):
-        part = array("i")
         for row in rows_of(tokenizer, texts[start : start + AT_ONCE]):
-            ids = shorten(row.ids, max_length, truncate)
-            part.extend(ids)
-            lengths.append(len(ids))
-        parts.append(part)
-    return Rows(parts, lengths)
+            ids.extend(shorten(row.ids, max_length, truncate))
+            ends.append(len(ids))
+    return Rows(ids, ends)
 
 
 def spans(tokenizer: Tokenizer, text: str) -> list[tuple[int, int]]:

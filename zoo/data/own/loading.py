@@ -11,6 +11,7 @@ from typing import Any
 
 from zoo.data import imagefolder
 from zoo.data.own import memory, places, rows
+from zoo.data.own.reading import give_back
 from zoo.data.split import DataSet
 from zoo.errors import ZooError
 from zoo.home import expanded
@@ -80,6 +81,7 @@ def load(
             "back, or start a new run without data.files."
         )
     loaded = import_module(f"zoo.data.own.{kind}").load(found, asked)
+    give_back()
     pinned = dict(files) if files else known
     if model is None:
         places.remember(asked.address, pinned, root)

@@ -87,6 +87,7 @@ def read(paths: Path | Sequence[Path], *, wanted: Iterable[str] | None = None, t
         if not one.num_rows:
             raise ZooError(f"{path} has a header but no rows; give at least a few rows below it.")
         parts.append(one)
+        give_back()
     import pyarrow as pa
 
     first = parts[0].column_names
@@ -100,6 +101,13 @@ def read(paths: Path | Sequence[Path], *, wanted: Iterable[str] | None = None, t
         table = pa.concat_tables([_as_text(part) for part in parts])
     counts = tuple((path, part.num_rows) for path, part in zip(paths, parts, strict=True))
     return Read(table, counts, list(dict.fromkeys(told)))
+
+
+def give_back() -> None:
+    """Give back to the system what pyarrow holds and does not use: after reading it is as much as the file."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
 
 
 def header(path: Path) -> tuple[list[str], str]:

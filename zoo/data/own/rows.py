@@ -94,7 +94,7 @@ def splits(
         groups = None
         if asked.split.get("by") == "group" and asked.split.get("column") and asked.model is None:
             groups = parting.groups_of(read, asked.split["column"])
-        else:
+        elif part != "all":
             groups = same(read, found)
         wholes[part] = Split(found, truth, groups, _weights(read, asked))
     if asked.model is not None:
@@ -111,21 +111,16 @@ def splits(
         return train, test, validation, labels, kept, told
     chosen = parting.way(dict(asked.split), asked.classes)
     whole = wholes["all"]
-    # Rows that say the same may lie on both sides of a random split: that is for `zoo data check` to find.
-    parted = whole if chosen["by"] == "group" else replace(whole, groups=None)
-    train, test, validation = parting.part(parted, reads["all"], chosen)
-    if whole.groups is not None and chosen["by"] != "group":
-        train = replace(train, groups=_groups(train, same, reads["all"]))
+    train, test, validation = parting.part(whole, reads["all"], chosen)
+    if chosen["by"] != "group":
+        # Rows that say the same may lie on both sides of a random split: that is for `zoo data check` to find.
+        train = replace(train, groups=same(reads["all"], train.inputs))
     if asked.classes:
         parting.check_classes(train, test, labels, reads["all"])
     how = {"stratify": "of each class", "random": "of the rows", "group": f"by {chosen['column']}"}.get(chosen["by"])
     share = f"{chosen['test']:g} {how}" if how else f"by {chosen['column']}"
     told.append(f"{len(train):,} rows to train on, {len(test):,} to test on ({share}).")
     return train, test, validation, labels, chosen, told
-
-
-def _groups(train: Split, same: Callable[..., Tensor | None], read: Read) -> Tensor | None:
-    return same(read, train.inputs)
 
 
 def _weights(read: Read, asked: Asked) -> Tensor | None:

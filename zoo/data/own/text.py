@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from zoo.data.own import rows
 from zoo.data.own.columns import is_text, texts_of
-from zoo.data.own.reading import Read, check_known, read
+from zoo.data.own.reading import Read, check_known, give_back, read
 from zoo.data.own.targets import target_of
 from zoo.errors import ZooError, some
 from zoo.wording import clean
@@ -49,10 +50,20 @@ def load(files: rows.Files, asked: rows.Asked) -> rows.Loaded:
         columns = [list(map(clean, texts_of(one.table.column(name)))) for name in texts]
         return columns[0] if len(columns) == 1 else [JOINT.join(cells) for cells in zip(*columns, strict=True)]
 
-    train, test, validation, labels, split, told = rows.splits(reads, asked, target, inputs, same=_same)
+    found = {part: inputs(one) for part, one in reads.items()}
+    told = [*dict.fromkeys(line for one in reads.values() for line in one.told)]
+    # What is read of a row by now is let go: it takes as much memory as the texts.
+    done = [name for name in texts if name not in {target, *rows.extras(asked)}]
+    reads = {part: replace(one, table=one.table.drop_columns(done)) for part, one in reads.items()}
+    del first
+    give_back()
+    by_read = {id(one): found.pop(part) for part, one in reads.items()}
+    train, test, validation, labels, split, said = rows.splits(
+        reads, asked, target, lambda one: by_read[id(one)], same=_same
+    )
     if not given:
-        told.insert(0, f"text: {', '.join(texts)}; target: {target}.")
-    told = [*dict.fromkeys(line for one in reads.values() for line in one.told), *told]
+        told.append(f"text: {', '.join(texts)}; target: {target}.")
+    told += said
     columns = {**asked.columns, "text": texts, "target": target}
     return rows.Loaded(rows.data_set(asked, "text", train, test, validation, labels), columns, split, told)
 
