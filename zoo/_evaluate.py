@@ -35,6 +35,8 @@ def evaluate(
 ) -> dict[str, float]:
     """Metrics of a weight, a bundle folder or a finished run on its recipe's test split: metric -> value.
 
+    An ONNX file of the zoo (`FILE.onnx`) is measured as its weight is.
+
     With `data` (a path, a frame, or (inputs, targets)) they are measured on all of its labelled rows instead; of a
     folder with train and test files on the test files, and of the very data that the weight was trained on, on their
     test part. `columns` says what stands where, as `data.columns` of a recipe, such as {"target": "label"}; what it
@@ -47,6 +49,10 @@ def evaluate(
         >>> zoo.evaluate("mlp.digits_v1")
         {'accuracy': 0.986...}
     """
+    if not isinstance(name_or_run, Run) and os.fspath(name_or_run).endswith(".onnx"):
+        from zoo._export import evaluating
+
+        return evaluating.evaluate(name_or_run) if data is None else evaluating.on_own(name_or_run, data, columns)[0]
     if data is None:
         with trusting(trust):
             return metrics_of(_bundle(name_or_run), device)

@@ -120,7 +120,7 @@ class Predictor(Generic[A]):
         with progress.counted() as tell:
             return self._answers(held, tell)
 
-    def stream(self, raws: Iterable[Any]) -> Iterator[A]:
+    def stream(self, raws: Iterable[Any] | os.PathLike[str]) -> Iterator[A]:
         """The answer to each of many raw inputs, in order, as they come: `raws` may be a generator without an end.
 
         It is read `AHEAD` batches at a time, so that inputs of like length share one; no more than that is held.

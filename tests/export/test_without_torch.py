@@ -16,11 +16,13 @@ import torch
 import zoo
 from zoo import data, tasks
 from zoo._export import raw as raw_arrays
+from zoo._export.evaluating import evaluate, on_own
 from zoo._export.making import arrays
 from zoo._export.metrics import metrics
 from zoo._export.onnx_file import open_file
 from zoo._export.predictor import _series as series_arrays
 from zoo._export.predictor import answers
+from zoo.cli import main
 from zoo.errors import ZooError
 from zoo.kinds import Input, raw_image, series
 
@@ -113,6 +115,49 @@ def test_evaluating_needs_no_torch(folder: Path, tmp_path: Path, monkeypatch: py
     assert json.loads(done.stdout)["metrics"] == pytest.approx(zoo.evaluate("mlp.digits_v1"), abs=1e-6)
 
 
+def command(*words: str, capfd: pytest.CaptureFixture[str]) -> Any:
+    assert main([*words, "--json"]) == 0, capfd.readouterr().err
+    return json.loads(capfd.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    "weight", ["rnn_text.trec_v1", "churn_mlp.telco_churn_v1", "housing_mlp.california_housing_v1"]
+)
+def test_labelled_data_give_the_weights_figures(
+    weight: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path, raw = exported(weight, folder, monkeypatch), sample(weight)
+    config = json.loads((PACKAGE / weight / "config.json").read_text())
+    labels, number = config["labels"] or ["1.5", "2.5", "0.5"], next(iter(config["input"].get("numbers", [""])))
+    rows = [{**raw, number: 9 * n + 1} if isinstance(raw, dict) else {"text": f"{raw} {n}"} for n in range(6)]
+    lines = [json.dumps({**row, "truth": labels[place % len(labels)]}) for place, row in enumerate(rows)]
+    (tmp_path / "mine.jsonl").write_text("\n".join(lines))
+    more = ["--data", str(tmp_path / "mine.jsonl"), "--target", "truth"]
+    ours, theirs = (command("evaluate", name, *more, capfd=capfd) for name in (str(path), weight))
+    assert ours["split"] == "all" and ours["metrics"].keys() == theirs["metrics"].keys()
+    assert ours["metrics"] == pytest.approx(theirs["metrics"], rel=1e-4)
+    assert ours.get("classes") == theirs.get("classes")
+    assert zoo.evaluate(path, data=tmp_path / "mine.jsonl", columns={"target": "truth"}) == ours["metrics"]
+
+
+def test_labelled_data_are_not_read_without_torch(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = exported("rnn_text.trec_v1", folder, monkeypatch)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ZooError, match="needs torch; install it"):
+        on_own(path, tmp_path / "mine.csv")
+
+
+def test_the_test_split_is_read_if_it_is_not_decoded_yet(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = exported("mlp.digits_v1", folder, monkeypatch)
+    monkeypatch.setenv("ZOO_HOME", str(tmp_path))
+    assert evaluate(path) == pytest.approx(zoo.evaluate("mlp.digits_v1"), abs=1e-6)
+    assert zoo.evaluate(path) == evaluate(path)
+
+
 def test_an_input_that_the_weight_cannot_read_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     digits, trec = (open_file(exported(w, folder, monkeypatch)) for w in ("mlp.digits_v1", "rnn_text.trec_v1"))
     for file, raw, words in (
@@ -192,6 +237,10 @@ def test_a_resized_picture_gets_the_weights_answer(
     file = open_file(exported("cnn_cifar.cifar10_v1", folder, monkeypatch))
     ((_, found),) = answers(file, [tmp_path / "a.png"])
     expected: Any = zoo.predictor("cnn_cifar.cifar10_v1")(tmp_path / "a.png")
+    (tmp_path / "more").mkdir()
+    for name in ("b.png", "c.png"):
+        Image.fromarray(pixels).save(tmp_path / "more" / name)
+    assert [Path(raw).name for raw, _ in answers(file, [tmp_path / "more"])] == ["b.png", "c.png"]
     # The file takes whole grey levels, so a resized picture is rounded to them.
     assert found["label"] == expected.label and found["probability"] == pytest.approx(expected.probability, abs=0.02)
 

@@ -173,6 +173,7 @@ def _export(bundle: Bundle, path: Path, quantize: str | None) -> Export:
         "zoo.weight": weight,
         "zoo.sha256": hashlib.sha256(bundle.tensors.read_bytes()).hexdigest(),
         "zoo.config": json.dumps(bundle.config),
+        "zoo.recipe": bundle.recipe,
         "zoo.labels": json.dumps(bundle.config["labels"]),
         "zoo.export": json.dumps(
             {**{key: report[key] for key in _KEPT}, "fingerprint": bundle.metrics["data"]["fingerprint"]}

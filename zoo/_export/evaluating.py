@@ -1,18 +1,23 @@
-"""The metrics of an ONNX file on its weight's test split, with numpy, onnxruntime and tokenizers alone."""
+"""The metrics of an ONNX file, as its weight's: on its test split with numpy, onnxruntime and tokenizers alone."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zoo._export.feeds import batches
-from zoo._export.metrics import metrics
-from zoo._export.onnx_file import open_file
+from zoo._export.metrics import metrics, rows
+from zoo._export.onnx_file import OnnxFile, open_file
 from zoo.errors import ZooError
 from zoo.home import home
+
+if TYPE_CHECKING:
+    from zoo.recipes import Recipe
+    from zoo.tasks.measures import OfClass
 
 SIZE = 250
 
@@ -24,12 +29,47 @@ def evaluate(path: str | os.PathLike[str]) -> dict[str, float]:
     need be. Raises `ZooError` for a file that is not the zoo's or was changed, and for data that are not at hand.
     """
     file = open_file(path)
-    inputs, targets = _kept(file.config.get("data", ""), file.report.get("fingerprint")) or _decoded(file.config)
+    kept = _kept(file.config.get("data", ""), file.report.get("fingerprint"))
+    return metrics(*_outputs(file, *(kept or _decoded(file))), file.config)
+
+
+def on_own(
+    path: str | os.PathLike[str], place: Any, columns: Mapping[str, Any] | None = None
+) -> tuple[dict[str, float], list[OfClass]]:
+    """(all metrics of its task, what it does with each class) of the file on somebody's labelled data.
+
+    The data are read and checked as for the weight itself, which needs torch. Raises `ZooError` as `evaluate` does, and
+    for data that the weight cannot read.
+    """
+    file = open_file(path)
+    try:
+        import torch
+    except ImportError as error:
+        raise ZooError(
+            "reading labelled data needs torch; install it, or answer them with `zoo predict FILE.onnx`."
+        ) from error
+    from zoo import tasks
+    from zoo._export.making import arrays
+    from zoo.tasks import measures
+    from zoo.training import own
+    from zoo.training.measure import computed
+
+    task = tasks.get(file.config["task"])
+    given = rows(*_outputs(file, *arrays(own.whole(_recipe(file), place, file.config, columns))), file.config)
+    outputs, truth = map(torch.from_numpy, given)
+    known = measures.of(task, file.config["input"])
+    values, _ = computed({name: metric(outputs, truth) for name, metric in known.items()}, "", "these data")
+    labels = file.config["labels"]
+    return values, measures.of_classes(outputs, truth, labels) if task.classes else []
+
+
+def _outputs(file: OnnxFile, inputs: Any, targets: Any) -> tuple[list[Any], list[Any]]:
+    """(first output, targets) of every batch."""
     outputs, truth = [], []
     for arrays, expected in batches(inputs, targets, file.config, file.tokenizer(), SIZE):
         outputs.append(file.run(arrays)[0])
         truth.append(expected)
-    return metrics(outputs, truth, file.config)
+    return outputs, truth
 
 
 def _kept(name: str, fingerprint: str | None) -> tuple[Any, Any] | None:
@@ -56,14 +96,27 @@ def _kept(name: str, fingerprint: str | None) -> tuple[Any, Any] | None:
     return [text[start:end].decode() for start, end in zip([0, *ends], ends)], tensors["test.targets"]  # noqa: B905
 
 
-def _decoded(config: dict[str, Any]) -> tuple[Any, Any]:
-    name = config.get("data", "")
+def _decoded(file: OnnxFile) -> tuple[Any, Any]:
+    name = file.config.get("data", "")
     try:
-        from zoo import data
-        from zoo._export.making import arrays
+        import torch  # noqa: F401
     except ImportError as error:
         raise ZooError(
             f"{name} is not yet decoded in {home() / 'data'}, and that needs torch; run `zoo data get {name}` where "
             "torch is installed, with the same ZOO_HOME."
         ) from error
-    return arrays(data.load(name).test)
+    from zoo._export.making import arrays
+    from zoo.training import own
+
+    return arrays(own.load(_recipe(file)).test)
+
+
+def _recipe(file: OnnxFile) -> Recipe:
+    """The recipe of the weight that the file was made from."""
+    from zoo.recipes import parse
+    from zoo.recipes.reading import read_yaml
+
+    text = file.about.get("zoo.recipe")
+    if text is None:
+        raise ZooError(f"{file.path} lacks its weight's recipe, as an older zoo wrote it; export {file.weight} again.")
+    return parse(read_yaml(text), name=file.weight, where=f"the recipe of {file.weight}")

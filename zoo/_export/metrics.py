@@ -14,6 +14,14 @@ CHUNK = 1000  # rows of distances at a time
 
 def metrics(outputs: list[Any], targets: list[Any], config: dict[str, Any]) -> dict[str, float]:
     """Metric -> value, from the first output and the targets of every batch of `zoo._export.feeds`."""
+    given, truth = rows(outputs, targets, config)
+    if config["task"] == "multi-task":
+        return multi_task(given, truth, config["input"]["tasks"])
+    return {name: metric(given, truth) for name, metric in METRICS[config["task"]].items()}
+
+
+def rows(outputs: list[Any], targets: list[Any], config: dict[str, Any]) -> tuple[Any, Any]:
+    """The rows that metrics are taken over, end to end: outputs (R, ...) float32 and targets (R, ...)."""
     task, input = config["task"], config["input"]
     if task in ("token-classification", "language-modelling"):  # a row for each step that counts
         counts = [truth != IGNORED for truth in targets]
@@ -23,9 +31,7 @@ def metrics(outputs: list[Any], targets: list[Any], config: dict[str, Any]) -> d
     if task == "forecasting":  # errors are counted in standard deviations
         mean, std = (np.array(input[key], np.float32) for key in ("mean", "std"))
         given, truth = (given - mean) / std, (truth - mean) / std
-    if task == "multi-task":
-        return multi_task(given, truth, input["tasks"])
-    return {name: metric(given, truth) for name, metric in METRICS[task].items()}
+    return given, truth
 
 
 def accuracy(logits: Any, targets: Any) -> float:

@@ -22,15 +22,16 @@ LENGTH, TEMPERATURE = 300, 0.8
 
 
 def answers(file: OnnxFile, raws: Sequence[Any]) -> list[tuple[Any, dict[str, Any]]]:
-    """(raw input, answer) of each, in order; a CSV file with rows of a table is so many inputs.
+    """(raw input, answer) of each, in order; a CSV file with rows of a table, a folder and a glob of
+    pictures are so many inputs.
 
     An answer has the keys that the weight's has: `label`, `probability` and `top` of a classifier, else `answer` and
     what belongs to it. A language model's text is drawn by numpy's generator, so it is another one than the weight
     writes, from the same probabilities. Raises `ZooError` for an input that the weight cannot read.
     """
     kind, tokenizer = file.config["input"]["kind"], file.tokenizer()
-    if kind == "table":
-        found = [unpack(raw) for raw in raws]
+    if kind in ("table", "image"):
+        found = [unpack(raw) if kind == "table" else foreign.pictures(raw) for raw in raws]
         raws = [one for raw, held in zip(raws, found, strict=True) for one in ([raw] if held is None else held)]
     if file.config["task"] == "language-modelling":
         return [(raw, {"answer": _written(file, raw)}) for raw in raws]

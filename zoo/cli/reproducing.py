@@ -49,9 +49,14 @@ def evaluate(
     if data is None:
         found = {"name": name, "split": "test", "metrics": zoo.evaluate(name, device=device, trust=trust)}
         return document(found) if as_json else facts(found)
-    from zoo._evaluate import on_own
+    if name.endswith(".onnx"):
+        from zoo._export.evaluating import on_own as on_own_file
 
-    measured, classes = on_own(name, data, columns, device)
+        measured, classes = on_own_file(name, data, columns)
+    else:
+        from zoo._evaluate import on_own
+
+        measured, classes = on_own(name, data, columns, device)
     found = {"name": name, "split": "all", "data": data, "metrics": measured}
     if as_json:
         return document({**found, **({"classes": [row.to_dict() for row in classes]} if classes else {})})
