@@ -2,6 +2,8 @@
 
     python benchmarks/load.py [--rounds N]
 
+A shipped weight, whose file holds float16, is loaded beside theirs too: on one thread and on all, alone and while
+another process uses a core.
 Needs torchvision and timm. Every contender is timed once a round, in turn, so that whatever else the machine does hits
 them alike; medians are compared. The floor is the least that any loader can do: the constructor on the meta device,
 `safetensors.torch.load_file`, and assignment. Memory is that of a child process while it loads and then reads every
@@ -71,7 +73,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["ZOO_HOME"] = str(Path(folder) / "home")
         files = prepare(Path(folder))
-        rows = [*load_rows(files, rounds), *memory_rows(files), *import_rows(min(rounds, 7))]
+        rows = [*load_rows(files, rounds), *shipped_rows(files, rounds), *memory_rows(files)]
+        rows += [*import_rows(min(rounds, 7)), predict_row(Path(folder), min(rounds, 7))]
     report(rows)
     return 0 if all(row.met for row in rows) else 1
 
@@ -156,8 +159,8 @@ def contenders(files: dict[str, Path]) -> dict[str, Callable[[], object]]:
     }
 
 
-def load_rows(files: dict[str, Path], rounds: int) -> list[Row]:
-    loaders = contenders(files)
+def medians(loaders: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Seconds of each, timed in turn."""
     times: dict[str, list[float]] = {name: [] for name in loaders}
     for turn in range(rounds + 1):
         for name, load in loaders.items():
@@ -167,7 +170,11 @@ def load_rows(files: dict[str, Path], rounds: int) -> list[Row]:
             took = result if isinstance(result, float) else time.perf_counter() - began
             if turn:  # the first turn imports and warms
                 times[name].append(took)
-    median = {name: statistics.median(taken) for name, taken in times.items()}
+    return {name: statistics.median(taken) for name, taken in times.items()}
+
+
+def load_rows(files: dict[str, Path], rounds: int) -> list[Row]:
+    median = medians(contenders(files), rounds)
     zoo, first = median["zoo"], median["zoo, first load"]
     rows = [Row(f"load, {name}", f"{1000 * seconds:.1f} ms") for name, seconds in median.items()]
     for peer in ("torchvision", "timm"):
@@ -175,6 +182,35 @@ def load_rows(files: dict[str, Path], rounds: int) -> list[Row]:
         ratio = median[peer] / first
         rows.append(Row(f"{peer} / zoo, first load (hash included)", f"{ratio:.1f}×", "> 1×", ratio > 1))
     return [*rows, Row("zoo / floor", f"{zoo / median['floor']:.2f}×", "≤ 1.6×", zoo <= 1.6 * median["floor"])]
+
+
+def shipped_rows(files: dict[str, Path], rounds: int) -> list[Row]:
+    """`resnet18_cifar` as it is shipped, in float16, beside ResNet-18 as torchvision and timm have it."""
+    import torch
+
+    import zoo
+
+    peers = contenders(files)
+    loaders = {"zoo": lambda: zoo.create("resnet18_cifar", pretrained=True)}
+    loaders |= {name: peers[name] for name in ("torchvision", "timm")}
+    rows, all_threads = [], torch.get_num_threads()
+    for threads in sorted({1, all_threads}):
+        torch.set_num_threads(threads)
+        for busy in (False, True):
+            neighbour = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if busy else None
+            try:
+                median = medians(loaders, rounds)
+            finally:
+                if neighbour is not None:
+                    neighbour.kill()
+                    neighbour.wait()
+            where = f"{threads} thread{'s' * (threads > 1)}, {'beside a busy process' if busy else 'alone'}"
+            rows.append(Row(f"load, shipped float16 weight, {where}", f"{1000 * median['zoo']:.1f} ms"))
+            for peer, wanted in (("torchvision", 4 if busy else 8), ("timm", 4 if busy else 6)):
+                ratio = median[peer] / median["zoo"]
+                rows.append(Row(f"{peer} / zoo, {where}", f"{ratio:.1f}×", f"≥ {wanted}×", ratio >= wanted))
+    torch.set_num_threads(all_threads)
+    return rows
 
 
 def memory_rows(files: dict[str, Path]) -> list[Row]:
@@ -217,6 +253,25 @@ def import_rows(rounds: int) -> list[Row]:
         target = f"≤ {1000 * limit:.0f} ms" if limit else ""
         rows.append(Row(name, f"{1000 * median:.1f} ms", target, limit is None or median <= limit))
     return rows
+
+
+def predict_row(folder: Path, rounds: int) -> Row:
+    """From the start of the command to the answer, less what a process takes that imports torch alone."""
+    import numpy as np
+
+    np.save(folder / "digit.npy", np.zeros((8, 8), np.uint8))
+    commands = {
+        "torch": ["-c", "import torch"],
+        "predict": ["-m", "zoo", "predict", "mlp.digits_v1", str(folder / "digit.npy")],
+    }
+    taken: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(rounds):
+        for name, command in commands.items():
+            began = time.perf_counter()
+            subprocess.run([sys.executable, *command], check=True, capture_output=True)
+            taken[name].append(time.perf_counter() - began)
+    over = statistics.median(taken["predict"]) - statistics.median(taken["torch"])
+    return Row("zoo predict, over import torch", f"{1000 * over:.0f} ms", "≤ 400 ms", over <= 0.4)
 
 
 def measured(code: str, *arguments: Path) -> float:

@@ -171,6 +171,20 @@ def test_creating_loading_and_answering_import_none_of_the_heavy_and_the_rest_sa
     assert done.stdout.splitlines() == ["mlp.tiny_v1", "1", *told], done.stderr
 
 
+def test_an_answer_on_the_command_line_imports_no_recipes_no_data_set_and_nothing_of_other_tasks() -> None:
+    code = (
+        "import sys\n"
+        "from zoo.cli import main\n"
+        "status = main(['predict', 'mlp.digits_v1', sys.argv[1], '--json'])\n"
+        "print(status, *sys.modules)"
+    )
+    status, *loaded = python(code, str(ROOT / "tests" / "samples" / "digits.npy")).stdout.splitlines()[-1].split()
+    assert status == "0"
+    needless = {*HEAVY, "pandas", "pyarrow", "PIL", "onnxruntime", "zoo.recipes", "zoo.training", "zoo.data.imdb"}
+    # typer reads its parameters with pydantic; torch itself imports numpy for an array.
+    assert not set(loaded) & (needless - {"typer", "pydantic", "numpy"})
+
+
 def test_every_public_name_is_there_and_no_submodule_takes_its_place() -> None:
     code = (
         "import importlib, pkgutil, types, zoo\n"

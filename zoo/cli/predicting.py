@@ -51,16 +51,21 @@ def predict(
 
         return predict_file(name, inputs, as_json, plain=out is None and not (as_csv or as_jsonl or strict))
 
+    from pathlib import Path
+
     import zoo
     from zoo.answering import answers, columns
     from zoo.answering import inputs as reading
+    from zoo.data.own.reading import format_of
     from zoo.errors import ZooError
 
     if sum((as_json, as_jsonl, as_csv, out is not None)) > 1:
         raise ZooError("--json, --jsonl, --csv and -o are four ways to give the answers; choose one.")
     every = None if out is not None or as_csv else top
     predictor = zoo.predictor(name, device=device, top=every, batch_size=batch_size)
-    given = reading.inputs(inputs, predictor.task.kind, text=text, column=column or _column(predictor))
+    if column is None and any(format_of(Path(one)) for one in inputs):  # the recipe's own; reading it takes its time
+        column = _column(predictor)
+    given = reading.inputs(inputs, predictor.task.kind, text=text, column=column)
     pairs = answers.answered(predictor, given)
     if strict:
         pairs = map(_strictly, pairs)

@@ -13,21 +13,9 @@ from typing import Any, TypeVar
 
 from zoo import caller
 from zoo.data import fetch, files, fingerprint, imagefolder, store
-from zoo.data.california_housing import CALIFORNIA_HOUSING
-from zoo.data.cifar10 import CIFAR10
-from zoo.data.digits import DIGITS
 from zoo.data.entry import Entry
-from zoo.data.etth1 import ETTH1
-from zoo.data.idx import FASHION_MNIST, MNIST
-from zoo.data.imdb import IMDB
-from zoo.data.mnist_tasks import MNIST_TASKS
 from zoo.data.own import places
 from zoo.data.split import DataSet, Split, hold_out
-from zoo.data.sst2 import SST2
-from zoo.data.telco_churn import TELCO_CHURN
-from zoo.data.tinyshakespeare import TINYSHAKESPEARE
-from zoo.data.trec import TREC
-from zoo.data.ud_english_ewt import UD_ENGLISH_EWT
 from zoo.errors import ZooError
 from zoo.plugins import Table
 
@@ -35,23 +23,30 @@ __all__ = ["DataSet", "Split", "at_hand", "hold_out", "load", "names", "register
 
 R = TypeVar("R", bound=Callable[[], Sequence[Split]])
 
-ENTRIES: Table[Entry] = Table("data set", "zoo.data")
-for _entry in (
-    CALIFORNIA_HOUSING,
-    CIFAR10,
-    DIGITS,
-    ETTH1,
-    FASHION_MNIST,
-    IMDB,
-    MNIST,
-    MNIST_TASKS,
-    SST2,
-    TELCO_CHURN,
-    TINYSHAKESPEARE,
-    TREC,
-    UD_ENGLISH_EWT,
-):
-    ENTRIES[_entry.name] = _entry
+
+def _own() -> None:
+    """The zoo's own data sets: a file each, imported when one is first asked for by its name."""
+    from zoo.data.california_housing import CALIFORNIA_HOUSING
+    from zoo.data.cifar10 import CIFAR10
+    from zoo.data.digits import DIGITS
+    from zoo.data.etth1 import ETTH1
+    from zoo.data.idx import FASHION_MNIST, MNIST
+    from zoo.data.imdb import IMDB
+    from zoo.data.mnist_tasks import MNIST_TASKS
+    from zoo.data.sst2 import SST2
+    from zoo.data.telco_churn import TELCO_CHURN
+    from zoo.data.tinyshakespeare import TINYSHAKESPEARE
+    from zoo.data.trec import TREC
+    from zoo.data.ud_english_ewt import UD_ENGLISH_EWT
+
+    for entry in (
+        *(CALIFORNIA_HOUSING, CIFAR10, DIGITS, ETTH1, FASHION_MNIST, IMDB, MNIST, MNIST_TASKS, SST2, TELCO_CHURN),
+        *(TINYSHAKESPEARE, TREC, UD_ENGLISH_EWT),
+    ):
+        ENTRIES[entry.name] = entry
+
+
+ENTRIES: Table[Entry] = Table("data set", "zoo.data", load=_own)
 
 
 def register_data(
