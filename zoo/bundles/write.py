@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import struct
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from safetensors import SafetensorError
-from safetensors.torch import save
+import torch
 from torch import Tensor
 
 from zoo.bundles.format import Bundle, open_bundle
@@ -77,42 +78,69 @@ def write_bundle(
 def write_tensors(path: Path, state_dict: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
     """Write a safetensors file. The same tensors and metadata give the same bytes, and so the same hash.
 
-    `format: pt` in its head says that the tensors are torch's: accelerate and huggingface_hub read no file without it.
+    What `safetensors.torch.save` makes, but for its metadata, which here are sorted; and no copy of the tensors is made
+    on the way, where the library makes two. `format: pt` in its head says that the tensors are torch's: accelerate and
+    huggingface_hub read no file without it.
     """
-    try:
-        content = save(_untied(state_dict), {"format": "pt", **{key: _text(value) for key, value in metadata.items()}})
-    except (SafetensorError, ValueError) as error:
-        raise ZooError(
-            f"{path} cannot be written: {error}; give dense tensors as nn.Module.state_dict does."
-        ) from error
-    head, body = _sorted_header(content)
+    tensors = _untied(state_dict)
+    for name, tensor in tensors.items():
+        if tensor.layout != torch.strided or tensor.dtype not in _TYPES:
+            raise ZooError(
+                f"{path} cannot be written: {name} is {tensor.dtype} in {tensor.layout}; give dense tensors."
+            )
+    order = sorted(tensors, key=lambda name: (-[*_TYPES].index(tensors[name].dtype), name))
+    head: dict[str, Any] = {"__metadata__": dict(sorted({"format": "pt", **_texts(metadata)}.items()))}
+    at = 0
+    for name in order:
+        end = at + tensors[name].nbytes
+        head[name] = {"dtype": _TYPES[tensors[name].dtype], "shape": [*tensors[name].shape], "data_offsets": [at, end]}
+        at = end
+    text = json.dumps(head, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # the tensors start at a multiple of 8
     with open(path, "wb") as file:
-        file.write(head)
-        file.write(body)
+        file.write(struct.pack("<Q", len(text)) + text)
+        for name in order:
+            _write(file, tensors[name])
+
+
+# In the library's order, which is that of the tensors in a file, the last type first.
+_TYPES = {
+    torch.bool: "BOOL",
+    torch.uint8: "U8",
+    torch.int8: "I8",
+    torch.int16: "I16",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int32: "I32",
+    torch.float32: "F32",
+    torch.float64: "F64",
+    torch.int64: "I64",
+}
 
 
 def _untied(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors on the CPU, contiguous, each with memory of its own, and tied ones once."""
+    """The tensors, tied ones once, under their first name."""
     seen, tensors = set(), {}
     for name, tensor in state_dict.items():
-        place = (tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
-        if tensor.numel() and place in seen:
-            continue
-        seen.add(place)
-        tensor = tensor.detach().cpu().contiguous()
-        whole = tensor.untyped_storage().nbytes() == tensor.nbytes
-        tensors[name] = tensor if whole else tensor.clone()  # a view would drag the memory it views along
+        dense = tensor.layout == torch.strided
+        place = (tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype) if dense and tensor.numel() else name
+        if place not in seen:
+            seen.add(place)
+            tensors[name] = tensor
     return tensors
 
 
-def _sorted_header(content: bytes) -> tuple[bytes, memoryview]:
-    """A safetensors file as header and body, with its metadata sorted: the library writes them in a random order."""
-    (length,) = struct.unpack("<Q", content[:8])
-    header = json.loads(content[8 : 8 + length])
-    ordered = {"__metadata__": dict(sorted(header.pop("__metadata__", {}).items())), **header}
-    text = json.dumps(ordered, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)  # the tensors start at a multiple of 8
-    return struct.pack("<Q", len(text)) + text, memoryview(content)[8 + length :]
+def _write(file: BinaryIO, tensor: Tensor) -> None:
+    """The tensor's numbers, little-endian, out of its own memory."""
+    tensor = tensor.detach().cpu().contiguous()
+    if sys.byteorder != "little":
+        tensor = torch.from_numpy(tensor.numpy().byteswap())
+    if tensor.numel():
+        file.write(memoryview((ctypes.c_ubyte * tensor.nbytes).from_address(tensor.data_ptr())))
+
+
+def _texts(metadata: Mapping[str, Any]) -> dict[str, str]:
+    return {key: _text(value) for key, value in metadata.items()}
 
 
 def _text(value: Any) -> str:
