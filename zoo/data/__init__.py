@@ -17,7 +17,7 @@ from zoo.data.entry import Entry
 from zoo.data.own import places
 from zoo.data.split import DataSet, Split, hold_out
 from zoo.errors import ZooError
-from zoo.plugins import Table
+from zoo.plugins import Table, module_of
 
 __all__ = ["DataSet", "Split", "at_hand", "hold_out", "load", "names", "register_data"]
 
@@ -77,11 +77,22 @@ def register_data(
 
     def register(read: R) -> R:
         key = read.__name__ if name is None else name
-        entry = Entry(key, kind, list(labels), maximum, None, lambda folder: tuple(read()), fingerprint, **more)
+
+        def splits(folder: Path) -> tuple[Split, ...]:
+            found = read()
+            if not isinstance(found, (tuple, list)) or len(found) not in (2, 3) or not _are_splits(found):
+                raise ZooError(f"the data set {key!r} of {module_of(read)} gives no (train, test) of zoo.data.Split.")
+            return tuple(found)
+
+        entry = Entry(key, kind, list(labels), maximum, None, splits, fingerprint, **more)
         ENTRIES.register(key, entry, read)
         return read
 
     return register
+
+
+def _are_splits(found: Sequence[Any]) -> bool:
+    return all(isinstance(one, Split) for one in found)
 
 
 def names(asked: str = "") -> list[str]:

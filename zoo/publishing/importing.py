@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +185,9 @@ def _config(
         scale = _IMAGENET if imagenet else {"mean": [0.0] * channels, "std": [1.0] * channels}
         about = {"kind": "image", "channels": channels, "size": size, "maximum": 255.0, **scale}
         taken = {"labels": [str(number) for number in range(len(head) if head is not None else 1)], "input": about}
-    told = {"schema": 1, "model": entry.name, "model_args": arguments, "task": entry.task, **taken}
+    brought = registry.origin(entry.name)
+    listed = {} if brought is None else {"plug_ins": [asdict(brought)]}
+    told = {"schema": 1, "model": entry.name, "model_args": arguments, "task": entry.task, **taken, **listed}
     return {**told, "num_parameters": count, "data": "unknown"}, tokenizer
 
 

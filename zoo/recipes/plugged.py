@@ -44,6 +44,8 @@ def section_of(part: Part, base: type[Strict], named: bool) -> type[Strict]:
     """The part's own section, on top of the keys that all parts of its sort have."""
     name: dict[str, Any] = {"name": (Literal[part.name], ...)} if named else {}
     where = f"{part.name} of {module_of(part.make)}"
+    if taken := sorted(arguments(part).keys() & {*name, *base.model_fields}):
+        raise ZooError(f"the setting {taken[0]!r} of {where} has a meaning in every recipe; give it another name.")
     try:
         if part.section is not None:
             return create_model(part.section.__name__, __base__=(part.section, base), **name)
