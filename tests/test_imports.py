@@ -18,7 +18,7 @@ HEAVY = (
 )
 GROUND = {
     *("errors", "display", "names", "plugins", "parts", "home", "integrity", "environment", "caller", "draws"),
-    *("process", "tensors"),
+    *("limits", "process", "tensors"),
 }
 # The lower layers, each with those it may import beside the ground floor.
 LAYERS = {
@@ -40,11 +40,11 @@ ROOMS = {
     "decoding": set[str](),
     "sources": {"bundles", "models", "registry", "check"},
     "foreign": set(),
-    "kinds": {"cells", "data", "decoding", "foreign", "models", "registry", "timed"},
+    "kinds": {"cells", "data", "decoding", "foreign", "models", "timed"},
     "tasks": {"data", "nn", "registry"},
     "data": {"cells", "foreign", "kinds", "registry", "sources", "tasks", "timed", "wording"},
     "check": {"bundles", "construct", "kinds", "registry", "tasks"},
-    "recipes": {"data", "init", "registry", "tasks"},
+    "recipes": {"data", "init", "kinds", "registry", "tasks"},
     "baselines": {"bundles", "data", "kinds", "tasks"},
     "training": {
         *(

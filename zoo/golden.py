@@ -6,7 +6,6 @@ contain. golden.json: {"input": what a person gives, "outputs": numbers, "enviro
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,10 +23,6 @@ SAME, OTHER = 1e-5, 1e-3
 """Relative and absolute difference of outputs that counts as none: on the same processor and torch, and on others."""
 _WHERE = ("platform", "cpu", "torch")
 _DTYPES = {"uint8": torch.uint8, "float32": torch.float32, "int64": torch.int64, "bool": torch.bool}
-_TEXTS = {
-    "text": "A slow start, but the last half hour is wonderful.",
-    "tagged": "The quick brown fox jumps over the lazy dog.",
-}
 
 
 def golden(bundle: Bundle) -> dict[str, Any]:
@@ -74,10 +69,11 @@ def inputs_of(bundle: Bundle) -> tuple[Tensor, ...]:
 def _given(described: dict[str, Any]) -> Any:
     from zoo import kinds
 
-    if kinds.KINDS.outside(described["kind"]) is None:
+    kind = kinds.get(described["kind"])
+    if kind.golden is not None:
         return sample(described)
     tensors = []
-    for blank in kinds.get(described["kind"]).blank(described):
+    for blank in kind.blank(described):
         one = blank[:1]
         if one.is_floating_point():  # zeros would hide most of a model
             one = torch.linspace(-1, 1, one.numel()).view_as(one)
@@ -100,31 +96,11 @@ def _prepared(bundle: Bundle, given: Any) -> tuple[Tensor, ...]:
 
 
 def sample(described: Mapping[str, Any]) -> Any:
-    """An input for what config.json's `input` describes, as a person gives it and JSON can hold it."""
-    kind = described["kind"]
-    if kind in _TEXTS:
-        return _TEXTS[kind]
-    if kind == "image":
-        # Small, so that resizing it is tried too.
-        channels, height, width = described["channels"], *(min(side, 8) for side in described["size"])
-        white = int(described["maximum"])
-        c, y, x = torch.meshgrid(torch.arange(channels), torch.arange(height), torch.arange(width), indexing="ij")
-        return {"array": ((7 * x + 13 * y + 50 * c) % (white + 1)).tolist(), "dtype": "uint8"}
-    if kind == "series":
-        steps = range(described["context"])
-        rows = [
-            [
-                round(mean + std * math.sin(step / 4 + place), 1)
-                for place, (mean, std) in enumerate(zip(described["mean"], described["std"], strict=True))
-            ]
-            for step in steps
-        ]
-        return {"array": rows, "dtype": "float32"}
-    if kind == "table":
-        scales = described["numbers"].items()
-        numbers = {name: 1.0 if scale["log"] else round(scale["mean"], 4) for name, scale in scales}
-        return {**numbers, **{name: known[0] for name, known in described["categories"].items() if known}}
-    if kind == "characters":
-        prompt = "".join(symbol for symbol in "ROMEO:" if symbol in described["symbols"])
-        return prompt or described["symbols"][:8]
-    raise ZooError(f"there is no golden input for {kind!r} data.")
+    """An input for what config.json's `input` describes, as a person gives it and JSON can hold it. Raises `ZooError`
+    if its kind has none."""
+    from zoo import kinds
+
+    make = kinds.get(described["kind"]).golden
+    if make is None:
+        raise ZooError(f"there is no golden input for {described['kind']!r} data.")
+    return make(dict(described))

@@ -57,6 +57,10 @@ class Described:
 class Kind:
     """A kind of data as a handful of functions.
 
+    Of a recipe:
+        section: a dataclass, or a pydantic model, of the settings in `data.<kind>`; None if there are none. Types may
+            hold limits (`zoo.limits`). `recipe.data.<kind>` has its fields, checked.
+
     Of a data set:
         describe: (recipe, data set, training split, weight to begin from) -> `Described`. A tokenizer is trained on
             that split alone, or is that of the weight, which is asked for by calling it; None if there is none.
@@ -72,6 +76,7 @@ class Kind:
         shape: settings -> the shape of one sample, without the batch, as `ModelInfo.input_shape` has it; () if it is
             not fixed.
         samples: settings -> what one sample is, for messages.
+        golden: settings -> a raw input made from these alone, as JSON can hold it (`zoo.golden`), or None.
 
     Of what a person has, a raw input:
         prepare: (raw inputs, input) -> what the model's `forward` takes, one batch on the CPU. Raises `ZooError` for
@@ -98,6 +103,8 @@ class Kind:
     unpack: Callable[[Any], list[Any] | None] = lambda raw: None
     batch_ndim: int = 0
     cost: Callable[[Any], int] = lambda raw: 0
+    section: type[Any] | None = None
+    golden: Callable[[dict[str, Any]], Any] | None = None
     explain: Callable[[list[Any], Input, Tensor], list[list[tuple[str, float]]]] | None = field(default=None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,10 +15,18 @@ from zoo.data.split import IGNORED
 from zoo.errors import ZooError
 from zoo.kinds import Described, Input, Kind, holds
 from zoo.kinds.feed import Batches, Feed, Inputs, check_batch, mix, refuse_augment
+from zoo.limits import Count
 from zoo.models.charlm import encode
 
 if TYPE_CHECKING:
     from zoo.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class Characters:
+    """Running text as windows of `length` characters."""
+
+    length: Count = 256
 
 
 def describe(recipe: Recipe, data: DataSet, train: Split, begun: Callable[[], Input] | None) -> Described:
@@ -100,7 +109,14 @@ def prepare(raw: list[Any], input: Input) -> tuple[Tensor]:
     return (pad_sequence([encode(text.clean(one), input.settings["symbols"]) for one in raw], batch_first=True),)
 
 
+def golden(settings: dict[str, Any]) -> Any:
+    prompt = "".join(symbol for symbol in "ROMEO:" if symbol in settings["symbols"])
+    return prompt or settings["symbols"][:8]
+
+
 KIND = Kind(
+    golden=golden,
+    section=Characters,
     describe=describe,
     blank=blank,
     training=training,

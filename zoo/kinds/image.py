@@ -130,7 +130,16 @@ def _is_size(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(map(holds.is_count, value))
 
 
+def golden(settings: dict[str, Any]) -> Any:
+    """Stripes on a small picture, so that resizing it is tried too."""
+    channels, height, width = settings["channels"], *(min(side, 8) for side in settings["size"])
+    white = int(settings["maximum"])
+    c, y, x = torch.meshgrid(torch.arange(channels), torch.arange(height), torch.arange(width), indexing="ij")
+    return {"array": ((7 * x + 13 * y + 50 * c) % (white + 1)).tolist(), "dtype": "uint8"}
+
+
 KIND = Kind(
+    golden=golden,
     describe=describe,
     blank=blank,
     training=training,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +18,19 @@ from zoo.errors import ZooError
 from zoo.kinds import Described, Input, Kind, holds
 from zoo.kinds.arrays import to_tensor
 from zoo.kinds.feed import Batches, Feed, Inputs, refuse_augment, shuffled_batches
+from zoo.limits import Count
 
 if TYPE_CHECKING:
     from zoo.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class Series:
+    """Series as windows: `horizon` rows are forecast from the `context` rows before them."""
+
+    context: Count = 336
+    horizon: Count = 96
+
 
 LARGEST = 1e12
 """Beyond which no value of a series is believed: the squares of the normalisation would leave float32 at 1e19."""
@@ -161,7 +173,19 @@ def _from_file(path: Path, channels: list[str], last: int | None) -> Tensor:
     return to_tensor(timed.from_file(path, channels, last), str(path))
 
 
+def golden(settings: dict[str, Any]) -> Any:
+    """A wave a channel, in its own units."""
+    scales = list(zip(settings["mean"], settings["std"], strict=True))
+    rows = [
+        [round(mean + std * math.sin(step / 4 + place), 1) for place, (mean, std) in enumerate(scales)]
+        for step in range(settings["context"])
+    ]
+    return {"array": rows, "dtype": "float32"}
+
+
 KIND = Kind(
+    golden=golden,
+    section=Series,
     describe=describe,
     blank=blank,
     training=training,

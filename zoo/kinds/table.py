@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,6 +18,13 @@ from zoo.kinds.feed import Batches, Feed, Inputs, refuse_augment, shuffled_batch
 
 if TYPE_CHECKING:
     from zoo.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of a table; the numbers in the columns `log` are read as logarithms, as counts and amounts are best."""
+
+    log: list[str] = field(default_factory=list)
 
 
 def describe(recipe: Recipe, data: DataSet, train: Split, begun: Callable[[], Input] | None) -> Described:
@@ -98,7 +106,16 @@ def _is_categories(value: Any) -> bool:
     )
 
 
+def golden(settings: dict[str, Any]) -> Any:
+    """A row of means and first categories."""
+    scales = settings["numbers"].items()
+    numbers = {name: 1.0 if scale["log"] else round(scale["mean"], 4) for name, scale in scales}
+    return {**numbers, **{name: known[0] for name, known in settings["categories"].items() if known}}
+
+
 KIND = Kind(
+    golden=golden,
+    section=Table,
     describe=describe,
     blank=blank,
     training=training,

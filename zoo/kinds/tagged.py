@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 from torch import Generator, Tensor
@@ -11,9 +12,21 @@ from torch import Generator, Tensor
 from zoo.data import DataSet, Split, text, words
 from zoo.kinds import Described, Input, Kind, holds
 from zoo.kinds.feed import Batches, Feed, Inputs, check_batch, mix, refuse_augment
+from zoo.limits import AtLeast, Count
 
 if TYPE_CHECKING:
     from zoo.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """Sentences as word ids, of the vocab_size most frequent words of the training split, and their characters.
+
+    Of a word longer than max_characters the first and the last are kept: its stem's beginning and its ending.
+    """
+
+    vocab_size: Annotated[int, AtLeast(3)] = 20000
+    max_characters: Count = 20
 
 
 def describe(recipe: Recipe, data: DataSet, train: Split, begun: Callable[[], Input] | None) -> Described:
@@ -93,6 +106,8 @@ def _batch(encoded: words.Encoded, split: Split, indices: Tensor, device: torch.
 
 
 KIND = Kind(
+    golden=lambda settings: "The quick brown fox jumps over the lazy dog.",
+    section=Tagged,
     describe=describe,
     training=training,
     evaluation=evaluation,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
 from torch import Generator, Tensor
@@ -12,9 +13,24 @@ from zoo.data import DataSet, Split, text
 from zoo.errors import ZooError
 from zoo.kinds import Described, Input, Kind, holds
 from zoo.kinds.feed import Batches, Feed, Inputs, check_batch, mix, refuse_augment
+from zoo.limits import AtLeast, Count
 
 if TYPE_CHECKING:
     from zoo.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class Text:
+    """Texts as token ids: a tokenizer of vocab_size words trained on the training split, cut to max_length tokens.
+
+    With per_group an epoch takes at most so many texts of a group, such as the phrases of one sentence, drawn again for
+    each epoch: a group with many texts then counts no more than one with few.
+    """
+
+    vocab_size: Annotated[int, AtLeast(3)] = 20000
+    max_length: Count = 400
+    truncate: Literal["head", "tail", "head_tail"] = "head_tail"
+    per_group: Count | None = None
 
 
 def describe(recipe: Recipe, data: DataSet, train: Split, begun: Callable[[], Input] | None) -> Described:
@@ -129,6 +145,8 @@ def explain(raw: list[str], input: Input, attention: Tensor) -> list[list[tuple[
 
 
 KIND = Kind(
+    golden=lambda settings: "A slow start, but the last half hour is wonderful.",
+    section=Text,
     describe=describe,
     training=training,
     evaluation=evaluation,

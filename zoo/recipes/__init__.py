@@ -19,6 +19,7 @@ from pydantic import Field, PrivateAttr, ValidationError, field_validator, model
 
 from zoo.errors import ZooError, unknown
 from zoo.parts import LOSSES
+from zoo.recipes import of_kinds
 
 # The names of all sections are this module's, whichever file they fill.
 from zoo.recipes.base import Count, NotNegative, Positive, Strict
@@ -26,7 +27,6 @@ from zoo.recipes.data import (  # noqa: F401
     PICTURES,
     Affine,
     Augment,
-    Characters,
     Crop,
     Cutout,
     Data,
@@ -34,10 +34,6 @@ from zoo.recipes.data import (  # noqa: F401
     Flip,
     Mixup,
     Progressive,
-    Series,
-    Table,
-    Tagged,
-    Text,
 )
 from zoo.recipes.explain import explain
 from zoo.recipes.losses import CrossEntropy, Deviation, Focal, Loss, MultiTask, Pairs  # noqa: F401
@@ -169,9 +165,9 @@ class Recipe(Strict):
         """The resolved recipe as plain values: of `data` what is for the model's kind of data, and nothing else."""
         content = self.model_dump()
         data, kind = content["data"], _kind(self.model)
-        for key in KINDS:
+        for key in of_kinds.names():
             if kind is not None and key != kind:
-                del data[key]
+                data.pop(key, None)
         for key in PICTURES if kind not in (None, "image") else ():
             del data[key]
         for key in ("files", "columns", "split"):
@@ -184,6 +180,9 @@ class Recipe(Strict):
     def short(self) -> str:
         """The recipe as a person writes it: without what is a default. It resolves to this recipe."""
         content = self.model_dump(exclude_defaults=True)
+        content["data"] = {
+            key: value for key, value in content["data"].items() if value or key in Data.model_fields
+        }  # a kind's section that says nothing
         options: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "width": 120}
         return "".join(
             # Innermost mappings on one line, as the zoo's own files have them.
@@ -194,10 +193,6 @@ class Recipe(Strict):
     def sha256(self) -> str:
         """SHA-256 of the resolved recipe's text."""
         return hashlib.sha256(self.to_yaml().encode()).hexdigest()
-
-
-KINDS = ("text", "tagged", "table", "characters", "series")
-"""The kinds of data that have a section of their own in `data`."""
 
 
 def _kind(model: str) -> str | None:
@@ -370,9 +365,9 @@ def _check_names(recipe: Recipe, where: str) -> None:
     ):
         if names and name not in names:
             raise ZooError(f"{where}: {key} should be one of {', '.join(names)} for {task.name}, not {name!r}.")
-    for key in KINDS:
+    for key in of_kinds.names():
         # A recipe of another kind may hold the defaults: until now all sections were written out.
-        if key != task.kind and getattr(recipe.data, key) != type(getattr(recipe.data, key))():
+        if key != task.kind and getattr(recipe.data, key) != of_kinds.section_of(key)():
             raise ZooError(
                 f"{where}: data.{key} is for {key} data, and {recipe.model} reads {task.kind} data; remove it."
             )

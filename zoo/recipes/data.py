@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
@@ -10,6 +10,7 @@ from zoo.errors import ZooError
 from zoo.parts import AUGMENTS
 from zoo.recipes.base import Count, Fraction, NotNegative, Positive, Strict
 from zoo.recipes.explain import unknown_key
+from zoo.recipes.of_kinds import add_sections, with_sections
 from zoo.recipes.own import Columns, File, Parting
 from zoo.recipes.plugged import read
 
@@ -146,48 +147,6 @@ class Augment(Strict):
         return found
 
 
-class Text(Strict):
-    """Texts as token ids: a tokenizer of vocab_size words trained on the training split, cut to max_length tokens.
-
-    With per_group an epoch takes at most so many texts of a group, such as the phrases of one sentence, drawn again for
-    each epoch: a group with many texts then counts no more than one with few.
-    """
-
-    vocab_size: Annotated[int, Field(ge=3)] = 20000
-    max_length: Count = 400
-    truncate: Literal["head", "tail", "head_tail"] = "head_tail"
-    per_group: Count | None = None
-
-
-class Tagged(Strict):
-    """Sentences as word ids, of the vocab_size most frequent words of the training split, and their characters.
-
-    Of a word longer than max_characters the first and the last are kept: its stem's beginning and its ending.
-    """
-
-    vocab_size: Annotated[int, Field(ge=3)] = 20000
-    max_characters: Count = 20
-
-
-class Table(Strict):
-    """Rows of a table; the numbers in the columns `log` are read as logarithms, as counts and amounts are best."""
-
-    log: list[str] = []
-
-
-class Characters(Strict):
-    """Running text as windows of `length` characters."""
-
-    length: Count = 256
-
-
-class Series(Strict):
-    """Series as windows: `horizon` rows are forecast from the `context` rows before them."""
-
-    context: Count = 336
-    horizon: Count = 96
-
-
 class Data(Strict):
     """The data set, its split and its transform; `mean` and `std`: one value or one a channel, on the scale 0 to 1.
 
@@ -212,11 +171,18 @@ class Data(Strict):
     mean: Annotated[list[float], Field(min_length=1)] = [0.0]
     std: Annotated[list[Positive], Field(min_length=1)] = [1.0]
     augment: Augment = Augment()
-    text: Text = Text()
-    tagged: Tagged = Tagged()
-    table: Table = Table()
-    characters: Characters = Characters()
-    series: Series = Series()
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """A section of a kind of data, such as `text`."""
+
+    # The sections of the kinds of data are no fields: each stands with its kind, a plug-in's with the plug-in.
+    model_config = ConfigDict(extra="allow", json_schema_extra=add_sections)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_kinds(cls, content: Any) -> Any:
+        return with_sections(content, cls.model_fields) if isinstance(content, dict) else content
 
     @field_validator("size", mode="before")
     @classmethod
