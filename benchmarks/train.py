@@ -12,7 +12,7 @@ process; each turn of a peer has a process of its own, in which memory is as Pyt
 A round runs each for three epochs, of all training samples for `mnist_mlp` and of a fixed number of steps, on as many
 samples from all over the training split, for the others. The first epoch pays for what is made once (imports, model,
 optimizer) and is not counted. The others count all that they do: the engine's second writes a checkpoint, and loaders
-start their workers anew. Every other round goes through the contenders backwards. A ratio is the median of the rounds'
+start their workers again. Every other round goes through the contenders backwards. A ratio is the median of the rounds'
 ratios, because a machine's speed drifts by more than the few per cent that are looked for; the other figures are
 medians over all rounds. The accuracies, on some of the test samples, show that nobody left out the work. Prints a
 Markdown table; exits 1 where a target is missed.
@@ -194,7 +194,7 @@ def asked(process: subprocess.Popen[str], name: str, processor: bool) -> tuple[f
 
 def answer(model: str) -> None:
     """Train as each contender that is asked for, one a line; in between wait without a turn of the processor."""
-    answers, sys.stdout = sys.stdout, sys.stderr  # what the peers print is no answer
+    answers, sys.stdout = sys.stdout, sys.stderr  # what the peers print is not an answer
     for line in sys.stdin:
         print(json.dumps(contend(model, *json.loads(line))), file=answers, flush=True)
 

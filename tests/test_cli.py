@@ -201,7 +201,7 @@ def test_the_document_stays_exact_where_others_print(image_bundle, image, tmp_pa
         (["publish", "no_such_run", "--to", "anywhere"], ["no_such_run"]),
         (["train", "no_such_recipe"], ["unknown recipe"]),
         (["train", "no/such/recipe.yaml"], ["recipe.yaml"]),
-        (["train", "mlp.digits", "epochs"], ["'epochs' is no override"]),
+        (["train", "mlp.digits", "epochs"], ["'epochs' is not an override"]),
         (["train", "mlp.digits", "train.epochz=1"], ["train.epochz", "epochs"]),
         (["train", "mlp.digits", "train.epochs=few"], ["train.epochs"]),
         (["train", "mlp.digits", "train.epochs=1", "--device", "abacus"], ["abacus"]),
@@ -221,7 +221,7 @@ def test_the_document_stays_exact_where_others_print(image_bundle, image, tmp_pa
         (["train", "mlp.digits", "data.batch_size=5000"], ["data.batch_size is 5000", "training samples; lower it"]),
         (["train", "mlp.digits", "train.epochs=0"], ["train.epochs should be greater than or equal to 1"]),
         (["train", "mlp.digits", "optimizer.lr=.nan"], ["optimizer.lr should be a finite number"]),
-        (["train", "mlp.digits", "train.keep_best=true"], ["on the test split a chosen figure is no measurement"]),
+        (["train", "mlp.digits", "train.keep_best=true"], ["which must not be done on the test split"]),
         (["data", "get", "mnits"], ["unknown data set", "mnist"]),
     ],
     ids=" ".join,
@@ -237,7 +237,7 @@ def test_the_status_is_the_process_own(tmp_path):
 
 
 def test_bad_inputs_of_predict(image_bundle, text_bundle, series_bundle, characters_bundle, image, here, tmp_path):
-    (tmp_path / "fake.png").write_text("this is no image")
+    (tmp_path / "fake.png").write_text("this is not an image")
     for arguments, words in (
         ((image_bundle, tmp_path / "fake.png"), ["fake.png cannot be read as an image"]),
         ((image_bundle, "nowhere.png"), ["there is no file nowhere.png"]),

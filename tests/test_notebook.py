@@ -112,7 +112,7 @@ def test_a_notebook_runs_in_a_kernel_and_shows_its_training(tmp_path: Path) -> N
     notebook = nbformat.reads(docs_pages.notebooks()["guide/tensors.ipynb"], as_version=4)
     training = (
         "import zoo\nrun = zoo.train('mlp.digits', {'train.epochs': 2}, out='run', device='cpu')\n"
-        "zoo.predictor(run)(__import__('numpy').zeros((8, 8)))"
+        "zoo.predictor(run.folder)(__import__('numpy').zeros((8, 8)))"
     )
     notebook.cells.append(nbformat.v4.new_code_cell(training))
     nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()

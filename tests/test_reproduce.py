@@ -252,10 +252,10 @@ def test_what_is_no_name_at_all(bundle: Path, tmp_path: Path):
         with pytest.raises(ZooError, match=r"^None names no model or weight"):
             call(None)  # type: ignore[arg-type]
     with pytest.raises(
-        ZooError, match=r"^None is no place to publish to; give a folder, hf://OWNER/REPO or s3://BUCKET/PATH\.$"
+        ZooError, match=r"^None is not a place to publish to; give a folder, hf://OWNER/REPO or s3://BUCKET/PATH\.$"
     ):
         zoo.publish(bundle, None)  # type: ignore[arg-type]
-    with pytest.raises(ZooError, match=r"^None is no recipe; give its name, its path, or a dict of its keys\.$"):
+    with pytest.raises(ZooError, match=r"^None is not a recipe; give its name, its path, or a dict of its keys\.$"):
         zoo.train(None, out=tmp_path / "run")  # type: ignore[arg-type]
 
 

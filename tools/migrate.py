@@ -137,7 +137,7 @@ def _assert_equal(before: Path, after: Path) -> None:
     """Names, types, shapes and bytes of all tensors are the same."""
     with safe_open(before, "pt") as one, safe_open(after, "pt") as other:
         assert sorted(one.keys()) == sorted(other.keys())
-        for key in one.keys():  # noqa: SIM118  it is no mapping
+        for key in one.keys():  # noqa: SIM118  it is not a mapping
             a, b = one.get_tensor(key), other.get_tensor(key)
             assert a.dtype == b.dtype and a.shape == b.shape, key
             assert a.numpy().tobytes() == b.numpy().tobytes(), key

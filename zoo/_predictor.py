@@ -83,7 +83,7 @@ class Predictor(Generic[A]):
 
     @property
     def labels(self) -> list[str]:
-        """The classes in the order of the outputs; none where the answer is no class."""
+        """The classes in the order of the outputs; none where the answer is not a class."""
         return self.config["labels"]
 
     @property

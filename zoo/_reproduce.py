@@ -234,7 +234,7 @@ def _claim(bundle: Bundle, device: torch.device | str | None) -> _Claim:
     metric = recipe.evaluate.metric
     if metric not in bundle.metrics["metrics"]:
         raise ZooError(
-            f"{bundle.folder / 'metrics.json'} has no {metric}, the recipe's metric; publish the weight anew."
+            f"{bundle.folder / 'metrics.json'} has no {metric}, the recipe's metric; publish the weight again."
         )
     figures = bundle.metrics["metrics"][metric]
     if own.load(recipe).fingerprint != bundle.metrics["data"]["fingerprint"]:

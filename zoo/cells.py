@@ -67,7 +67,7 @@ def read_csv(text: str, name: str) -> list[Row]:
             rows.append(Row(cells, where))
     except csv.Error as error:
         line = reader.reader.line_num
-        raise ZooError(f"{name}:{line} is no CSV ({error}); give one row a line, below a header.") from error
+        raise ZooError(f"{name}:{line} is not CSV ({error}); give one row a line, below a header.") from error
     return rows
 
 
@@ -193,9 +193,13 @@ def row_of(raw: Any) -> Mapping[str, Any]:
         try:
             raw = json.loads(raw)
         except (ValueError, RecursionError) as error:
-            raise ZooError(f"the row {raw[:40]!r} is no JSON object ({error}); give column and value pairs.") from error
+            raise ZooError(
+                f"the row {raw[:40]!r} is not a JSON object ({error}); give column and value pairs."
+            ) from error
     if not isinstance(raw, Mapping):
-        raise ZooError(f"{type(raw).__name__} is no row; give a dict of columns, a JSON object, or a CSV file's path.")
+        raise ZooError(
+            f"{type(raw).__name__} is not a row; give a dict of columns, a JSON object, or a CSV file's path."
+        )
     return raw
 
 

@@ -37,7 +37,7 @@ def check_parameters(bundle: Bundle) -> None:
     """Raise `ZooError` where the tensors do not fit the model, or are not as many as config.json says."""
     count, said = sum(p.numel() for p in load_model(bundle, device="cpu").parameters()), bundle.config["num_parameters"]
     if count != said:
-        raise ZooError(f"the model has {count} parameters, but config.json says {said}; publish the weight anew.")
+        raise ZooError(f"the model has {count} parameters, but config.json says {said}; publish the weight again.")
 
 
 def spread(values: Sequence[float]) -> float:
@@ -128,17 +128,17 @@ def _check_sums(bundle: Bundle) -> None:
         for key, right in sums.items():
             if not math.isclose(figures[key], right, abs_tol=1e-9):
                 raise ZooError(
-                    f"{where}: the {key} of {name} is not that of its {len(values)} values; publish the weight anew."
+                    f"{where}: the {key} of {name} is not that of its {len(values)} values; publish the weight again."
                 )
     if content.get("recipe_sha256") != hashlib.sha256(bundle.recipe.encode()).hexdigest():
-        raise ZooError("recipe.yaml is not the recipe that metrics.json was measured for; publish the weight anew.")
+        raise ZooError("recipe.yaml is not the recipe that metrics.json was measured for; publish the weight again.")
 
 
 def _expect(right: bool, where: str, key: str, found: Any, expected: str) -> None:
     if not right:
         shown = repr(found)
         shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
-        raise ZooError(f"{where}: {key} is {shown} where {expected} is expected; publish the weight anew.")
+        raise ZooError(f"{where}: {key} is {shown} where {expected} is expected; publish the weight again.")
 
 
 def _is_tasks(value: Any) -> bool:

@@ -167,7 +167,7 @@ def _fill_gates(layer: nn.Module, fill_input: Fill, fill_recurrent: Fill) -> Non
     """The weights of a recurrent layer gate by gate, each [hidden, input] or [hidden, hidden]; gain 1."""
     for name, weight in layer.named_parameters(recurse=False):
         if name.startswith("weight"):
-            gates = max(1, weight.shape[0] // cast(int, layer.hidden_size))  # the projection of an LSTM is no gate
+            gates = max(1, weight.shape[0] // cast(int, layer.hidden_size))  # the projection of an LSTM is not a gate
             for gate in weight.chunk(gates):
                 (fill_recurrent if "_hh" in name else fill_input)(gate, 1.0, "fan_in")
 

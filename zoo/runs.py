@@ -149,7 +149,7 @@ def _readable(path: Path) -> Iterator[None]:
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, csv.Error) as error:
         missing = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         why = error.strerror if isinstance(error, OSError) else missing
-        raise ZooError(f"{path} cannot be read ({why}); bring the file back, or train the run anew.") from error
+        raise ZooError(f"{path} cannot be read ({why}); bring the file back, or train the run again.") from error
 
 
 def _in_use(folder: Path) -> bool:

@@ -79,7 +79,7 @@ def test_the_fingerprint_moves_with_content_and_name_alone(folder: Path, tmp_pat
 
 def test_what_is_no_picture_is_left_out_with_one_warning(folder: Path):
     (folder / "train" / "dark" / "notes.txt").write_text("not a picture")
-    with pytest.warns(UserWarning, match=r"left out 1 files that are no pictures: notes\.txt\.$") as warned:
+    with pytest.warns(UserWarning, match=r"left out 1 files that are not pictures: notes\.txt\.$") as warned:
         assert len(data.load(f"imagefolder:{folder}").train) == 40
     assert len(warned) == 1
 

@@ -108,7 +108,7 @@ def test_a_table_beside_pictures_is_none_of_them(tmp_path: Path) -> None:
             (tmp_path / "pictures" / label).mkdir(parents=True, exist_ok=True)
             (tmp_path / "pictures" / label / f"{i}.png").write_bytes(picture(shade + i))
     pack(tmp_path / "pictures" / "metadata.parquet", [0, 1])
-    with pytest.warns(UserWarning, match=r"left out 1 files that are no pictures: metadata\.parquet"):
+    with pytest.warns(UserWarning, match=r"left out 1 files that are not pictures: metadata\.parquet"):
         assert data.load(f"imagefolder:{tmp_path / 'pictures'}").labels == ["bright", "dark"]
 
 
@@ -146,7 +146,7 @@ def test_what_cannot_be_unpacked_is_told_in_one_sentence_and_leaves_nothing(
         assert not list((home / "data" / "unpacked").glob("*"))
 
     pack(tmp_path / "nameless" / "rows.parquet", [0, 1])
-    refused("nameless", r"rows\.parquet tells no split; call it train-")
+    refused("nameless", r"rows\.parquet does not say which split it is; call it train-")
     pack(tmp_path / "several" / "small" / "train-0.parquet", [0, 1])
     pack(tmp_path / "several" / "large" / "train-0.parquet", [0, 1])
     refused("several", r"holds several data sets \(large, small\); give the folder of one")

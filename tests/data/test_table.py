@@ -79,8 +79,8 @@ def test_no_rows_are_no_error():
         ("a,b\n1,2\n1,2,3\n", r"^a\.csv:3 does not have 2 cells"),
         ("a,b\n1\n", r"^a\.csv:2 does not have 2 cells"),
         ("a,a\n1,2\n", r"^a\.csv names a column twice"),
-        ('a,b\n1,"2\n', r"^a\.csv:2 is no CSV"),
-        ('a,b\n1,"2"3\n', r"^a\.csv:2 is no CSV"),
+        ('a,b\n1,"2\n', r"^a\.csv:2 is not CSV"),
+        ('a,b\n1,"2"3\n', r"^a\.csv:2 is not CSV"),
     ],
 )
 def test_broken_csv_is_named_with_its_line(text: str, message: str):

@@ -119,11 +119,11 @@ def test_other_maximum_than_255():
         (np.full((6, 4), np.inf), "not finite"),
         (np.zeros((10, 6, 4)), "HxW, HxWxC or CxHxW"),
         (np.zeros(6), "HxW, HxWxC or CxHxW"),
-        (np.zeros((6, 4), complex), "is no image"),
+        (np.zeros((6, 4), complex), "is not an image"),
         (np.zeros((0, 4)), "no pixels"),
         (np.array([[object()]]), "no numbers"),
-        (7, "int is no image"),
-        (None, "NoneType is no image"),
+        (7, "int is not an image"),
+        (None, "NoneType is not an image"),
         ("nowhere.png", "no file nowhere.png"),
     ],
 )
@@ -140,7 +140,7 @@ def test_broken_files_are_refused(tmp_path):
     np.save(tmp_path / "pickle.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     np.save(tmp_path / "whole.npy", pixels(6, 4))
     files = {
-        "text.png": b"this is no image",
+        "text.png": b"this is not an image",
         "empty.png": b"",
         "half.png": content[: len(content) // 2],
         "half.npy": (tmp_path / "whole.npy").read_bytes()[:-5],

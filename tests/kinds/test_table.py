@@ -68,12 +68,12 @@ def test_a_row_is_no_file():
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        ('{"age": 20', "is no JSON object"),
-        ('{"age": 20}{', "is no JSON object"),
-        ('{"a":' * 100_000, "is no JSON object"),
-        ([20, 3, "near"], "list is no row; give a dict"),
-        (7, "int is no row"),
-        (None, "NoneType is no row"),
+        ('{"age": 20', "is not a JSON object"),
+        ('{"age": 20}{', "is not a JSON object"),
+        ('{"a":' * 100_000, "is not a JSON object"),
+        ([20, 3, "near"], "list is not a row; give a dict"),
+        (7, "int is not a row"),
+        (None, "NoneType is not a row"),
         ("{}", "lacks the column 'age'"),
         ({**ROW, "age": np.array([1, 2])}, r"age is array\(\[1, 2\]\) where a number is expected"),
         ({**ROW, "sea": np.array([1, 2])}, r"sea is '\[1 2\]', which is none of"),

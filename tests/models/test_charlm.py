@@ -103,7 +103,7 @@ def test_temperature_and_top_k_shape_the_draw():
         ("a", {"top_k": 2.5}, "top_k is 2.5; give a whole number of 1 or more, or None for all symbols."),
         ("a", {"length": -3}, "length is -3; give a whole number of characters."),
         ("a", {"seed": None}, "seed is None; give a whole number."),
-        (None, {}, "NoneType is no prompt; give a str."),
+        (None, {}, "NoneType is not a prompt; give a str."),
     ],
 )
 def test_what_cannot_be_written_is_refused_before_the_first_character(model: charlstm, prompt, settings, said: str):

@@ -178,8 +178,8 @@ def test_a_run_does_not_begin_from_a_part_of_another_model(tmp_path: Path):
     [
         ("mlp.digits_v9", r"unknown weight"),
         ("nowhere.safetensors", r"init_from: there is no file nowhere\.safetensors; check the path\.$"),
-        ("t.pth", r"^init_from: t\.pth is no \.safetensors file, and no other is read; convert it\.$"),
-        ("./t.pth", r"^init_from: \./t\.pth is no \.safetensors file, and no other is read; convert it\.$"),
+        ("t.pth", r"^init_from: t\.pth is not a \.safetensors file, and no other is read; convert it\.$"),
+        ("./t.pth", r"^init_from: \./t\.pth is not a \.safetensors file, and no other is read; convert it\.$"),
         ("./u.pth", r"^there is no"),
         ("timm/nonesuch", r"^unknown model of timm 'timm/nonesuch'; did you mean timm/"),
         (

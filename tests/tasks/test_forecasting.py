@@ -38,14 +38,14 @@ def test_a_gap_before_the_context_does_not_matter():
 @pytest.mark.parametrize(
     ("raw", "said"),
     [
-        (ROWS[1:, :1], r"the array of shape \(3, 1\) is no series; give rows of 2 numbers: a, b\."),
-        (ROWS[:, 0], "is no series"),
-        (ROWS.astype(complex), "is no series"),
+        (ROWS[1:, :1], r"the array of shape \(3, 1\) is not a series; give rows of 2 numbers: a, b\."),
+        (ROWS[:, 0], "is not a series"),
+        (ROWS.astype(complex), "is not a series"),
         (np.array([["x", "y"]] * 3), "holds no numbers"),
         (ROWS[2:], r"has 2 rows, and a forecast looks back at 3; give at least as many\."),
         (np.where(ROWS == 12, np.nan, ROWS), "not finite in its last 3 rows"),
         (np.where(ROWS == 12, 1e30, ROWS), r"holds a value beyond 1e\+12 in its last 3 rows; give it in other units\."),
-        (7, "int is no series"),
+        (7, "int is not a series"),
         ("nowhere.csv", r"there is no file nowhere\.csv"),
     ],
 )

@@ -24,7 +24,7 @@ def test_prompts_become_ids_filled_up_behind():
 
 @pytest.mark.parametrize(
     ("raw", "said"),
-    [("", "the prompt is empty"), ("abc", "holds 'c', which the model has never seen"), (b"ab", "bytes is no text")],
+    [("", "the prompt is empty"), ("abc", "holds 'c', which the model has never seen"), (b"ab", "bytes is not a text")],
 )
 def test_what_is_no_prompt_is_refused(raw, said: str):
     with pytest.raises(ZooError, match=said):

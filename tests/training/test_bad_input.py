@@ -41,7 +41,7 @@ def changed(recipe: dict[str, Any], **parts: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def nan_at(monkeypatch: pytest.MonkeyPatch):
-    """nan_at(N): the N-th loss from now on, and every later one, is no number."""
+    """nan_at(N): the N-th loss from now on, and every later one, is not a number."""
 
     def nan_at(step: int) -> None:
         seen = iter(range(1, 10**6))
@@ -363,7 +363,9 @@ def test_a_single_sample_for_batch_norm(tmp_path: Path):
 
 def test_of_a_folder_to_resume_that_is_not_there_the_user_is_told(mlp: dict[str, Any], tmp_path: Path, capsys):
     zoo.train(changed(mlp, train={"epochs": 1}), out=tmp_path / "typo", resume=True, device="cpu")
-    assert f"there is no run in {tmp_path / 'typo'} to resume; it begins anew.\n" in capsys.readouterr().err
+    assert (
+        f"there is no run in {tmp_path / 'typo'} to resume; it starts from the beginning.\n" in capsys.readouterr().err
+    )
 
 
 def test_curves_of_a_run_that_fails_at_once_are_given_back_with_its_folder(nan_at, mlp, tmp_path: Path):

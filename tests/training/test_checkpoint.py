@@ -160,7 +160,7 @@ def test_a_damaged_newest_gives_way_to_the_one_before_and_the_user_is_told(damag
     )
     (tmp_path / "000000001.safetensors").write_bytes(b"")
     assert checkpoint.newest(tmp_path) is None
-    assert capsys.readouterr().err.count("; beginning anew.") == 1
+    assert capsys.readouterr().err.count("; starting from the beginning.") == 1
 
 
 def test_a_full_disk_keeps_the_last_good_one(small_disk: Path):

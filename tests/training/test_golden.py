@@ -1,6 +1,6 @@
 """Golden losses: the first 20 of every recipe, shortened, must stay what they were.
 
-A change that moves them must say why; then `python tests/training/test_golden.py [RECIPE…]` writes them anew (all
+A change that moves them must say why; then `python tests/training/test_golden.py [RECIPE…]` writes them again (all
 recipes if none is named; ZOO_DATA must be set for those on published data).
 """
 

@@ -53,7 +53,7 @@ def test_embeddings_are_trained_measured_and_answered(loss: dict[str, Any], tmp_
     assert run.metrics["recall_at_1"] > float(run.log[0]["validation_recall_at_1"]) + 0.05
     assert zoo.evaluate(run.folder).keys() == {"recall_at_1"}
     bundle = open_bundle(run.folder)
-    assert bundle.config["labels"] == [], "an embedding's outputs are no classes"
+    assert bundle.config["labels"] == [], "an embedding's outputs are not classes"
     check_schema(bundle)
     check_parameters(bundle)
     assert main(["predict", str(run.folder), picture, "--json"]) == 0

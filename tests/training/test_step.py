@@ -72,7 +72,7 @@ def test_a_run_in_pieces_is_the_run_of_whole_batches(tmp_path):
     ("changes", "said"),
     [
         ({"accumulate": 65}, r"train\.accumulate 65 parts a batch of 64; lower it\.$"),
-        ({"keep_best": True}, r"train\.keep_best chooses an epoch, and on the test split a chosen figure is no "),
+        ({"keep_best": True}, r"train\.keep_best selects an epoch, which must not be done on the test split"),
         ({"early_stopping": {"patience": 2}}, r"train\.early_stopping chooses an epoch.*set data\.validation"),
     ],
 )

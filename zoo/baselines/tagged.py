@@ -50,7 +50,7 @@ def _shares(given: Given) -> Tensor:
 
 def _pairs(split: Split) -> Iterator[tuple[str, int]]:
     for sentence, tags in zip(split.inputs, split.targets.tolist(), strict=True):
-        yield from zip(str(sentence).split(SEPARATOR), tags, strict=False)  # behind the last word there is padding
+        yield from zip(str(sentence).split(SEPARATOR), tags, strict=False)  # after the last word there is padding
 
 
 def methods(task: Task) -> dict[str, Method]:

@@ -77,7 +77,7 @@ class Bundle:
         for key, kind in _CONFIG.items():
             if not isinstance(config.get(key), kind):
                 raise ZooError(
-                    f"{path}: {key} is {config.get(key)!r} where a {kind.__name__} is expected; publish it anew."
+                    f"{path}: {key} is {config.get(key)!r} where a {kind.__name__} is expected; publish it again."
                 )
         if self.name is not None and model_of(self.name) != stem_of(config["model"]):
             raise ZooError(f"{self.name} holds a {config['model']!r}, not what its name says; ask its publisher.")
@@ -127,7 +127,7 @@ def _inside(folder: Path, file: str) -> Path:
     """The path of a file that is there and, links followed, lies in the folder itself."""
     path = folder / check_file_name(file, str(folder))
     if not path.is_file():
-        raise ZooError(f"the bundle {folder} has no file {file}; fetch or publish it anew.")
+        raise ZooError(f"the bundle {folder} has no file {file}; fetch or publish it again.")
     if path.is_symlink() and path.resolve().parent != folder.resolve():
         raise ZooError(f"{path} is a link that leaves the bundle, to {path.resolve()}; put the file itself there.")
     return path

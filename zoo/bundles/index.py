@@ -109,7 +109,7 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = "is not text" if isinstance(error, UnicodeDecodeError) else f"cannot be read ({error.strerror})"
-        raise ZooError(f"{path} {reason}; fetch or publish the bundle anew.") from error
+        raise ZooError(f"{path} {reason}; fetch or publish the bundle again.") from error
 
 
 def parse_json(text: str, where: str) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def parse_json(text: str, where: str) -> dict[str, Any]:
         place = str(error) if isinstance(error, ValueError) else type(error).__name__
         if isinstance(error, json.JSONDecodeError):
             place = f"line {error.lineno}: {error.msg}"
-        raise ZooError(f"{where} is not JSON ({place}); fetch or publish it anew.") from error
+        raise ZooError(f"{where} is not JSON ({place}); fetch or publish it again.") from error
 
 
 def _not_finite(constant: str) -> Any:
@@ -180,6 +180,6 @@ def _record(file: str, value: Any, where: str) -> FileRecord:
 def _object(value: Any, key: str, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ZooError(
-            f"{where}: {key} is {type(value).__name__} where a JSON object is expected; fetch or publish it anew."
+            f"{where}: {key} is {type(value).__name__} where a JSON object is expected; fetch or publish it again."
         )
     return value

@@ -138,7 +138,7 @@ def _rounded(size: int) -> int:
 
 
 def _room(size: int) -> tuple[Any, int]:
-    """Memory of nobody else, with the first place in it that is `ALIGNED` and has `size` bytes behind it."""
+    """Memory of nobody else, with the first place in it that is `ALIGNED` and has `size` bytes after it."""
     if size >= 2 * LARGE and sys.platform == "linux":
         with suppress(OSError):  # as where a limit is set; then there may be other memory
             room = mmap.mmap(-1, -(-size // LARGE) * LARGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)

@@ -54,7 +54,7 @@ class Harmless:
 
 def drop(stream: TextIO | None) -> None:
     """Send what is left of a stream nowhere."""
-    with suppress(AttributeError, ValueError, OSError):  # there is none, or it is no file: nothing is left in it
+    with suppress(AttributeError, ValueError, OSError):  # there is none, or it is not a file: nothing is left in it
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[union-attr]
 
 

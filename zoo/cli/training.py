@@ -61,7 +61,7 @@ def train(
     for change in overrides or []:
         key, equals, value = change.partition("=")
         if not (key and equals):
-            raise zoo.ZooError(f"{change!r} is no override; write key.path=value, such as train.epochs=3.")
+            raise zoo.ZooError(f"{change!r} is not an override; write key.path=value, such as train.epochs=3.")
         changes[key] = value
     try:
         folder = out or (named(recipe) if resume else None)

@@ -63,7 +63,7 @@ class Raw:
 class Entry:
     """A data set in the zoo's list; the fields as in DataSet, and where it comes from.
 
-    raw: None where there is nothing to fetch. read: folder of the raw files -> (train, test), and behind them the
+    raw: None where there is nothing to fetch. read: folder of the raw files -> (train, test), and after them the
     validation split where the authors publish one. fingerprint: "" if nobody pinned one.
     """
 

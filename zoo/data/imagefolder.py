@@ -164,7 +164,7 @@ def _pictures(folder: Path, root: Path, names: list[str]) -> tuple[list[str], Sp
     beside = [path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
     others = sorted([*beside, *(os.path.basename(path) for each in found.values() for path in each.others)])
     if others:
-        warnings.warn(f"{folder}: left out {len(others)} files that are no pictures: {some(others)}.", stacklevel=6)
+        warnings.warn(f"{folder}: left out {len(others)} files that are not pictures: {some(others)}.", stacklevel=6)
     links = [path.name for path in folder.iterdir() if path.is_dir() and leads_inside(path, root)]
     links += [os.path.relpath(path, folder) for each in found.values() for path in each.links]
     if links:

@@ -41,8 +41,8 @@ def unpacked(folder: Path, packed: Sequence[Path]) -> tuple[Path, list[str]]:
     """A folder `<split>/<number of the class>/` of pictures in ZOO_HOME, and the names of the classes.
 
     Of one split alone it is that split's folder. Where the same files were unpacked before, those pictures are taken.
-    Raises `ZooError` where pyarrow is not installed, where a file's name tells no split, and where a file is damaged or
-    holds no pictures with classes.
+    Raises `ZooError` if pyarrow is not installed, if a file's name does not say which split it is, and if a file is
+    damaged or holds no pictures with classes.
     """
     facts = [(path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in packed]
     root = files.home() / "unpacked" / hashlib.sha256(repr((str(folder), facts)).encode()).hexdigest()
@@ -62,7 +62,10 @@ def unpacked(folder: Path, packed: Sequence[Path]) -> tuple[Path, list[str]]:
 def _unpack(folder: Path, packed: Sequence[Path], to: Path) -> list[str]:
     known = [(path, part) for path in packed if (part := _split(path.relative_to(folder)))]
     if not known:
-        raise ZooError(f"{packed[0]} tells no split; call it train-….parquet, test-….parquet or validation-….parquet.")
+        raise ZooError(
+            f"{packed[0]} does not say which split it is; call it train-….parquet, test-….parquet or "
+            "validation-….parquet."
+        )
     several = {path.parent.parent if path.parent.name in SPLITS else path.parent for path, _ in known}
     if len(several) > 1:
         told = ", ".join(sorted(os.path.relpath(path, folder) for path in several))
@@ -115,7 +118,7 @@ def _bomb(path: Path) -> ZooError:
 
 
 def _split(path: Path) -> str | None:
-    """The folder for what a file holds; None where its name tells no split, or one that no model is measured on."""
+    """The folder for what a file holds; None if its name says no split, or one that no model is measured on."""
     named = (re.split(r"[-.]", path.name)[0], path.parent.name)
     return next((SPLITS[part] for part in named if part in SPLITS), None)
 

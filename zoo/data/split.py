@@ -25,7 +25,7 @@ class Split:
         running text as the ids of its characters, uint8 [N]; a series as float32 [T, C], all rows from its beginning to
         the split's end, so that a forecast may look at those before the split; or rows of a table as float32
         [N, columns], NaN where a cell is blank (`Columns` says what stands in which).
-    targets: class index, int64 [N], or one a word, int64 [N, longest], with `IGNORED` behind the last; a number,
+    targets: class index, int64 [N], or one a word, int64 [N, longest], with `IGNORED` after the last; a number,
         float32 [N], or one for each of several tasks, float32 [N, tasks]; of running text the id of the next character;
         of a series the rows of the split; a forecast may begin at each of them.
     groups: int64 [N], or None. Examples of one group are near duplicates in what they tell (reviews of one film), so
@@ -57,7 +57,7 @@ class DataSet:
     """A data set as `zoo.data.load` returns it.
 
     kind: "image", "text" and so on, one of `zoo.kinds`. labels: class names by index, none where the targets
-    are no classes. maximum: the value of white in an image's inputs (1.0 for others, where it has no meaning).
+    are not classes. maximum: the value of white in an image's inputs (1.0 for others, where it has no meaning).
     fingerprint: SHA-256 of the tensors of all splits (`zoo.data.fingerprint`). validation: where the authors publish
     such a split. channels: what the numbers in a row of a series are called. note: what the card of a weight has to say
     of the data. table: what stands in its columns, where it is one. tasks: what each column of the targets is, where

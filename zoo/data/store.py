@@ -15,7 +15,7 @@ from zoo.home import replacing, write_text
 from zoo.integrity import check_file, sha256
 from zoo.tensors import read_metadata, read_tensors
 
-# Of the layout, and of what the file holds beyond the fingerprint (the groups): another schema is decoded anew.
+# Of the layout, and of what the file holds beyond the fingerprint (the groups): another schema is decoded again.
 SCHEMA = "1"
 
 

@@ -170,7 +170,7 @@ def encode_all(
 def spans(tokenizer: Tokenizer, text: str) -> list[tuple[int, int]]:
     """For each token of the whole text, where it stands: `text[start:end]` is its word as written.
 
-    `shorten` tells which of them `encode` gives.
+    `shorten` says which of them `encode` gives.
 
     The tokenizer reports only the letter of an accent that is a character of its own, so its span is widened here.
     """
@@ -195,7 +195,7 @@ def check(texts: Iterable[object], what: str = "text") -> None:
     """Raise `ZooError` for what is not a `str`, and for one that no encoding can write. `what` is the word for it."""
     for text in texts:
         if not isinstance(text, str):
-            raise ZooError(f"{type(text).__name__} is no {what}; give a str, or a list of them.")
+            raise ZooError(f"{type(text).__name__} is not a {what}; give a str, or a list of them.")
         try:
             text.encode()
         except UnicodeEncodeError as error:
@@ -203,7 +203,7 @@ def check(texts: Iterable[object], what: str = "text") -> None:
 
 
 def pad(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Rows of ids -> tokens (N, T) int64, zeros behind each row's end, and lengths (N,) int64.
+    """Rows of ids -> tokens (N, T) int64, zeros after each row's end, and lengths (N,) int64.
 
     T is the longest row's length, and 1 where every row is empty.
     """

@@ -25,7 +25,7 @@ LABELS = [
 def read(raw: Raw, folder: Path) -> tuple[Split, ...]:
     """(train, test, validation), each sentence as its words joined by tabs; targets int64 [N, longest].
 
-    Targets are indices into `LABELS`, one a word, and -100 behind the last. Words are the syntactic ones: of "don't"
+    Targets are indices into `LABELS`, one a word, and -100 after the last. Words are the syntactic ones: of "don't"
     the treebank makes "do" and "n't". Raises ZooError for a file that is not the published one.
     """
     train, test, validation = (_split(files.read(raw, folder, name).decode()) for name in raw.files)

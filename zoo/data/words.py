@@ -45,7 +45,7 @@ def alphabet(sentences: Iterable[str]) -> str:
 class Encoded:
     """Sentences as ids: of each its word ids and its rows of `spellings`, in which each form is spelt once.
 
-    `spellings` is int64 [forms, characters], zeros behind a form's end; row 0 is padding's, all zeros.
+    `spellings` is int64 [forms, characters], zeros after a form's end; row 0 is padding's, all zeros.
     """
 
     words: list[list[int]]

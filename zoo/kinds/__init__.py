@@ -32,7 +32,7 @@ F = TypeVar("F", bound=Callable[[], Any])
 class Input:
     """What a model reads: `settings` is `input` of its config.json, and the tokenizer is read once for all who need it.
 
-    `classes` is how many labels the targets have, 0 if they are no classes.
+    `classes` is how many labels the targets have, 0 if they are not classes.
     """
 
     settings: dict[str, Any]

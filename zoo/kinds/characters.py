@@ -46,7 +46,7 @@ def blank(settings: dict[str, Any]) -> Inputs:
 
 
 def training(recipe: Recipe, split: Split, input: Input, device: torch.device) -> Feed:
-    """Windows end to end from a place that is drawn anew for each epoch, in random order."""
+    """Windows end to end from a place that is drawn again for each epoch, in random order."""
     written = Text(split, input.settings["length"], device)
     windows = len(split) // written.length - 1  # so many there are wherever the first begins
     size = check_batch(recipe, windows)
@@ -101,7 +101,7 @@ def hold_out(split: Split, fraction: float) -> tuple[Split, Split]:
 
 
 def prepare(raw: list[Any], input: Input) -> tuple[Tensor]:
-    """Prompts -> ids (N, T) int64, 0 behind each end, where a model that reads forwards takes no notice of it.
+    """Prompts -> ids (N, T) int64, 0 after each end, where a model that reads forwards takes no notice of it.
 
     Raises `ZooError` for what is not a `str`, an empty one, and one with characters that the model has never seen.
     """

@@ -37,7 +37,7 @@ class Feed:
 
 @dataclass(frozen=True)
 class Batches:
-    """Batches of at most `size` samples, as (inputs, targets), that can be gone through again: `begin` begins anew."""
+    """Batches of at most `size` samples, as (inputs, targets), that can be gone through again: `begin` starts over."""
 
     size: int
     begin: Callable[[], Iterator[tuple[Inputs, Tensor]]]
@@ -78,6 +78,6 @@ def check_batch(recipe: Recipe, samples: int) -> int:
 
 
 def refuse_augment(recipe: Recipe, data: DataSet) -> None:
-    """Raise `ZooError` where a recipe augments what are no images."""
+    """Raise `ZooError` where a recipe augments what are not images."""
     if recipe.data.augment.model_dump(exclude_none=True):
         raise ZooError(f"data.augment is for images, and {data.name} holds {data.kind} data; remove it.")

@@ -31,7 +31,7 @@ def prepare(raw: list[Any], input: Input) -> tuple[Tensor]:
     0..maximum where any is above 1. The image becomes grey or RGB as the model wants, is resized with an antialiased
     bilinear filter, and normalised.
 
-    Raises `ZooError` for a file that is no image, a shape that is none, and values outside the range or not finite.
+    Raises `ZooError` for a file that is not an image, a shape that is none, and values outside the range or not finite.
     """
     settings = input.settings
     return (normalize(torch.stack([pixels(image, settings) for image in raw]), settings),)
@@ -46,7 +46,7 @@ def pixels(raw: Any, input: dict[str, Any]) -> Tensor:
     elif hasattr(raw, "shape"):
         image, name = _from_array(raw, input["maximum"], f"the array of shape {tuple(raw.shape)}"), "the array"
     else:
-        raise ZooError(f"{type(raw).__name__} is no image; give a path, a Pillow image, a numpy array or a tensor.")
+        raise ZooError(f"{type(raw).__name__} is not an image; give a path, a Pillow image, a numpy array or a tensor.")
     if 0 in image.shape:
         raise ZooError(f"{name} holds no pixels; give an image of at least 1 x 1.")
     image = channels_of(image, input["channels"])
@@ -86,7 +86,7 @@ def _from_array(array: Any, maximum: float, name: str) -> Tensor:
         image = image.permute(2, 0, 1)
     if image.ndim != 3 or image.shape[0] not in (1, 3) or image.is_complex():
         raise ZooError(
-            f"{name} is no image; give HxW, HxWxC or CxHxW with 1 or 3 channels, a batch with N before them."
+            f"{name} is not an image; give HxW, HxWxC or CxHxW with 1 or 3 channels, a batch with N before them."
         )
     scale = 1.0
     if image.is_floating_point() or image.dtype == torch.bool:

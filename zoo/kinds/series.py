@@ -127,8 +127,8 @@ def prepare(raw: list[Any], input: Input) -> tuple[Tensor]:
     order, oldest row first, T at least the context. A column of times, if there is one, puts the rows of a CSV or a
     frame in order.
 
-    Raises `ZooError` for a file that is no series, other channels, too few rows, numbers that are not finite, and times
-    that are not one step apart in the rows that the forecast looks back at.
+    Raises `ZooError` for a file that is not a series, other channels, too few rows, numbers that are not finite, and
+    times that are not one step apart in the rows that the forecast looks back at.
     """
     return (torch.stack([series.standardise(_rows(one, input.settings), input.settings) for one in raw]),)
 
@@ -150,7 +150,7 @@ def _rows(raw: Any, settings: dict[str, Any]) -> Tensor:
 def read(raw: Any, channels: list[str], last: int | None = None) -> tuple[str, Tensor]:
     """What messages call a raw series, and its rows (T, C), oldest first; with `last` only so many of the latest.
 
-    Raises `ZooError` for what is no series.
+    Raises `ZooError` for what is not a series.
     """
     if isinstance(raw, (str, os.PathLike)):
         name, rows = str(raw), _from_file(Path(raw), channels, last)
@@ -159,9 +159,9 @@ def read(raw: Any, channels: list[str], last: int | None = None) -> tuple[str, T
     elif hasattr(raw, "shape"):
         name, rows = f"the array of shape {tuple(raw.shape)}", to_tensor(raw, "the array")
     else:
-        raise ZooError(f"{type(raw).__name__} is no series; give a path, a numpy array or a tensor.")
+        raise ZooError(f"{type(raw).__name__} is not a series; give a path, a numpy array or a tensor.")
     if rows.ndim != 2 or rows.shape[1] != len(channels) or rows.is_complex():
-        raise ZooError(f"{name} is no series; give rows of {len(channels)} numbers: {', '.join(channels)}.")
+        raise ZooError(f"{name} is not a series; give rows of {len(channels)} numbers: {', '.join(channels)}.")
     return name, rows
 
 

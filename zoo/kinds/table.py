@@ -75,7 +75,7 @@ def prepare(raw: list[Any], input: Input) -> tuple[Tensor, Tensor]:
 
     A row is a mapping column -> value, or the text of a JSON object that is one. It needs every column of the
     settings, in any order; a value that is not known is None, NaN or empty text. Columns that the model does not read,
-    such as the target, may be there too. Raises `ZooError` for what is no row, a column that is not there, a number
+    such as the target, may be there too. Raises `ZooError` for what is not a row, a column that is not there, a number
     that is none, a category that the training data do not have, and a row in which the model has nothing to read, as
     one of totals.
     """

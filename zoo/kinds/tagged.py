@@ -85,7 +85,7 @@ def encode(split: Split, input: Input) -> words.Encoded:
 
 
 def prepare(raw: list[Any], input: Input) -> tuple[Tensor, Tensor, Tensor]:
-    """Sentences -> words (N, T) and their characters (N, T, C), zero behind each end, and lengths (N,), all int64.
+    """Sentences -> words (N, T) and their characters (N, T, C), zero after each end, and lengths (N,), all int64.
 
     A sentence is a text, which `zoo.data.words.split` splits into words, or words with tabs between them. Raises
     `ZooError` for what is not a `str`, and for one that no encoding can write.

@@ -113,7 +113,7 @@ def _encode(texts: Any, input: Input) -> list[list[int]]:
 
 
 def prepare(raw: list[Any], input: Input) -> tuple[Tensor, Tensor]:
-    """Texts -> tokens (N, T) int64, zero behind each end, and lengths (N,) int64.
+    """Texts -> tokens (N, T) int64, zero after each end, and lengths (N,) int64.
 
     `max_length` tokens at most, cut as `truncate` of the settings says. Raises `ZooError` for what is not a
     `str`, for one that no encoding can write, and for a text in which the tokenizer finds nothing to read.

@@ -24,7 +24,7 @@ Memory = list[tuple[Tensor, Tensor]]
 def encode(prompt: str, symbols: str) -> Tensor:
     """The place of each character among `symbols`: int64 (T,). Raises `ZooError` for an unknown one, and for none."""
     if not isinstance(prompt, str):
-        raise ZooError(f"{type(prompt).__name__} is no prompt; give a str.")
+        raise ZooError(f"{type(prompt).__name__} is not a prompt; give a str.")
     if not prompt:
         raise ZooError("the prompt is empty; give at least one character to go on from.")
     if unknown := sorted(set(prompt) - set(symbols)):

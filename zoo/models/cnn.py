@@ -13,7 +13,7 @@ from zoo.registry import register_model
 def stages(channels: int, widths: Sequence[int], depth: int) -> nn.Sequential:
     """Stages of `depth` blocks 3 x 3 convolution - BatchNorm - ReLU, one stage a width, with max-pools between them.
 
-    Convolutions have no bias: the batch norm behind each subtracts it again.
+    Convolutions have no bias: the batch norm after each subtracts it again.
     Shapes: (N, channels, H, W) -> (N, widths[-1], H / 2^s, W / 2^s), rounded down, for s + 1 widths.
     """
     layers: list[nn.Module] = []

@@ -47,7 +47,7 @@ class gru_forecast(WithHead):
     with few series and one year, what channels tell of each other is learnt by heart rather than understood (a
     GRU that read all seven of ETTh1 at once had an MSE of 0.71 on the validation months, where this has 0.64).
     Each window is brought to mean 0 and variance 1 and its forecast back (Kim et al. 2022, without their learned
-    scale), so that a level never seen in training is no obstacle.
+    scale), so that a level never seen in training is not an obstacle.
 
     Args:
         context: rows of the window.
@@ -64,7 +64,7 @@ class gru_forecast(WithHead):
     ETTh1's validation months where this gave 0.645, and the `recurrent` scheme's did worse still.
 
     Shapes: x (N, context, C) -> (N, horizon, C) in the units of x, any number of channels C. The head reads the GRU's
-    last states (N, C, hidden). `forward_features` puts behind them what else a forecast is made of: the normalised
+    last states (N, C, hidden). `forward_features` puts after them what else a forecast is made of: the normalised
     window, its mean and its deviation, (N, C, hidden + context + 2).
     Raises `ValueError` where `segment` does not divide `context`.
     """

@@ -91,7 +91,7 @@ def resnet18(num_classes: int = 1000, in_chans: int = 3) -> ResNet:
     input_shape=(3, 32, 32),
 )
 def resnet18_cifar(num_classes: int = 10, in_chans: int = 3) -> ResNet:
-    """ResNet-18's stages behind a stem that keeps the resolution of small images."""
+    """ResNet-18's stages after a stem that keeps the resolution of small images."""
     stem = nn.Sequential(nn.Conv2d(in_chans, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True))
     return ResNet(stem, num_classes)
 

@@ -17,7 +17,7 @@ from zoo.registry import Model
 
 
 def names(pattern: str = "*") -> list[str]:
-    """The guests that fit the glob, in timm's order; a pretrained weight's tag stands behind a dot."""
+    """The guests that fit the glob, in timm's order; a pretrained weight's tag stands after a dot."""
     timm = _timm()
     found = dict.fromkeys([*timm.list_models(pattern), *timm.list_models(pattern, pretrained=True)])
     return [f"{GUESTS}{name}" for name in sorted(found)]
@@ -66,7 +66,7 @@ def config(name: str) -> Any:
         raise unknown("model of timm", name, names())
     try:
         found = timm.get_pretrained_cfg(own)
-    except RuntimeError as error:  # there is no such tag behind the dot
+    except RuntimeError as error:  # there is no such tag after the dot
         raise unknown("model of timm", name, names()) from error
     if found is None:
         raise ZooError(f"timm knows no input transform of {name}; name another model.")

@@ -21,7 +21,7 @@ class Ngrams(nn.Module):
     more the n-gram's naive Bayes log-count ratio says. `start_from` finds them on the training texts before the first
     step (`zoo.nn.start`); the problem is convex and nothing is drawn, so every seed gets the same.
 
-    It fits the training texts so well that a network trained behind it would have nothing left to learn. So a model
+    It fits the training texts so well that a network trained after it would have nothing left to learn. So a model
     adds these logits in eval mode alone: both halves learn by themselves, and their errors differ. The weights take no
     gradient. Without `start_from` all logits are 0.
 

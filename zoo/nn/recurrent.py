@@ -24,7 +24,7 @@ def length_mask(lengths: Tensor, steps: int) -> Tensor:
 
 
 def reverse_within(x: Tensor, lengths: Tensor) -> Tensor:
-    """Each row of x (N, T, F) reversed within its own length; what lies behind the length stays where it is.
+    """Each row of x (N, T, F) reversed within its own length; what lies after the length stays where it is.
 
     >>> nn.reverse_within(torch.tensor([[[1], [2], [3]]]), torch.tensor([2])).flatten()
     tensor([2, 1, 3])
@@ -55,11 +55,11 @@ class Recurrent(nn.Module):
         hidden: units of each direction.
         layers: such layers on top of each other.
         bidirectional: whether a second half reads each row from its end.
-        dropout: probability of `time_dropout` between the layers; none behind the last one. It is not left to
+        dropout: probability of `time_dropout` between the layers; none after the last one. It is not left to
             `nn.LSTM(dropout=)`, which draws a fresh mask at every step and erodes the memory it is to regularise.
 
     Shapes: x (N, T, features) and lengths (N,) int64, 0 to T -> states (N, T, hidden), or (N, T, 2 * hidden) with the
-    forward half first. States behind a row's length are zero, as `pad_packed_sequence` gives them. Raises `ZooError`
+    forward half first. States after a row's length are zero, as `pad_packed_sequence` gives them. Raises `ZooError`
     for an unknown cell, `ValueError` for no layer and for a dropout outside [0, 1].
 
         >>> network = nn.Recurrent("lstm", features=3, hidden=4, bidirectional=True)

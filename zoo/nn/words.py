@@ -62,7 +62,7 @@ def ends(lengths: Tensor, steps: int, most: int) -> Tensor:
     """Places of the first and last `most` tokens of each text: lengths (N,) -> int64 (N, steps), or (N, most) if less.
 
     A longer text is read at both ends, as `zoo.data.text.encode` shortens one with `head_tail`; of an odd number the
-    head gets more. A shorter one is read as it is, with the padding behind it.
+    head gets more. A shorter one is read as it is, with the padding after it.
     """
     place = torch.arange(steps, device=lengths.device)[:most]
     left_out = (lengths - most).clamp(min=0).unsqueeze(1)

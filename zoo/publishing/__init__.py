@@ -78,10 +78,10 @@ def publish(
 
     A run's tensors are loaded and, if its data are at hand, measured again before anybody else sees them.
 
-    Raises `ZooError` where a run is unfinished, was not measured on the test split, says of itself what is not so (see
-    `zoo.check`), has the recipe of another model, or differs from the first in more than the seed; where a
-    baseline is no finite number, or in no metric of the run; where a name is needed, or holds other bytes, since those
-    of a weight never change; and where nothing can be written. Until all is there the index does not name it.
+    Raises `ZooError` if a run is unfinished, was not measured on the test split, says of itself what is not so (see
+    `zoo.check`), has the recipe of another model, or differs from the first in more than the seed; if a baseline is
+    not a finite number, or is of a metric that the run does not have; if a name is needed, or stands for other bytes,
+    since those of a weight never change; and if nothing can be written. Until all is there the index does not name it.
 
         >>> run = zoo.train("mlp.digits", {"train.epochs": 1}, out="runs/one", progress=False)
         >>> zoo.publish(run, "my-zoo", name="mlp.quick_v1")
@@ -93,7 +93,7 @@ def publish(
     if not bundles:
         raise ZooError("there is nothing to publish; give a run.")
     if not isinstance(to, str | os.PathLike):
-        raise ZooError(f"{to!r} is no place to publish to; give a folder, hf://OWNER/REPO or s3://BUCKET/PATH.")
+        raise ZooError(f"{to!r} is not a place to publish to; give a folder, hf://OWNER/REPO or s3://BUCKET/PATH.")
     destination = os.fspath(to)
     with tempfile.TemporaryDirectory() as scratch:
         draft = _draft(bundles, Path(scratch), _read_baselines(baselines), list(notes), list(reports), calibrate)
@@ -161,7 +161,7 @@ class _Draft:
     """The bundle in full form; the same as `bundle` if that was published before."""
 
     def named(self, name: str) -> dict[str, Path]:
-        """The files of the weight under that name, which its card tells."""
+        """The files of the weight under that name, which its card describes."""
         if CARD in self.files and name == _own_name(self.bundle):
             return self.files
         return {**self.files, CARD: _written(self.scratch / CARD, card_of(self.whole, name, self.metrics))}

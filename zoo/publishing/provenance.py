@@ -51,7 +51,7 @@ def recipe_of(bundle: Bundle) -> Recipe:
     if bundle.entry is not None:
         check_begins(recipe, bundle.folder.name)
     if recipe.model != model:
-        raise ZooError(f"config.json is for {model}, but recipe.yaml for {recipe.model}; publish the weight anew.")
+        raise ZooError(f"config.json is for {model}, but recipe.yaml for {recipe.model}; publish the weight again.")
     return recipe
 
 

@@ -1,7 +1,7 @@
 """The recipe: everything a training run depends on, typed and checked.
 
 A recipe is YAML; `load_recipe` reads it, applies overrides, checks it and writes every default out. The same schema as
-JSON Schema lies in `recipes/schema.json`, so that editors complete the files; where the schema changes, write it anew
+JSON Schema lies in `recipes/schema.json`, so that editors complete the files; where the schema changes, write it again
 with `python -m zoo.recipes > recipes/schema.json`.
 """
 
@@ -374,7 +374,7 @@ def _check_names(recipe: Recipe, where: str) -> None:
     for key in ("early_stopping", "keep_best"):
         if getattr(recipe.train, key) and not recipe.data.validation:
             raise ZooError(
-                f"{where}: train.{key} chooses an epoch, and on the test split a chosen figure is no measurement; "
+                f"{where}: train.{key} selects an epoch, which must not be done on the test split; "
                 "set data.validation, such as 0.1."
             )
     if recipe.train.accumulate > 1 and (isinstance(recipe.loss, Pairs) or getattr(recipe.loss, "class_weight", None)):

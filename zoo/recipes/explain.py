@@ -22,7 +22,7 @@ def explain(error: ValidationError, where: str, schema: dict[str, Any]) -> str:
 
 def sentence(error: ValidationError, schema: dict[str, Any], under: str = "") -> str:
     """As `explain`, without the place; `under` is the key path of the section that `schema` is of."""
-    # A misspelt key makes the right one missing as well; the misspelling is what tells the user more.
+    # A misspelt key makes the right one missing as well; the misspelling is what helps the user more.
     first, *more = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     loc, kind, given = first["loc"], first["type"], first["input"]
     # The name of what is one of several stands in pydantic's location, but not in the file.

@@ -185,7 +185,7 @@ def _epochs(log: list[dict[str, str]]) -> list[float]:
 
 
 def _column(log: list[dict[str, str]], name: str) -> list[float]:
-    """A column of the curve; what is no number is NaN, a column that is not there is all NaN."""
+    """A column of the curve; what is not a number is NaN, a column that is not there is all NaN."""
 
     def number(text: str | None) -> float:
         try:

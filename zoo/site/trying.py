@@ -100,7 +100,7 @@ def _sample(bundle: Bundle) -> Any:
         return array
     try:
         size = [len(array), len(array[0]), len(array[0][0])]
-    except (TypeError, LookupError):  # a stranger's, which is no picture
+    except (TypeError, LookupError):  # a stranger's, which is not a picture
         return None
     return array if size == [settings["channels"], *settings["size"]] else None
 

@@ -63,7 +63,7 @@ def read(url: str, limit: int, headers: Mapping[str, str] | None = None) -> tupl
 
 
 def download(url: str, size: int, part: Path, tell: Tell, headers: Mapping[str, str] | None = None) -> None:
-    """Write what is at `url` to `part`, behind what an earlier call left there if it is of the same version.
+    """Write what is at `url` to `part`, after what an earlier call left there if it is of the same version.
 
     Of a body longer than `size` no more than `size` + 1 bytes are written. Raises `Unavailable` if it cannot be had,
     and `OSError` if `part` cannot be written.

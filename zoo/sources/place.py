@@ -46,7 +46,7 @@ class Place(Protocol):
         ...
 
     def fetch(self, path: str, size: int, part: Path, tell: Tell) -> None:
-        """Write a file to `part`, or what is lacking behind the bytes that an earlier call left there.
+        """Write a file to `part`, or what is lacking after the bytes that an earlier call left there.
 
         Of a longer file no more than `size` + 1 bytes are written. Raises `Unavailable` if it cannot be had, and
         `OSError` if `part` cannot be written.

@@ -65,7 +65,7 @@ def origin(name: str) -> dict[str, Any]:
 def check_unchanged(name: str, folder: Path) -> None:
     """Raise `ZooError` where the run in `folder` began from other bytes than `name` has now."""
     before = None
-    with suppress(FileNotFoundError, ValueError):  # a new run, or a damaged file that is written anew
+    with suppress(FileNotFoundError, ValueError):  # a new run, or a damaged file that is written again
         before = json.loads((folder / "metrics.json").read_text(encoding="utf-8")).get("init_from")
     if before is not None and before["sha256"] != origin(name)["sha256"]:
         raise ZooError(
@@ -110,7 +110,9 @@ def _find(name: str) -> Path | Bundle:
         return sources.find(name)
     except ZooError as error:
         if path.is_file():
-            raise ZooError(f"init_from: {name} is no .safetensors file, and no other is read; convert it.") from error
+            raise ZooError(
+                f"init_from: {name} is not a .safetensors file, and no other is read; convert it."
+            ) from error
         raise
 
 

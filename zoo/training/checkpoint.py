@@ -68,7 +68,9 @@ def newest(folder: Path) -> Checkpoint | None:
     older = [int(path.stem) for path in saved(folder)]
     while older:
         step = older.pop()
-        found = read(folder, step, f"going back to the one of step {older[-1]}" if older else "beginning anew")
+        found = read(
+            folder, step, f"going back to the one of step {older[-1]}" if older else "starting from the beginning"
+        )
         if found is not None:
             return found
     return None

@@ -93,7 +93,7 @@ def fit(
 
     Where several processes train together (`zoo.training.machine.processes`), each calls this; the main one alone
     writes.
-    Raises `ZooError` where the loss is no number, memory runs out, or a checkpoint belongs to other data;
+    Raises `ZooError` where the loss is not a number, memory runs out, or a checkpoint belongs to other data;
     `KeyboardInterrupt` on SIGINT and `SystemExit(143)` on SIGTERM, each after a checkpoint.
     """
     kind = kinds.get(setup.input.kind)

@@ -117,7 +117,7 @@ def _cell(name: str, total: int, done: int) -> Iterator[tuple[Show, Show]]:
 def text(figures: dict[str, Any], width: int | None = None) -> str:
     """Figures on one line: the names as words, floats to four digits; what was not measured is left out.
 
-    With a width, what tells least is left out until the rest fits.
+    With a width, what says least is left out until the rest fits.
     """
     parts = {
         key.removeprefix("train_").replace("samples_per_second", "samples/s").replace("_", " "): (

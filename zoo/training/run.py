@@ -69,7 +69,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_log(folder: Path, rows: list[dict[str, Any]]) -> None:
-    """Write log.csv anew from all rows; a row has the columns of the first."""
+    """Write log.csv again from all rows; a row has the columns of the first."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -94,7 +94,7 @@ def claimed(folder: Path, recipe: Recipe, resume: bool) -> Iterator[None]:
 
     if resume and not (folder / "recipe.yaml").is_file():
         # No error: a run that was interrupted before its first step gave its folder back.
-        streams.say(f"there is no run in {folder} to resume; it begins anew.")
+        streams.say(f"there is no run in {folder} to resume; it starts from the beginning.")
     lock = FileLock(folder / ".lock", timeout=0)
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     begun = False

@@ -44,7 +44,7 @@ def backward(
         draws.again(began)
         outputs, loss = _forward(model, criterion, tuple(piece), truth, done, rows)
         done += len(truth)
-        # The mean over nothing but padding is no number.
+        # The mean over nothing but padding is not a number.
         loss = loss * (count / sum(counts)) if count else outputs.sum() * 0
         descend(loss)
         everything.append(outputs.detach())

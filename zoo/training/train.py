@@ -166,7 +166,7 @@ def _resolve(recipe: Recipe | str | os.PathLike[str] | dict[str, Any], overrides
     if isinstance(recipe, (str, os.PathLike)):
         return load_recipe(Path(recipe) if isinstance(recipe, os.PathLike) else recipe, overrides)
     if not isinstance(recipe, (Recipe, dict)):
-        raise ZooError(f"{recipe!r} is no recipe; give its name, its path, or a dict of its keys.")
+        raise ZooError(f"{recipe!r} is not a recipe; give its name, its path, or a dict of its keys.")
     name = recipe.name if isinstance(recipe, Recipe) else ""
     content = recipe.model_dump() if isinstance(recipe, Recipe) else copy.deepcopy(recipe)
     for key, value in overrides.items():
@@ -209,7 +209,7 @@ def _continued(folder: Path, now: dict[str, Any]) -> dict[str, Any]:
         return now
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:  # damaged; it is written anew
+    except ValueError:  # damaged; it is written again
         return now
     old, new = before["environment"], now["environment"]
     moved = [f"{key}: {old.get(key)} -> {new.get(key)}" for key in new if old.get(key) != new[key]]

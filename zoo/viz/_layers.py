@@ -48,7 +48,7 @@ def activations(model: nn.Module, inputs: Iterable[Tensor], layer: str) -> tuple
     finally:
         hook.remove()
     if not seen:
-        raise ZooError(f"the layer {layer!r} is not called by the model itself; choose one inside it, or behind it.")
+        raise ZooError(f"the layer {layer!r} is not called by the model itself; choose one inside it, or after it.")
     return seen[0], outputs
 
 

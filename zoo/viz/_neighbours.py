@@ -27,7 +27,7 @@ def neighbours(name: str | os.PathLike[str], raw: Any = None) -> Figure:
     Args:
         name: a weight, a model (its default weight), a bundle or run folder.
         raw: the image, as `zoo.predictor` takes it; by default the first of the test split of each of five labels,
-            among all others. Where the split holds the image itself, that is no neighbour of it.
+            among all others. Where the split holds the image itself, that is not a neighbour of it.
 
     The test split of the weight's recipe is fetched where it is not at hand. Raises `ZooError` as `zoo.predictor` does.
 

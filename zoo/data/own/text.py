@@ -23,8 +23,8 @@ JOINT = "\n"
 def load(files: rows.Files, asked: rows.Asked) -> rows.Loaded:
     """The texts of `data.columns.text` (several are joined) and the classes of `.target`.
 
-    Left out, the column of texts is the only one of text beside the target. A blank text is no error here: the model
-    reads a row without words. Raises `ZooError` for columns that are not there, and for text that is numbers.
+    Left out, the column of texts is the only one of text beside the target. A blank text is not an error here: the
+    model reads a row without words. Raises `ZooError` for columns that are not there, and for text that is numbers.
     """
     given = list(asked.columns.get("text") or [])
     target = asked.columns.get("target")

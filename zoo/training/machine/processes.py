@@ -21,7 +21,7 @@ from zoo.errors import ZooError
 from zoo.kinds.feed import Inputs
 
 MEETING = ("WORLD_SIZE", "RANK", "MASTER_ADDR", "MASTER_PORT")
-"""What a launcher tells each of its processes in the environment, for them to meet."""
+"""What a launcher says to each of its processes in the environment, for them to meet."""
 
 MPI = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
 """What MPI's launchers call the number of processes. accelerate would wait for them, and nobody has them meet here."""
@@ -30,7 +30,7 @@ MPI = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
 def join(device: torch.device) -> None:
     """Meet the other processes of the launch, where there are any: over gloo on CPUs, over NCCL on GPUs.
 
-    Raises `ZooError` where the environment tells of a launch but not how to meet, and where the processes do not.
+    Raises `ZooError` where the environment speaks of a launch but not how to meet, and where the processes do not.
     """
     if dist.is_initialized():
         return
@@ -38,7 +38,7 @@ def join(device: torch.device) -> None:
         for name in MPI:
             if os.environ.get(name, "1") != "1":
                 raise ZooError(
-                    f"the environment tells of several processes of MPI ({name} is {os.environ[name]!r}); start them "
+                    f"the environment speaks of several processes of MPI ({name} is {os.environ[name]!r}); start them "
                     f"with torchrun, or unset {name} to train alone."
                 )
         return
@@ -48,7 +48,7 @@ def join(device: torch.device) -> None:
         wrong = ["RANK"]
     if wrong:
         raise ZooError(
-            f"the environment tells of several processes (WORLD_SIZE is {told['WORLD_SIZE']!r}), but {wrong[0]} is "
+            f"the environment speaks of several processes (WORLD_SIZE is {told['WORLD_SIZE']!r}), but {wrong[0]} is "
             f"{told[wrong[0]]!r}; start them with torchrun, or unset WORLD_SIZE to train alone."
         )
     try:
