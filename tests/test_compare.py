@@ -18,6 +18,7 @@ from zoo.compare import (
     REPRODUCED,
     UNDECIDED,
     compare,
+    decide,
     expected_spread,
     margin_of,
     spent,
@@ -32,6 +33,9 @@ def test_the_interval_of_metrics_without_an_expectation_is_students():
     found = compare([1.0, 2.0, 3.0], [2.0, 3.0, 4.0], margin=9.0)
     assert found.difference == pytest.approx(1.0) and found.interval is not None
     assert found.interval == pytest.approx((1 - 2.26696, 1 + 2.26696), abs=1e-4)
+    assert found.level == 0.95 and compare([1.0, 2.0], [2.0], margin=9.0, error=0.01).level == 0.99
+    # A power of 80 % is 0.8416 standard errors beyond the half width, and one is half / t.
+    assert found.detectable == pytest.approx(2.26696 * (1 + 0.84162 / 2.77645), rel=1e-4)
 
 
 def test_three_verdicts_from_one_interval():
@@ -40,6 +44,22 @@ def test_three_verdicts_from_one_interval():
     assert compare(published, [value - 0.05 for value in measured], margin=0.02).verdict == NOT_REPRODUCED
     assert compare(published, [value + 0.05 for value in measured], margin=0.02).verdict == NOT_REPRODUCED
     assert compare(published, measured, margin=0.001).verdict == UNDECIDED
+
+
+def test_an_interval_that_only_touches_the_margin_decides():
+    assert decide(0.25, 0.25, 0.5) == REPRODUCED
+    assert decide(0.75, 0.25, 0.5) == decide(-0.75, 0.25, 0.5) == NOT_REPRODUCED
+    assert decide(0.75, 0.5, 0.5) == UNDECIDED
+
+
+def test_a_spread_contradicts_the_expectation_from_the_95th_percentile_of_chi_square_on():
+    # χ²(4, .95) / 4 = 2.372; t(4, .975) = 2.776 and t(6, .975) = 2.447.
+    expected, apart = 0.001, math.sqrt(2 / 3)
+    for squares, half in ((2.3, 2.4469 * math.sqrt((2 + 4 * 2.3) / 6)), (2.45, 2.7764 * math.sqrt(2.45))):
+        deviation = expected * math.sqrt(squares)
+        values = [0.9, 0.9 + deviation, 0.9 - deviation]
+        found = compare(values, values, margin=0.1, expected=expected).interval
+        assert found is not None and found[1] == pytest.approx(half * expected * apart, rel=1e-3)
 
 
 def test_three_equal_values_claim_no_spread_of_zero_and_one_seed_has_an_interval():
@@ -52,11 +72,16 @@ def test_three_equal_values_claim_no_spread_of_zero_and_one_seed_has_an_interval
     assert alone.interval is not None and alone.interval[1] == pytest.approx(4.303 * expected * math.sqrt(2), rel=1e-3)
     nothing_known = compare([0.9], [0.9], margin=0.005)
     assert nothing_known.interval is None and nothing_known.verdict == UNDECIDED
+    assert (nothing_known.more_seeds, nothing_known.level, nothing_known.detectable) == (1, 0.95, None)
+    # Where nothing is wrong, half an error is taken as the rate.
+    assert expected_spread("accuracy", 1.0, 100) == pytest.approx(math.sqrt(0.005 / 200))
 
 
 def test_no_claim_of_many_equal_values_makes_the_spread_vanish():
     found = compare([0.9] * 100, [0.9], margin=0.005, expected=0.003)
-    assert found.interval is not None and found.interval[1] > 1.9 * 0.001
+    # t(101, .975) = 1.9837 with a third of the expected spread.
+    assert found.interval is not None
+    assert found.interval[1] == pytest.approx(1.9837 * 0.001 * math.sqrt(1 + 1 / 100), rel=1e-3)
 
 
 def test_a_claimed_spread_makes_reproduced_harder_and_never_easier():
@@ -79,6 +104,9 @@ def test_how_many_further_seeds_would_decide():
     assert found.verdict == UNDECIDED and 0 < found.more_seeds < MOST_SEEDS
     assert compare(values, [0.900], margin=0.0005, expected=0.003).more_seeds == MOST_SEEDS
     assert compare(values, values, margin=0.05, expected=0.003).more_seeds == 0
+    # A difference that is larger than the interval's half is taken as true: the nearer to the margin, the more seeds.
+    far, near = (compare(values, [0.910], margin=margin, expected=0.003).more_seeds for margin in (0.003, 0.006))
+    assert 1 < far < near
     # Nearly as many seeds as were said do decide where nothing differs.
     more = [0.900, 0.903, 0.897, 0.900] * 25
     assert compare(values, more[: 1 + found.more_seeds], margin=0.005, expected=0.003).verdict == REPRODUCED
@@ -96,6 +124,7 @@ def test_the_looks_share_one_error():
         ("accuracy", None, 0.9, 25_000, 0.005),
         ("accuracy", 0.002, 0.9, 25_000, 0.002),
         ("accuracy", 1.0, 0.9, 25_000, 0.005),  # the ceiling
+        ("accuracy", 0.008, 0.9, 25_000, 0.005),
         ("accuracy", 0.05, 0.82, 872, 2 * math.sqrt(0.18 / 1744)),  # of a small test set
         ("roc_auc", 0.5, 0.85, 1409, 0.005),
         ("rmse", None, 0.5, 4128, 0.005),

@@ -118,15 +118,15 @@ CHARACTERS = {"kind": "characters", "symbols": "ab", "length": 8}
 @pytest.mark.parametrize(
     ("right", "key", "value", "message"),
     [
-        (SERIES, "context", 0, "a count"),
-        (SERIES, "horizon", "4", "a count"),
+        (SERIES, "context", 0, "a count of 1,000,000 at most"),
+        (SERIES, "horizon", "4", "a count of 1,000,000 at most"),
         (SERIES, "channels", [], "a list of text"),
         (SERIES, "channels", [1, 2], "a list of text"),
         (SERIES, "mean", [0.0], "one value a channel"),
         (SERIES, "std", [1.0, 0.0], "a list of numbers above 0"),
         (CHARACTERS, "symbols", "", "text"),
         (CHARACTERS, "symbols", ["a"], "text"),
-        (CHARACTERS, "length", 0, "a count"),
+        (CHARACTERS, "length", 0, "a count of 1,000,000 at most"),
     ],
 )
 def test_what_an_input_of_another_kind_lacks_is_named(
