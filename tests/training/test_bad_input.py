@@ -352,7 +352,7 @@ def test_a_single_sample_for_batch_norm(tmp_path: Path):
     recipe = {"model": "mlp_bn", "model_args": {"widths": [8], "in_features": 64}, "init": "default"}
     recipe |= {"data": {"name": "digits"}, "optimizer": {"name": "sgd", "lr": 0.1}, "train": {"steps": 3}}
     assert refusal(recipe, tmp_path / "run", **{"data.batch_size": 1}) == (
-        "batch norm has no variance over a single sample, and 1 of the batch's come at a time; raise data.batch_size."
+        "batch norm needs at least two samples, but only 1 of the batch is computed at a time; raise data.batch_size."
     )
     assert refusal(recipe, tmp_path / "run", **{"data.batch_size": 64, "train.accumulate": 4}) == (
         "train.accumulate is 4, and the model has batch norm, whose statistics would be those of a piece of the batch: "

@@ -71,9 +71,9 @@ def test_a_run_in_pieces_is_the_run_of_whole_batches(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"accumulate": 65}, r"train\.accumulate 65 parts a batch of 64; lower it\.$"),
+        ({"accumulate": 65}, r"train\.accumulate \(65\) is larger than data\.batch_size \(64\); lower it\.$"),
         ({"keep_best": True}, r"train\.keep_best selects an epoch, which must not be done on the test split"),
-        ({"early_stopping": {"patience": 2}}, r"train\.early_stopping chooses an epoch.*set data\.validation"),
+        ({"early_stopping": {"patience": 2}}, r"train\.early_stopping selects an epoch.*set data\.validation"),
     ],
 )
 def test_what_a_recipe_cannot_ask_for(changes: dict[str, Any], said: str):

@@ -384,7 +384,8 @@ def _check_names(recipe: Recipe, where: str) -> None:
         )
     if recipe.train.accumulate > recipe.data.batch_size:
         raise ZooError(
-            f"{where}: train.accumulate {recipe.train.accumulate} parts a batch of {recipe.data.batch_size}; lower it."
+            f"{where}: train.accumulate ({recipe.train.accumulate}) is larger than data.batch_size "
+            f"({recipe.data.batch_size}); lower it."
         )
     known = inspect.signature(registry.get(recipe.model).constructor).parameters
     anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())  # as timm's models take

@@ -67,7 +67,7 @@ def _forward(
         if "more than 1 value per channel" not in str(error):
             raise
         raise ZooError(
-            f"batch norm has no variance over a single sample, and {len(own[0])} of the batch's come at a time; "
+            f"batch norm needs at least two samples, but only {len(own[0])} of the batch is computed at a time; "
             "raise data.batch_size."
         ) from error
     outputs = processes.whole(outputs.float(), len(targets))
