@@ -392,6 +392,8 @@ def test_a_resolved_recipe_writes_every_default_out(file: Path):
             "resized_crop",
             "jitter",
             "cutmix",
+            "trivial_augment",
+            "rand_augment",
             "progressive",
         )
     )

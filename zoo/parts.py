@@ -65,7 +65,7 @@ AUGMENTS: Table[Part] = Table(
     "zoo.augments",
     own=(
         *("crop", "flip", "affine", "elastic", "cutout", "erase", "mixup", "resized_crop", "jitter", "cutmix"),
-        "progressive",
+        *("trivial_augment", "rand_augment", "progressive"),
     ),
 )
 METRICS: Table[Measure] = Table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Generator
 
@@ -47,3 +48,23 @@ def test_a_picture_that_keeps_its_aspect_ratio_is_cut_in_the_middle() -> None:
     wide = torch.arange(40.0).expand(1, 20, 40)
     assert torch.equal(V.centred(wide, (20, 20)), wide[:, :, 10:30])
     assert V.centred(wide, (10, 10)).shape == (1, 10, 10) and V.centred(wide[:, :3, :3], (8, 6)).shape == (1, 8, 6)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("maximum", [16.0, 255.0])
+@pytest.mark.parametrize("change", [V.trivial, V.rand])
+def test_each_picture_has_operations_of_its_own_that_can_be_drawn_again(change, maximum: float, channels: int) -> None:
+    picture = (IMAGES[:1, :channels] * (maximum / 255)).expand(16, -1, -1, -1).round()
+    before = torch.get_rng_state()
+    seen = change(picture, generator(), maximum=maximum)
+    assert torch.equal(seen, change(picture, generator(), maximum=maximum))
+    assert not torch.equal(seen, change(picture, generator(2), maximum=maximum))
+    assert torch.equal(before, torch.get_rng_state()), "torch's own generator is left alone"
+    assert seen.dtype == torch.float32 and seen.shape == picture.shape and 0 <= seen.min() <= seen.max() <= maximum
+    assert len({one.numpy().tobytes() for one in seen}) > 4
+
+
+def test_a_magnitude_of_nothing_shows_the_picture() -> None:
+    whole = V.rand(IMAGES.round(), generator(), operations=1, magnitude=0)
+    same = [torch.equal(one, other) for one, other in zip(whole, IMAGES.round(), strict=True)]
+    assert sum(same) > 8  # all but what has no strength, such as equalizing

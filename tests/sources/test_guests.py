@@ -215,6 +215,9 @@ def test_a_guest_is_fine_tuned_from_its_own_weight(hub: HubServer, tmp_path: Pat
     assert model.zoo.name == NAME and model(torch.rand(1, 3, 32, 32)).shape == (1, 2)  # type: ignore
 
 
+PARTS = ("train", "test")
+
+
 def test_a_data_set_of_the_hub_is_named_in_a_recipe(hub: HubServer, tmp_path: Path):
     def picture(brightness: int) -> bytes:
         content = io.BytesIO()
@@ -234,6 +237,33 @@ def test_a_data_set_of_the_hub_is_named_in_a_recipe(hub: HubServer, tmp_path: Pa
     run = zoo.train({**RECIPE, **model, "data": where, "train": {"epochs": 10}}, out=tmp_path / "run", device="cpu")
     assert run.metrics["accuracy"] == 1.0
     assert json.loads((run.folder / "config.json").read_text())["labels"] == ["bright", "dark"]
+
+
+def test_texts_and_tables_of_the_hub_are_data_too(hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ZOO_HOME", str(tmp_path / "home"))
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    packed = io.BytesIO()
+    parquet.write_table(pa.table({"n": [i % 9 for i in range(80)], "price": [10.0 + i % 9 for i in range(80)]}), packed)
+    reviews = "text,label\n" + "".join(f"a {'fine' if i % 2 else 'dull'} film {i},{i % 2}\n" for i in range(60))
+    card = "---\nlicense: mit\n---\n# A data set\n"
+    for name, files in (
+        ("reviews", {"README.md": card, "data.csv": reviews}),
+        ("prices", {"README.md": card, **{f"data/{p}-00000-of-00001.parquet": packed.getvalue() for p in PARTS}}),
+    ):
+        hub.repositories[f"someone/{name}"] = Repository()
+        written = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}
+        hub.repositories[f"someone/{name}"].commit("data", written)
+    quick = {"train.epochs": 1, "init_from": None, "data.text.vocab_size": 40}
+    run = zoo.train("rnn_text", quick, data="hf:someone/reviews", out=tmp_path / "a", device="cpu", baseline=False)
+    commit = hub.repositories["someone/reviews"].commits[-1][0]
+    assert run.recipe.data.name == f"hf:someone/reviews@{commit}" and list(run.recipe.data.files or {}) == ["data.csv"]
+    asked = {"train.epochs": 1, "data.columns.target": "price", "data.columns.numbers": ["n"]}
+    run = zoo.train("housing_mlp", asked, data="hf:someone/prices", out=tmp_path / "b", device="cpu", baseline=False)
+    assert len(run.recipe.data.files or {}) == 2 and run.recipe.data.split is None
+    again = zoo.train(run.folder, out=tmp_path / "c", device="cpu")  # by the commit, from the Hub's cache
+    assert again.metrics == run.metrics
 
 
 def test_a_data_set_that_the_hub_does_not_give(hub: HubServer, closed_port: int, monkeypatch: pytest.MonkeyPatch):

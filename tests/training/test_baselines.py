@@ -169,3 +169,14 @@ def test_what_cannot_be_fitted_costs_no_run(tmp_path: Path, monkeypatch: pytest.
     changes = {"train.epochs": 1, "init_from": None, "data.text.vocab_size": 3}
     run = zoo.train("rnn_text", changes, data=(texts, labels), out=tmp_path / "run", device="cpu")
     assert run.finished and any(line.startswith("no baseline: it cannot be fitted to these data") for line in told)
+
+
+def test_the_recipe_of_the_weight_that_is_asked_for_is_followed() -> None:
+    from zoo.training.fitted import fitted
+
+    given = (["a fine film", "a dull film"] * 20, [1, 0] * 20)
+    for name in ("bilstm_attn.imdb_v1", "bilstm_attn.sst2_v1"):
+        recipe, _, told = fitted("bilstm_attn", {"init_from": name}, given)
+        weight = zoo.load_recipe(name.rpartition("_v")[0])
+        assert recipe.model_args == weight.model_args and recipe.init_from == name
+        assert f"begins from {name}, as asked." in told

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from zoo.draws import Drawn
 from zoo.kinds.augment import warp
 
 LUMA = (0.299, 0.587, 0.114)
@@ -95,3 +97,32 @@ def centred(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 def _uniform(n: int, low: float, high: float, images: Tensor, generator: Generator) -> Tensor:
     return torch.rand(n, generator=generator, device=images.device) * (high - low) + low
+
+
+def trivial(images: Tensor, generator: Generator, *, bins: int = 31, maximum: float = 255.0) -> Tensor:
+    """One operation for each image (light, colour, sharpness, shear, shift, rotation, …), its strength drawn from
+    `bins` (Müller and Hutter 2021, TrivialAugment: Tuning-free Yet State-of-the-Art Data Augmentation; the wide space).
+
+    By torchvision, on the CPU, an image at a time. Shapes: (N, C, H, W) in 0..maximum -> the same, float32.
+    """
+    from torchvision.transforms.v2 import TrivialAugmentWide
+
+    return _each(images, generator, TrivialAugmentWide(num_magnitude_bins=bins), maximum)
+
+
+def rand(
+    images: Tensor, generator: Generator, *, operations: int = 2, magnitude: int = 9, maximum: float = 255.0
+) -> Tensor:
+    """`operations` such operations for each image, all of strength `magnitude` of 0..30 (Cubuk et al. 2020,
+    RandAugment: Practical Automated Data Augmentation with a Reduced Search Space). Otherwise as `trivial`."""
+    from torchvision.transforms.v2 import RandAugment
+
+    return _each(images, generator, RandAugment(num_ops=operations, magnitude=magnitude), maximum)
+
+
+def _each(images: Tensor, generator: Generator, change: Callable[[Tensor], Tensor], maximum: float) -> Tensor:
+    own = Generator().manual_seed(int(torch.randint(2**62, (), generator=generator, device=images.device)))
+    pixels = (images * (255 / maximum)).round().to(torch.uint8).cpu()  # what torchvision's operations are made for
+    with Drawn(own):
+        changed = torch.stack([change(image) for image in pixels])
+    return changed.to(images.device, torch.float32) * (maximum / 255)

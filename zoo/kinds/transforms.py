@@ -56,10 +56,10 @@ def augmented(
 ) -> tuple[Tensor, Tensor]:
     """A stored batch as the model shall see it in training.
 
-    Order: crop, view and flip on the stored pixels, warp in their own range (outside is black), light, normalise,
-    shrink, cut out, erase, what plug-ins bring, mix. `progress` in [0, 1) is how much of the training is done.
-    `mirrored` (N,) says which images are flipped where flips alternate. Targets come back as class probabilities where
-    mix-up is on.
+    Order: crop, view and flip on the stored pixels, warp in their own range (outside is black), light, torchvision's
+    operations, normalise, shrink, cut out, erase, what plug-ins bring, mix. `progress` in [0, 1) is how much of the
+    training is done. `mirrored` (N,) says which images are flipped where flips alternate. Targets come back as class
+    probabilities where mix-up is on.
     """
     if recipe.crop:
         images = A.crop(images, generator, padding=recipe.crop.padding, mode=recipe.crop.mode)
@@ -78,6 +78,10 @@ def augmented(
     if recipe.jitter:
         light = recipe.jitter.model_dump()
         images = V.jitter(images.to(torch.float32), generator, maximum=input["maximum"], **light)
+    if recipe.trivial_augment:
+        images = V.trivial(images, generator, maximum=input["maximum"], bins=recipe.trivial_augment.bins)
+    if recipe.rand_augment:
+        images = V.rand(images, generator, maximum=input["maximum"], **recipe.rand_augment.model_dump())
     images = normalize(images, input)
     if recipe.progressive:
         size = recipe.progressive.size_at(progress, images.shape[-1])

@@ -94,6 +94,20 @@ class Jitter(Strict):
     saturation: Fraction = 0.2
 
 
+class TrivialAugment(Strict):
+    """One operation of torchvision's for each picture, such as another light or a rotation, of a strength drawn from
+    `bins`; it needs no tuning."""
+
+    bins: Annotated[int, Field(ge=2)] = 31
+
+
+class RandAugment(Strict):
+    """So many `operations` of torchvision's for each picture, all of one `magnitude`, 0 to 30."""
+
+    operations: Count = 2
+    magnitude: Annotated[int, Field(ge=0, le=30)] = 9
+
+
 class Cutmix(Strict):
     """A window of another sample put into each, labels blended by area; its share is drawn from Beta(alpha, alpha)."""
 
@@ -130,6 +144,8 @@ class Augment(Strict):
     resized_crop: ResizedCrop | None = None
     jitter: Jitter | None = None
     cutmix: Cutmix | None = None
+    trivial_augment: TrivialAugment | None = None
+    rand_augment: RandAugment | None = None
     progressive: Progressive | None = None
 
     @model_validator(mode="before")

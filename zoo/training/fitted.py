@@ -46,13 +46,15 @@ def fitted(name: str, changes: dict[str, Any], place: Any) -> tuple[Recipe, load
     in_memory = place if address.startswith("memory:") else None
     data = loading.load(address, task.kind, task.name, columns=asked["columns"], split=asked["split"], place=in_memory)
     candidates = _weights(recipes)
+    begin = changes.get("init_from", "auto")
+    if (named := str(begin).rpartition("_v")[0]) in recipes:  # the recipe whose model that weight fits
+        recipes = [named]
     recipe, weight, why = _nearest(recipes, candidates, data, task.kind)
     content = recipe.content()
     content["data"] = {
         key: value for key, value in content["data"].items() if key not in ("name", "validation", "files")
     }
     content["data"] = {**data.section, **content["data"]}
-    begin = changes.get("init_from", "auto")
     told = list(data.told)
     content["init_from"] = None
     if begin == "auto" and weight is not None:
@@ -133,6 +135,8 @@ def _nearest(
 ) -> tuple[Recipe, Bundle | None, str]:
     """(recipe to follow, weight to begin from, why it is the nearest)."""
     first = load_recipe(next((recipe for recipe in recipes if recipe in weights), recipes[0]))
+    if len(recipes) == 1:
+        weights = {recipe: bundle for recipe, bundle in weights.items() if recipe in recipes}
     if not weights:
         return first, None, ""
     if kind in ("text", "tagged"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -63,6 +64,10 @@ def public(name: str) -> str:
     return f"{prefix}:{expanded(rest).resolve().name if rest not in ('', '/') else 'data'}"
 
 
+ABOUT = re.compile(r"(?i)((readme|licen[sc]e)(\.(txt|rst))?|dataset_infos?\.json|.*\.(md|py))$")
+"""Files that say something of a data set, as those of the Hub have them, and are none of its data."""
+
+
 def parts_of(root: Path) -> dict[str, list[Path]]:
     """train, test, validation -> their files: `root` itself is one file ("all"), or a folder with train and test files.
 
@@ -76,7 +81,11 @@ def parts_of(root: Path) -> dict[str, list[Path]]:
         raise ZooError(f"data.name: there is no file or folder {root}; check the path.")
     found: dict[str, list[Path]] = {}
     inside = sorted(path for path in root.rglob("*") if path.is_file())
-    shown = [path for path in inside if not any(part.startswith(".") for part in path.relative_to(root).parts)]
+    shown = [
+        path
+        for path in inside
+        if not any(part.startswith(".") for part in path.relative_to(root).parts) and not ABOUT.match(path.name)
+    ]
     for path in shown:
         if part := _part(path, root):
             found.setdefault(part, []).append(path)
@@ -91,8 +100,6 @@ def parts_of(root: Path) -> dict[str, list[Path]]:
 
 
 def _part(path: Path, root: Path) -> str | None:
-    import re
-
     words = re.split(r"[-_.]", path.name.lower())
     stem = words[:-2] if words[-1] == "gz" else words[:-1]
     if not stem:
