@@ -82,7 +82,7 @@ def _verify(name: str | os.PathLike[str]) -> Verification:
             said = check(bundle)
         except Exception as error:  # a doctored bundle may make anything fail, and that is the finding
             other = f"{bundle.folder} fails the check of its {name_of_check} ({error!r}); publish the weight again."
-            message = str(error) if isinstance(error, ZooError) else other
+            message = str(error if isinstance(error, ZooError) else ZooError(other))
             return Verification(weight, False, {**checks, name_of_check: False}, message)
         if said is None:
             checks[name_of_check] = True

@@ -12,6 +12,9 @@ from typing import Any
 
 from zoo.display import harmless
 
+LONGEST = 10_000
+"""Characters of a sentence; a tensor's name alone may have a hundred million."""
+
 
 class ZooError(Exception):
     """One sentence for the user: what was wrong, where, and what to do next.
@@ -24,7 +27,8 @@ class ZooError(Exception):
     """
 
     def __str__(self) -> str:
-        return harmless(re.sub(r"\s*[\n\r\v\f\x85]\s*", " ", super().__str__()))
+        text = harmless(re.sub(r"\s*[\n\r\v\f\x85]\s*", " ", super().__str__()))
+        return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
 
 
 INSTALLED_AS = {"yaml": "PyYAML", "sklearn": "scikit-learn", "PIL": "pillow"}

@@ -263,3 +263,19 @@ def test_no_name_of_others_makes_a_line_of_its_own(bundle: Path, capfd: pytest.C
         assert not [line for line in text.splitlines() if line.startswith(("FORGED", "y.npy"))]
     model = zoo.create(str(bundle))
     assert "\x1b" not in repr(model.zoo) and "\nFORGED" not in repr(model.zoo)
+
+
+def test_a_sentence_has_an_end(bundle: Path) -> None:
+    with_tensors(bundle, lambda tensors: tensors.update({"x" * 1_000_000: torch.zeros(1)}))
+    with pytest.raises(zoo.ZooError) as raised:
+        zoo.create(str(bundle))
+    assert len(str(raised.value)) < 11_000
+    assert len(zoo.verify(str(bundle)).message) < 11_000
+
+
+@pytest.mark.parametrize("package", ["a; rm -rf ~", "$(reboot)", "--index-url=http://a.example x", "a\nb"])
+def test_no_command_that_a_stranger_wrote_is_advised(bundle: Path, package: str) -> None:
+    noted = {"what": "model", "name": "x", "package": package, "version": "1", "module": "m", "sha256": ""}
+    changed(bundle, "config.json", lambda config: config.update(plug_ins=[noted]))
+    with pytest.raises(zoo.ZooError, match="plug_ins is"):
+        zoo.evaluate(str(bundle))

@@ -167,3 +167,12 @@ def test_what_a_killed_fetch_left_is_cleared(small, server, fresh: Path):
     (left / "half").write_bytes(b"x")
     data.load_entry(entry)
     assert not left.exists()
+
+
+def test_a_member_that_unpacks_without_end_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(fetch.files, "LIMIT", 1000)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros", bytes(1 << 22))
+    with pytest.raises(ValueError, match="more than 1,000 bytes"):
+        fetch.extract(tmp_path / "a.zip", tmp_path / "out", lambda name: name)
+    assert (tmp_path / "out" / "zeros").stat().st_size <= 1000

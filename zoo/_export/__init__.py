@@ -127,7 +127,7 @@ def _export(bundle: Bundle, path: Path, quantize: str | None) -> Export:
     check_config(bundle)
     weight, recipe = bundle.name or bundle.folder.resolve().name, recipe_of(bundle)
     data = dataset(recipe)
-    tokenizer = None if bundle.tokenizer is None else bundle.tokenizer.read_bytes()
+    tokenizer = None if bundle.tokenizer is None else bundle.content(bundle.tokenizer.name)
     beside = path.with_name("tokenizer.json")
     if tokenizer is not None and beside.exists() and beside.read_bytes() != tokenizer:
         raise ZooError(f"{beside} is another model's tokenizer; export {weight} into a folder of its own.")

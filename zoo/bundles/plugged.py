@@ -66,6 +66,8 @@ def _is_right(one: Any) -> bool:
         isinstance(one, dict)
         and one.keys() == Origin.__dataclass_fields__.keys()
         and all(isinstance(value, str) and re.fullmatch(r"[\w .+/-]*", value) for value in one.values())
+        and re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9._-]*)?", one["package"]) is not None  # somebody will type it
+        and re.fullmatch(r"[A-Za-z0-9.+!_-]*", one["version"]) is not None
     )
 
 

@@ -56,13 +56,18 @@ def folder_of(entry: Entry) -> Path:
 def extract(archive: Path, folder: Path, name_of: Callable[[str], str | None]) -> None:
     """Write the members of a tar or zip archive for which `name_of(member)` gives a name, under that name in `folder`.
 
-    Only plain files are written, and only where `name_of` says: no path of the archive's is ever used.
+    Only plain files are written, and only where `name_of` says: no path of the archive's is ever used. Raises
+    `ValueError` for a member that unpacks to more than any file here has.
     """
     for member, content in _members(archive):
         if name := name_of(member):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             with open(folder / name, "wb") as file:
-                shutil.copyfileobj(content, file)
+                left = files.LIMIT
+                while chunk := content.read(1 << 20):
+                    if (left := left - len(chunk)) < 0:
+                        raise ValueError(f"{name} has more than {files.LIMIT:,} bytes, which no data set here has")
+                    file.write(chunk)
 
 
 def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:

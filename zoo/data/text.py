@@ -72,13 +72,23 @@ def word_level(
 
 
 def read_tokenizer(path: Path | None) -> Tokenizer:
-    """The tokenizer in a bundle's tokenizer.json; `ZooError` where the file holds none."""
+    """The tokenizer in a tokenizer.json; `ZooError` where the file holds none."""
+    try:
+        with open(str(path), "rb") as file:
+            content = file.read(LARGEST + 1)
+    except OSError as error:
+        raise ZooError(f"{path} cannot be read ({error.strerror}); fetch or publish the bundle again.") from error
+    return tokenizer_of(content, str(path))
+
+
+def tokenizer_of(content: bytes, where: str) -> Tokenizer:
+    """The tokenizer that the bytes of a tokenizer.json hold; `ZooError` that names `where` if they hold none."""
     from tokenizers import Tokenizer
 
     try:
-        if path is not None and path.stat().st_size > LARGEST:
+        if len(content) > LARGEST:
             raise ValueError(f"it has more than {LARGEST:,} bytes")
-        tokenizer = Tokenizer.from_file(str(path))
+        tokenizer = Tokenizer.from_str(content.decode())
         _check_growth(tokenizer)
         tokenizer.no_padding()  # what is read of a text, and how batches are filled, the weight's settings say
         tokenizer.no_truncation()
@@ -87,7 +97,7 @@ def read_tokenizer(path: Path | None) -> Tokenizer:
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             raise
         why = " ".join(str(error).split())[:200]
-        raise ZooError(f"{path} is not a tokenizer ({why}); fetch or publish the bundle again.") from error
+        raise ZooError(f"{where} is not a tokenizer ({why}); fetch or publish the bundle again.") from error
 
 
 GROWTH = 64

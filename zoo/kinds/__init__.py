@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from zoo.data import DataSet, Split, hold_out
-from zoo.data.text import read_tokenizer
+from zoo.data.text import tokenizer_of
 from zoo.kinds.feed import Batches, Feed, Inputs
 from zoo.plugins import Table
 
@@ -151,4 +151,5 @@ KINDS: Table[Callable[[], Kind]] = Table("kind of data", "zoo.kinds", load=_own)
 def input_of(bundle: Bundle) -> Input:
     """What the model of a bundle reads, with its tokenizer."""
     file = bundle.tokenizer
-    return Input(bundle.config["input"], None if file is None else read_tokenizer(file), len(bundle.config["labels"]))
+    tokenizer = None if file is None else tokenizer_of(bundle.content(file.name), str(file))
+    return Input(bundle.config["input"], tokenizer, len(bundle.config["labels"]))

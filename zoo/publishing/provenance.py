@@ -37,10 +37,11 @@ def recipe_of(bundle: Bundle) -> Recipe:
     machine for its data, which nobody gave and nobody trusts; of a published weight also one to begin from.
     """
     from zoo.data.own import places
-    from zoo.recipes import load_recipe
+    from zoo.recipes import from_text
 
     require(bundle)
-    recipe, model = load_recipe(bundle.path("recipe.yaml")), bundle.config["model"]
+    config, where = bundle.config, str(bundle.folder / "recipe.yaml")
+    recipe, model = from_text(bundle.recipe, name=str(config.get("recipe", "")), where=where), config["model"]
     name = recipe.data.name
     elsewhere = places.is_one(name) and places.public(name) != name
     if elsewhere and places.given() is None and not _TRUSTED.get():

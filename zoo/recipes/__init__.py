@@ -233,14 +233,23 @@ def load_recipe(name_or_path: str | Path, overrides: dict[str, Any] | None = Non
     """
     path, name = _find(name_or_path)
     try:
-        content = read_yaml(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ZooError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ZooError(f"{path} is not valid YAML: {error}.") from error
+    return from_text(text, name=name, where=str(path), overrides=overrides)
+
+
+def from_text(text: str, *, name: str, where: str, overrides: dict[str, Any] | None = None) -> Recipe:
+    """As `load_recipe`, of a recipe's text; `where` is what it is called in errors."""
+    try:
+        content = read_yaml(text)
+    except yaml.YAMLError as error:
+        raise ZooError(f"{where} is not valid YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(content, dict):
-        raise ZooError(f"{path} holds no recipe: expected keys such as model, data, train at the top level.")
+        raise ZooError(f"{where} holds no recipe: expected keys such as model, data, train at the top level.")
     for key, value in (overrides or {}).items():
         override(content, key, value)
-    return parse(content, name=name, where=str(path))
+    return parse(content, name=name, where=where)
 
 
 def parse(content: dict[str, Any], *, name: str = "", where: str = "recipe") -> Recipe:

@@ -167,7 +167,7 @@ def _card(bundle: Bundle) -> str:
     files = bundle.entry.files if bundle.entry else {}
     if "README.md" not in files:
         return ""
-    text = bundle.path("README.md").read_text(encoding="utf-8")
+    text = bundle.content("README.md").decode(errors="replace")
     if text.startswith("---\n"):  # the front matter is for machines
         text = text.partition("\n---\n")[2]
     return MarkdownIt("commonmark", {"html": False}).enable("table").disable("image").render(text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,7 @@ def prepare(bundle: Bundle, folder: Path) -> dict[str, str]:
     (folder / "model.onnx").write_bytes(made.content)
     names = ["model.onnx"]
     if bundle.tokenizer is not None:
-        shutil.copyfile(bundle.tokenizer, folder / "tokenizer.json")
+        (folder / "tokenizer.json").write_bytes(bundle.content(bundle.tokenizer.name))
         names.append("tokenizer.json")
     files = {
         name: {"name": name, "size": (folder / name).stat().st_size, "sha256": sha256(folder / name)} for name in names
