@@ -9,13 +9,15 @@ import sys
 import threading
 from io import FileIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from zoo import integrity
 from zoo.errors import ZooError
 from zoo.home import home
-from zoo.integrity import check_file, checked, sha256
+from zoo.integrity import check_file, checked, read_checked, sha256
 
 CONTENT = bytes(range(256)) * 5000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -197,3 +199,48 @@ def test_what_was_checked_is_what_is_used(file: Path, tmp_path: Path) -> None:
         done.set()
         swapping.join()
     assert used
+
+
+def test_a_small_file_is_its_bytes_if_they_are_the_published_ones(tmp_path: Path) -> None:
+    path, digest = tmp_path / "small.json", hashlib.sha256(b"{}").hexdigest()
+    path.write_bytes(b"{}")
+    assert read_checked(path, digest, 2) == read_checked(path, digest) == read_checked(path, None) == b"{}"
+    with pytest.raises(ZooError, match="is 2 bytes long where 3 were published"):
+        read_checked(path, digest, 3)
+    with pytest.raises(ZooError, match="is damaged or was changed"):
+        read_checked(path, DIGEST, 2)
+    with pytest.raises(ZooError, match="cannot be read"):
+        read_checked(tmp_path / "nothing", None)
+
+
+SECOND = 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("changed", "written", "passed", "settled"),
+    [
+        (0.5, 0.5, 0.2, True),
+        (0.5, 0.5, 0.1, False),  # exactly one tick
+        (0.5, 0.5, -5.0, True),  # the clock was set back
+        (0.0, 0.0, 0.2, False),  # a file system without parts of a second
+        (0.0, 0.0, 2.2, True),
+        (0.0, 0.5, 0.8, True),  # one of the two times has parts: the clock knows them
+        (0.5, 0.0, 0.2, True),
+    ],
+)
+def test_a_file_is_settled_once_a_change_would_show(
+    changed: float, written: float, passed: float, settled: bool
+) -> None:
+    times: Any = SimpleNamespace(
+        st_ctime_ns=1_000 * SECOND + round(changed * SECOND), st_mtime_ns=1_000 * SECOND + round(written * SECOND)
+    )
+    now = max(times.st_ctime_ns, times.st_mtime_ns) + round(passed * SECOND)
+    assert integrity._is_settled(times, now) == settled
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux can name an open file")
+def test_what_was_checked_is_read_whatever_takes_its_place(file: Path, tmp_path: Path) -> None:
+    with checked(file, DIGEST) as opened:
+        (tmp_path / "other").write_bytes(b"other")
+        os.replace(tmp_path / "other", file)
+        assert opened.read_bytes() == CONTENT
