@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from torch import nn
 
-from zoo import init, registry
+from zoo import init, plugins, registry
 from zoo.errors import ZooError, unknown
 
 TASKS = {
@@ -210,6 +210,26 @@ def test_broken_plug_ins_are_named_and_harm_nobody(tmp_path: Path) -> None:
     assert "'mnist_mlp' is already registered" in thief
     assert "broken.nowhere" in gone
     assert "broken.leaver" in leaver and "SystemExit: 3" in leaver
+
+
+@pytest.mark.parametrize("order", [("half", "lines"), ("lines", "half")], ids="-then-".join)
+def test_what_a_broken_plug_in_imported_stays_in_either_order(
+    order: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = f"snapped_{order[0]}"
+    lay_out(
+        tmp_path,
+        package,
+        {
+            "half.py": PLUG_IN.format(name="half_made") + f"import {package}.lines\n1 / 0\n",
+            "lines.py": PLUG_IN.format(name="snapped_line"),
+        },
+        "\n".join(f"{name} = {package}.{name}" for name in order),
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with plugins.temporary(), pytest.warns(UserWarning, match=f"{package}.half. was left out: ZeroDivisionError"):
+        names = registry.names()
+    assert "snapped_line" in names and "half_made" not in names
 
 
 def test_a_script_that_takes_a_name_is_told_at_once(tmp_path: Path) -> None:

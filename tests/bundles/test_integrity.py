@@ -109,6 +109,23 @@ def test_what_was_written_just_now_is_not_remembered(file: Path, monkeypatch: py
     assert not integrity._memo and not (home() / "verified").exists()
 
 
+def test_a_file_that_changes_while_it_is_hashed_is_not_remembered(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hash_of = integrity._hash_of
+
+    def slow(opened: FileIO) -> str:
+        digest = hash_of(opened)
+        with file.open("ab") as other:
+            other.write(b"more")
+        return digest
+
+    monkeypatch.setattr(integrity, "_hash_of", slow)
+    check_file(file, DIGEST)
+    assert not integrity._memo and not (home() / "verified").exists()
+    monkeypatch.setattr(integrity, "_hash_of", hash_of)
+    with pytest.raises(ZooError, match="is damaged or was changed"):
+        check_file(file, DIGEST)
+
+
 def test_the_size_is_compared_before_anything_is_read(file: Path, hashed: list[Path]) -> None:
     with pytest.raises(ZooError, match="1,280,000 bytes long where 1,280,001 were published"):
         check_file(file, DIGEST, len(CONTENT) + 1)

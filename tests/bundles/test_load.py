@@ -257,6 +257,14 @@ def test_a_weight_without_classes_keeps_its_head(make: Make) -> None:
         load_model(open_bundle(bundle), num_classes=3)
 
 
+def test_a_tensor_of_equal_size_and_another_shape_is_refused(make: Make) -> None:
+    state = registry.get("mlp").constructor(widths=[8]).state_dict()
+    state["head.weight"] = state["head.weight"].t().contiguous()
+    folder = make(nn.Module(), "mlp.turned_v1", state_dict=state, model_args={"widths": [8]})
+    with pytest.raises(ZooError, match=r"1 of another shape: head\.weight \[8, 10\] instead of \[10, 8\]"):
+        load_model(open_bundle(folder))
+
+
 def test_a_mismatch_lists_a_few_of_each(make: Make) -> None:
     state = registry.get("mlp").constructor(widths=[8] * 8).state_dict()
     kept = {key: tensor for key, tensor in state.items() if not key.startswith(("body.4", "body.6", "body.8"))}

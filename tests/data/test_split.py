@@ -56,6 +56,12 @@ def test_no_group_is_parted():
         assert abs(count - 60) <= 7
 
 
+def test_a_group_that_brings_the_classes_no_nearer_is_not_held():
+    """One of four is wanted: with a group of two there is one too many, without it one too few."""
+    rest, held = hold_out(numbered([0] * 4, [0, 0, 1, 1]), 0.25, seed=0)
+    assert (len(rest), len(held)) == (4, 0)
+
+
 def test_images_are_held_out_too():
     images = torch.arange(10, dtype=torch.uint8).reshape(10, 1, 1, 1)
     rest, held = hold_out(Split(images, torch.zeros(10, dtype=torch.int64)), 0.2, seed=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import socket
@@ -9,6 +10,7 @@ import ssl
 import subprocess
 import threading
 import time
+import urllib.request
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from shutil import copytree, which
@@ -154,6 +156,18 @@ def test_redirects_stay_where_nobody_can_listen(served: SimpleNamespace):
     for target in ("http://example.org/zoo", "ftp://example.org/zoo", "file:///etc"):
         with pytest.raises(ZooError, match=r"which is not https://|is not allowed"):
             find(f"{served.url}/to/{target}/{NAME}")
+
+
+def test_a_redirect_from_https_to_http_is_refused_on_loopback_too():
+    def asked(old: str, new: str) -> urllib.request.Request | None:
+        redirects = way._Redirects(way.Way(SimpleNamespace()))  # type: ignore[arg-type]
+        return redirects.redirect_request(urllib.request.Request(old), io.BytesIO(), 302, "Found", {}, new)
+
+    for old in ("http://127.0.0.1:1/a", "https://127.0.0.1:1/a"):
+        assert asked(old, "https://127.0.0.1:2/b")
+    assert asked("http://127.0.0.1:1/a", "http://127.0.0.1:2/b")
+    with pytest.raises(ZooError, match="which is not https://"):
+        asked("https://127.0.0.1:1/a", "http://127.0.0.1:2/b")
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(shelf: Path, tmp_path: Path):
