@@ -21,8 +21,8 @@ from importlib.metadata import (
     EntryPoint,
     EntryPoints,
     PackageNotFoundError,
+    distributions,
     entry_points,
-    packages_distributions,
     version,
 )
 from pathlib import Path
@@ -161,7 +161,7 @@ class Origin:
 def origin(what: str, name: str, maker: Callable[..., Any]) -> Origin:
     """Where `maker`, a function or class, was written."""
     module = module_of(maker)
-    package, its_version = _distribution(module.partition(".")[0])
+    package, its_version = _distribution(module.partition(".")[0], tuple(sys.path))
     source = ""
     with suppress(OSError, TypeError):  # typed into a console, or of a module without a file
         text = Path(inspect.getsourcefile(maker) or "").read_bytes()
@@ -169,16 +169,20 @@ def origin(what: str, name: str, maker: Callable[..., Any]) -> Origin:
     return Origin(what, name, package, its_version, module, source)
 
 
-def _distribution(top: str) -> tuple[str, str]:
-    """Name and version of the package that a top-level module was installed with."""
+@lru_cache(maxsize=256)
+def _distribution(top: str, path: tuple[str, ...]) -> tuple[str, str]:
+    """Name and version of the package that a top-level module was installed with; "" for a script's own."""
     for group in TABLES:
-        for point in _points(group, tuple(sys.path)):
+        for point in _points(group, path):
             if point.module.partition(".")[0] == top and point.dist is not None:
                 return point.dist.name, point.dist.version
-    with suppress(PackageNotFoundError):  # most are called as their module is, and to look through all takes a second
+    with suppress(PackageNotFoundError):  # most are called as their module is
         return top, version(top)
-    names = packages_distributions().get(top, ())
-    return (names[0], version(names[0])) if names else ("", "")
+    # Not packages_distributions, which reads the list of all files of all packages: seconds with torch among them.
+    for found in distributions():
+        if top in (found.read_text("top_level.txt") or "").split():
+            return found.name, found.version
+    return "", ""
 
 
 @contextmanager
