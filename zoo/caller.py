@@ -24,6 +24,7 @@ from typing import Any
 
 import torch
 
+from zoo.draws import default_device
 from zoo.errors import needing
 
 AUTOCAST = ("cpu", "cuda", "mps", "xpu")
@@ -192,8 +193,7 @@ def own(*, gradients: bool = True, threads: bool = False) -> Iterator[None]:
         for kind in AUTOCAST:
             if torch.is_autocast_enabled(kind):
                 stack.enter_context(torch.autocast(kind, enabled=False))
-        # Asked of a tensor: in torch 2.6 get_default_device knows no `with torch.device(…)`, and fails after a None.
-        if torch.empty(0).device.type != "cpu":
+        if default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
         if torch.cuda.is_initialized():  # a run on another GPU makes that the current one
             stack.callback(torch.cuda.set_device, torch.cuda.current_device())

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, some
 
 LARGEST = (2 - 2**-23) * 2.0**127
 """The largest float32."""
@@ -52,7 +53,7 @@ def read_csv(text: str, name: str) -> list[Row]:
 
     Raises `ZooError` with the line where a row has more or fewer cells than there are columns.
     """
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter_of(name, text))
     try:
         header = list(reader.fieldnames or [])
         if len(set(header)) < len(header):
@@ -69,6 +70,16 @@ def read_csv(text: str, name: str) -> list[Row]:
         line = reader.reader.line_num
         raise ZooError(f"{name}:{line} is not CSV ({error}); give one row a line, below a header.") from error
     return rows
+
+
+def delimiter_of(name: str, text: str) -> str:
+    """What stands between the cells of a file: of comma, semicolon, tab and | the most frequent in its first line."""
+    if name.removesuffix(".gz").lower().endswith((".tsv", ".tab")):
+        return "\t"
+    first = re.sub(r'"[^"]*"', "", text.partition("\n")[0])
+    counts = {mark: first.count(mark) for mark in ",;\t|"}
+    best = max(counts, key=lambda mark: counts[mark])
+    return best if counts[best] else ","
 
 
 def encode_rows(rows: Iterable[Mapping[str, Any]], columns: Columns) -> list[list[float]]:
@@ -93,7 +104,10 @@ def _encode(row: Mapping[str, Any], columns: Columns) -> list[float]:
     where = row.where if isinstance(row, Row) else "the row"
     for name in (*columns.numbers, *columns.categories):
         if name not in row:
-            raise ZooError(f"{where} lacks the column {name!r}; give it, empty where the value is not known.")
+            held = some([str(column) for column in row]) if row else "none"
+            raise ZooError(
+                f"{where} lacks the column {name!r}, it has {held}; give it, empty if the value is not known."
+            )
     numbers = [(_date if name in columns.dates else _number)(row[name], name, where) for name in columns.numbers]
     return numbers + [
         _place(row[name], name, known, where, columns.unseen_is_blank) for name, known in columns.categories.items()
@@ -152,7 +166,7 @@ def _is_blank(cell: Any) -> bool:
 
 
 def unpack(raw: Any) -> list[Any] | None:
-    """The rows of a CSV file, given by its path, whose first line names the columns, or of the text of a JSON array.
+    """The rows of a file, CSV whose first line names the columns, or JSON; or of the text of a JSON array.
 
     None for one row. Raises `ZooError` for a file that cannot be read, is empty, or has a header alone.
     """
@@ -170,10 +184,24 @@ def unpack(raw: Any) -> list[Any] | None:
         ) from error
     if not text.strip():
         raise ZooError(f"{path} is empty; name the columns in its first line, and give one row a line below.")
+    if text.lstrip()[0] in "[{":
+        rows = _list(text) if text.lstrip()[0] == "[" else [row_of(line) for line in _objects(text)]
+        if not rows:
+            raise ZooError(f"{path} holds no rows; give at least one object.")
+        return rows
     rows = read_csv(text, str(path))
     if not rows:
         raise ZooError(f"{path} has a header but no rows; give at least one row below it.")
     return rows
+
+
+def _objects(text: str) -> list[str]:
+    """One object on any lines, or one a line (JSON Lines)."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return [line for line in text.splitlines() if line.strip()]
+    return [text]
 
 
 def _list(text: str) -> list[Any]:

@@ -8,7 +8,8 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import ZooError
+from zoo.cells import delimiter_of
+from zoo.errors import ZooError, some
 
 MONTHS = {1: "a month", 3: "3 months", 12: "a year"}
 TIMES = ("date", "time", "datetime", "timestamp", "ds")
@@ -25,9 +26,9 @@ def from_file(path: Path, channels: Sequence[str], last: int | None) -> Any:
     except (OSError, UnicodeDecodeError) as error:
         why = " ".join(str(error).split()).rstrip(".")
         raise ZooError(f"{path} cannot be read as CSV text ({why}); give rows of numbers between commas.") from error
-    rows = parse(text, channels, str(path))
-    lines = [number for number, cells in enumerate(csv.reader(text.splitlines()), 1) if cells]
-    head, *body = (cells for cells in csv.reader(text.splitlines()) if cells)
+    rows, mark = parse(text, channels, str(path)), delimiter_of(path.name, text)
+    lines = [number for number, cells in enumerate(csv.reader(text.splitlines(), delimiter=mark), 1) if cells]
+    head, *body = (cells for cells in csv.reader(text.splitlines(), delimiter=mark) if cells)
     columns = {
         name.strip(): [cells[place] if place < len(cells) else "" for cells in body] for place, name in enumerate(head)
     }
@@ -69,10 +70,12 @@ def parse(text: str, channels: Sequence[str], where: str) -> Any:
     """
     import numpy as np
 
-    lines = csv.reader(text.splitlines())
+    lines = csv.reader(text.splitlines(), delimiter=delimiter_of(where, text))
     names = [name.strip() for name in next(lines, [])]
     if missing := [channel for channel in channels if channel not in names]:
-        raise ZooError(f"{where} has no column {', '.join(missing)}; name {', '.join(channels)} in its first line.")
+        held = some(names) or "nothing"
+        wanted = ", ".join(channels)
+        raise ZooError(f"{where} has no column {', '.join(missing)}, but {held}; name {wanted} in its first line.")
     columns = [names.index(channel) for channel in channels]
     rows = []
     for number, line in enumerate(lines, 2):

@@ -19,8 +19,8 @@ def test_the_named_columns_are_read_in_the_order_asked_for():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (TEXT, "x.csv has no column d; name a, d in its first line."),
-        ("", "x.csv has no column a, d; name a, d in its first line."),
+        (TEXT, "x.csv has no column d, but date, a, b, c; name a, d in its first line."),
+        ("", "x.csv has no column a, d, but nothing; name a, d in its first line."),
         ("a,d\n1,2\n3,much\n", "line 3 of x.csv lacks a number for each of a, d."),
         ("a,d\n1\n", "line 2 of x.csv lacks a number for each of a, d."),
     ],

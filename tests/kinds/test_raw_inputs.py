@@ -168,6 +168,32 @@ def test_the_foot_of_a_sheet_is_no_row(tmp_path: Path) -> None:
         unpack(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("comma.csv", "id,age,sea\n1,3,near\n"),
+        ("semicolon.csv", "id;age;sea\n1;3;near\n"),
+        ("tab.tsv", "id\tage\tsea\n1\t3\tnear\n"),
+        ("list.json", '[{"age": "3", "sea": "near"}]'),
+        ("object.json", '{\n"age": "3",\n"sea": "near"}'),
+        ("lines.jsonl", '{"age": "3", "sea": "near"}\n{"age": "4", "sea": ""}\n'),
+    ],
+)
+def test_rows_stand_in_any_usual_file(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    first, *_ = unpack(tmp_path / name) or ()
+    assert (first["age"], first["sea"]) == ("3", "near")
+
+
+def test_a_file_that_lacks_a_column_says_what_was_read(tmp_path: Path) -> None:
+    (tmp_path / "other.csv").write_text("name;place\nAnn;near\n")
+    with pytest.raises(ZooError, match="lacks the column 'age', it has name, place;"):
+        prepare(list(unpack(tmp_path / "other.csv") or ()), Input(COLUMNS))
+    (tmp_path / "none.json").write_text("[]")
+    with pytest.raises(ZooError, match=r"none\.json holds no rows"):
+        unpack(tmp_path / "none.json")
+
+
 def test_a_list_of_rows_as_json_is_several_and_an_error_stays_short() -> None:
     rows = [{"age": number, "sea": "near"} for number in range(1000)]
     assert unpack(json.dumps(rows)) == rows

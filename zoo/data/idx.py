@@ -94,6 +94,7 @@ MNIST = Entry(
     raw=_MNIST,
     read=lambda folder: read(_MNIST, folder),
     fingerprint="dbd93fbf097185059cd307595825105fbce0b0f3e15e53a1359481a3eb80845b",
+    note="Digits are light on a dark ground; one that is dark on a light ground is taken for another.",
 )
 
 FASHION_MNIST = Entry(

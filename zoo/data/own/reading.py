@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.cells import delimiter_of
 from zoo.data.own import plain
 from zoo.errors import ZooError, some, unknown
 
@@ -117,7 +118,7 @@ def header(path: Path) -> tuple[list[str], str]:
     text = plain.decoded(start, path, whole=False)
     if not text.strip():
         raise ZooError(f"{path} is empty; name the columns in its first line, and give one row a line below.")
-    delimiter = _delimiter(path, text)
+    delimiter = delimiter_of(path.name, text)
     try:
         names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     except csv.Error as error:
@@ -167,16 +168,6 @@ def _numbered(reader: Any) -> Iterator[tuple[int, list[str]]]:
     for cells in reader:
         yield line, cells
         line = reader.line_num + 1
-
-
-def _delimiter(path: Path, text: str) -> str:
-    """The delimiter that stands most often in the first line, outside quotes."""
-    if path.name.removesuffix(".gz").lower().endswith((".tsv", ".tab")):
-        return "\t"
-    first = re.sub(r'"[^"]*"', "", text.partition("\n")[0])
-    counts = {mark: first.count(mark) for mark in ",;\t|"}
-    best = max(counts, key=lambda mark: counts[mark])
-    return best if counts[best] else ","
 
 
 def _csv(path: Path, wanted: list[str] | None, text: set[str], told: list[str]) -> pa.Table:
