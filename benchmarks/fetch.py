@@ -2,7 +2,7 @@
 
     python benchmarks/fetch.py cost      requests and seconds to the first prediction, empty cache and full cache
     python benchmarks/fetch.py storm     32 processes that want the same weight at the same time
-    python benchmarks/fetch.py faults    a table: a fault, and what each client does
+    python benchmarks/fetch.py faults [WORD]    a table: a fault (those with this word), and what each client does
 
 All clients are the real ones, each in a process of its own, and read the same server on loopback, which speaks the
 Hub's protocol and serves static files; its faults are built in. torch.hub is used with check_hash=True, as it advises.
@@ -290,7 +290,10 @@ def storm(server: Server, scratch: Path, digest: str, right: Path) -> None:
 
 def faults(server: Server, scratch: Path, digest: str, right: Path) -> None:
     print("| fault | " + " | ".join(CLIENTS) + " |\n| --- |" + " --- |" * len(CLIENTS))
+    word = "".join(sys.argv[2:3])
     for fault, act in FAULTS.items():
+        if word not in fault:
+            continue
         row = []
         for client in CLIENTS:
             server.fault, server.used = act, 0
@@ -298,6 +301,8 @@ def faults(server: Server, scratch: Path, digest: str, right: Path) -> None:
         print(f"| {fault} | " + " | ".join(row) + " |", flush=True)
     server.fault = None
     for what, spoil in CACHED.items():
+        if word not in what:
+            continue
         row = []
         for client in CLIENTS:
             home = scratch / f"{what} {client}"

@@ -15,7 +15,9 @@ from forked import python
 
 from zoo.bundles.index import read_index
 from zoo.publishing import publish
+from zoo.publishing.mirror import mirror
 from zoo.sources import find
+from zoo.sources import index as indexes
 
 NAME = "mlp.digits_v1"
 ROOT = Path(__file__).parents[2]
@@ -27,15 +29,19 @@ http {{ access_log {folder}/access.log; client_body_temp_path {folder}; proxy_te
 """
 
 
-def test_nginx_is_a_mirror_and_resumes(make_run, tmp_path: Path, home: Path):
-    """A worker that is stopped half-way, by a limit of its rate, is gone on with by range."""
+def test_nginx_is_a_mirror_and_resumes(make_run, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch):
+    """It serves what `zoo mirror` wrote, with an index in parts. Who was stopped half-way goes on by range."""
     nginx = shutil.which("nginx") or "/usr/sbin/nginx"
     if not Path(nginx).exists():
         pytest.skip("nginx is not installed")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    publish(make_run(size=100_000), tmp_path / "served" / "zoo")
+    publish(make_run(size=100_000), tmp_path / "shelf")
+    monkeypatch.setattr(indexes, "FLAT_LIMIT", 0)
+    monkeypatch.setenv("ZOO_SOURCES", str(tmp_path / "shelf"))
+    assert list(mirror([], tmp_path / "served" / "zoo")) == [NAME]
+    monkeypatch.delenv("ZOO_SOURCES")
     (tmp_path / "nginx").mkdir()
     conf = CONF.format(folder=tmp_path / "nginx", root=tmp_path / "served", port=port, more="limit_rate 4m;")
     (tmp_path / "nginx.conf").write_text(conf)
