@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,10 @@ import torch
 from torch import nn
 
 import zoo
-from zoo import registry
+from zoo import registry, tasks
 from zoo._export import exporters, making
-from zoo._export.graph import INPUTS, OUTPUTS, Graph
-from zoo._export.onnx_file import open_file, signed
+from zoo._export.graph import INPUTS, Graph
+from zoo._export.onnx_file import open_file, session_of, signed
 from zoo._export.proof import BATCHES, LENGTHS, TRACED, example, prove
 from zoo.cli import main
 from zoo.cli.options import BAD_INPUT, DONE, FAILED
@@ -53,7 +55,7 @@ def test_every_weight_is_exported_and_answers_as_its_model(weight: str, tmp_path
     config = json.loads((bundle / "config.json").read_text())
     kind, task = config["input"]["kind"], config["task"]
     attention = ["attention"] if "attn" in weight else []
-    assert list(report.inputs) == list(INPUTS[kind]) and list(report.outputs) == [*OUTPUTS[task], *attention]
+    assert list(report.inputs) == list(INPUTS[kind]) and list(report.outputs) == [*tasks.get(task).exports, *attention]
     for name, letters in INPUTS[kind].items():
         assert report.inputs[name]["shape"][: len(letters)] == list(letters), "a dimension is frozen"
     # By hand, apart from the proof: other sizes than any of the grid's, and the metadata as other programs read them.
@@ -175,6 +177,46 @@ def test_what_cannot_be_exported(name: str, file: str, options: Any, words: str,
     with pytest.raises(ZooError, match=words):
         zoo.export(name, tmp_path / file, **options)
     assert [p.name for p in tmp_path.iterdir() if p.name != "home"] == ["file"]
+
+
+@pytest.mark.usefixtures("without_data")
+def test_nothing_is_left_of_a_file_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from zoo import home
+
+    replacing = home.replacing
+
+    def full(path: Path) -> Any:
+        if path.suffix == ".onnx":
+            raise OSError(28, "No space left on device")
+        return replacing(path)
+
+    monkeypatch.setattr(home, "replacing", full)
+    with pytest.raises(ZooError, match=r"cannot be written \(No space left on device\); choose another place"):
+        exported("rnn_text.trec_v1", tmp_path)
+    assert [path.name for path in tmp_path.iterdir() if path.name != "home"] == []
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime"])
+def test_a_package_that_is_not_installed_is_named_with_its_extra(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == package else find(name, *more))
+    with pytest.raises(ZooError, match=rf'pip install "reprozoo\[export\]" \({package} is missing\)'):
+        exported("mlp.digits_v1", tmp_path)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ZooError, match=r'need onnxruntime; install it with: pip install "reprozoo\[export\]"'):
+        session_of(b"")
+
+
+def test_a_file_of_another_program_is_refused_by_the_commands(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "other.onnx").write_bytes(b"\x08\x07" * 100)
+    for command in (["predict", str(tmp_path / "other.onnx"), "x"], ["evaluate", str(tmp_path / "other.onnx")]):
+        assert main(command) == BAD_INPUT
+        said = capfd.readouterr().err
+        assert "is not an ONNX file of the zoo" in said and said.count("\n") == 1
 
 
 @pytest.mark.usefixtures("without_data")

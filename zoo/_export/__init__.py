@@ -181,8 +181,17 @@ def _export(bundle: Bundle, path: Path, quantize: str | None) -> Export:
         **({} if tokenizer is None else {"zoo.tokenizer": hashlib.sha256(tokenizer).hexdigest()}),
     }
     files = {path: signed(content, about)} | ({} if tokenizer is None else {beside: tokenizer})
+    written: list[Path] = []
     for place, held in reversed(files.items()):  # the file itself comes last
-        _write(place, held)
+        new = not place.exists()
+        try:
+            _write(place, held)
+        except ZooError:
+            for one in written:  # a tokenizer without its file is no use
+                one.unlink(missing_ok=True)
+            raise
+        if new:
+            written.append(place)
     report["message"] = f"{weight} was exported and agrees with its model."
     return Export(**report, files={place.name: _facts(held) for place, held in files.items()})
 

@@ -22,8 +22,6 @@ INPUTS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """Kind of data -> the graph's inputs, each with its first dimensions that are free; the rest are the weight's."""
 
-"""Task -> the graph's outputs. The first is the model's own, in the units of the answer."""
-
 
 class Graph(nn.Module):
     """The model with its input transform before it and its answer's arithmetic after it.
