@@ -109,6 +109,15 @@ def test_strict_stops_at_the_first_bad_row_and_writes_nothing(here, tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["reviews.csv"]
 
 
+def test_strict_names_the_row_and_the_input_is_not_replaced(here, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "x.csv", ("MedInc", "HouseAge"), [("8.3", "41")])
+    status, _, said = here("housing_mlp", file, "--strict", "-o", tmp_path / "y.csv")
+    assert status == 2 and said.startswith(f"error: {file}:2: the row lacks the column")
+    before = file.read_bytes()
+    status, _, said = here("housing_mlp", file, "-o", file)
+    assert status == 2 and "is the input itself" in said and file.read_bytes() == before
+
+
 def test_a_line_of_a_text_file_is_a_text_and_text_forces_it(here, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("reviews.txt").write_text("Great!\r\n\r\nAwful film\r\n")

@@ -61,6 +61,8 @@ def predict(
 
     if sum((as_json, as_jsonl, as_csv, out is not None)) > 1:
         raise ZooError("--json, --jsonl, --csv and -o are four ways to give the answers; choose one.")
+    if out is not None:
+        _refuse_own(out, inputs)
     every = None if out is not None or as_csv else top
     predictor = zoo.predictor(name, device=device, top=every, batch_size=batch_size)
     if column is None and any(format_of(Path(one)) for one in inputs):  # the recipe's own; reading it takes its time
@@ -100,9 +102,23 @@ def predict(
     return DONE
 
 
+def _refuse_own(out: str, inputs: list[str]) -> None:
+    """Raise `ZooError` if the answers would take the place of what they are answers to."""
+    import os
+
+    from zoo.errors import ZooError
+
+    for given in inputs:
+        if os.path.exists(given) and os.path.exists(out) and os.path.samefile(given, out):
+            raise ZooError(f"{out} is the input itself, which the answers would replace; choose another name with -o.")
+
+
 def _strictly(pair: tuple[Any, Any]) -> tuple[Any, Any]:
-    if isinstance(pair[1], Exception):
-        raise pair[1]
+    from zoo.errors import ZooError
+
+    one, answer = pair
+    if isinstance(answer, Exception):
+        raise answer if one.name in str(answer) else ZooError(f"{one.name}: {answer}")
     return pair
 
 
