@@ -122,8 +122,8 @@ def _shape(recipe: Recipe, data: DataSet) -> tuple[int, int, int]:
     return recipe.data.channels or stored[0], stored[1], stored[2]
 
 
-PIXELS = 1 << 22
-"""Of an image as a model reads it, at most; 2,048 x 2,048 is more than any model here takes."""
+PIXELS = 1 << 20
+"""Of an image as a model reads it, at most; 1,024 x 1,024 is more than any model here takes."""
 
 
 def _is_size(value: Any) -> bool:
