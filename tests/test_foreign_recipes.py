@@ -40,6 +40,7 @@ def changed(folder: Path, **changes: Any) -> Path:
 
 
 PLACES = ["file:/etc/passwd", "imagefolder:/sys", "imagefolder:.", "file:../x.csv", "file:~/x.csv", "file:a/../b.csv"]
+PLACES += ["file:.env", "imagefolder:pictures"]
 
 
 @pytest.mark.parametrize("place", PLACES)

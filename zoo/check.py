@@ -52,8 +52,8 @@ def check_config(bundle: Bundle) -> None:
     entry = registry.get(config["model"])
     _expect(config["task"] == entry.task, where, "task", config["task"], f"{entry.task!r}, the task of {entry.name},")
     temperature = config.get("temperature")
-    warm = temperature is None or (is_number(temperature) and temperature > 0)
-    _expect(warm, where, "temperature", temperature, "a number above 0")
+    warm = temperature is None or (is_number(temperature) and 1e-3 <= temperature <= 1e3)
+    _expect(warm, where, "temperature", temperature, "a number from 0.001 to 1000")
     _expect(is_count(config.get("num_parameters")), where, "num_parameters", config.get("num_parameters"), "a count")
     labels = config["labels"]
     named = bool(labels) or not tasks.get(entry.task).classes

@@ -279,3 +279,9 @@ def test_no_command_that_a_stranger_wrote_is_advised(bundle: Path, package: str)
     changed(bundle, "config.json", lambda config: config.update(plug_ins=[noted]))
     with pytest.raises(zoo.ZooError, match="plug_ins is"):
         zoo.evaluate(str(bundle))
+
+
+def test_a_temperature_that_no_probability_survives_is_refused(bundle: Path) -> None:
+    changed(bundle, "config.json", lambda config: config.update(temperature=1e-320))
+    with pytest.raises(zoo.ZooError, match=r"temperature is 1e-320"):
+        zoo.predictor(str(bundle))

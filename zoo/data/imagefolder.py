@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import warnings
 from collections.abc import Mapping, Sequence
@@ -289,6 +290,8 @@ def from_hub(place: str) -> Path:
     from zoo.sources.hf import hub_errors
 
     name, _, revision = place.partition("@")
+    if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name) or not re.fullmatch(r"[\w./-]*", revision):
+        raise ZooError(f"data.name hf:{place} does not name a data set; write hf:OWNER/NAME or hf:OWNER/NAME@REVISION.")
     api, wanted = HfApi(endpoint=os.environ.get("HF_ENDPOINT")), {"repo_type": "dataset", "revision": revision or None}
     if offline():
         try:

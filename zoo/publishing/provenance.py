@@ -43,7 +43,9 @@ def recipe_of(bundle: Bundle) -> Recipe:
     config, where = bundle.config, str(bundle.folder / "recipe.yaml")
     recipe, model = from_text(bundle.recipe, name=str(config.get("recipe", "")), where=where), config["model"]
     name = recipe.data.name
-    elsewhere = places.is_one(name) and places.public(name) != name
+    # What training writes has the hashes of the files, and no path; a name alone would be a file of the folder at hand.
+    bare = name.startswith(("file:", "imagefolder:")) and not recipe.data.files
+    elsewhere = bare or (places.is_one(name) and places.public(name) != name)
     if elsewhere and places.given() is None and not _TRUSTED.get():
         raise ZooError(
             f"the recipe of {bundle.folder.name} names a place on a machine for its data ({name}), as no published "
