@@ -40,8 +40,9 @@ def test_other_clients_read_the_tensors(weight: str, client: str):
         from huggingface_hub import load_torch_model
 
         load_torch_model(model, path)
+    read = model.state_dict()
     for name, tensor in zoo.create(PACKAGE / weight).state_dict().items():
-        assert torch.equal(model.state_dict()[name].float(), tensor.float()), name
+        assert torch.equal(read[name].float(), tensor.float()), name
 
 
 @pytest.mark.parametrize("weight", SHIPPED)
