@@ -111,7 +111,7 @@ def inflate(path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "status", "said"),
     [
-        (lambda root: (root / "train" / "dark" / "notes.txt").write_text("not a picture"), 0, "no pictures: notes.txt"),
+        (lambda root: (root / "train" / "dark" / "notes.txt").write_text("not a picture"), 0, "pictures: notes.txt"),
         (
             lambda root: shorten(root / "train" / "dark" / "1.jpg"),
             2,
