@@ -92,7 +92,7 @@ def _real(loader: _Loader, node: yaml.ScalarNode) -> float:
 
 def _text(loader: _Loader, node: yaml.ScalarNode) -> str:
     try:
-        node.value.encode()
+        node.value.encode("utf-8", "surrogateescape")  # the bytes of a file's name that is not UTF-8 stand like this
     except UnicodeEncodeError as error:
         raise yaml.MarkedYAMLError(problem="a text holds half of a character", problem_mark=node.start_mark) from error
     return node.value

@@ -121,7 +121,8 @@ def is_text(kind: pa.DataType) -> bool:
 
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    is_view = getattr(pa.types, "is_string_view", None)  # since pyarrow 16
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or (is_view is not None and is_view(kind))
 
 
 def first_text(column: pa.ChunkedArray) -> str:
