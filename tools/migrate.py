@@ -57,6 +57,7 @@ def main() -> None:
     parser.add_argument(
         "--measure", default="*", help="a glob over weights that are measured again; others keep figures"
     )
+    parser.add_argument("--cost", action="store_true", help="measure latency and memory again too; on a quiet machine")
     parser.add_argument("--into", type=Path, default=ROOT / "build" / "migrated")
     parser.add_argument("--dry", action="store_true", help="leave the package as it is")
     given = parser.parse_args()
@@ -68,7 +69,7 @@ def main() -> None:
         if not (target / "README.md").is_file():
             shutil.rmtree(target, ignore_errors=True)
             if fnmatchcase(name, given.measure):
-                _measure(old, target, given.held, not fnmatchcase(name, given.fast))
+                _measure(old, target, given.held, not fnmatchcase(name, given.fast), given.cost)
             else:
                 _keep(old, target)
         _finish(old, target, reports.get(name, []))
@@ -81,14 +82,16 @@ def main() -> None:
     write_index(PACKAGE / "index.json", {name: _entry(name, entry, name in chosen) for name, entry in index.items()})
 
 
-def _measure(old: Bundle, target: Path, held: Path, measured: bool) -> None:
+def _measure(old: Bundle, target: Path, held: Path, measured: bool, cost: bool) -> None:
     """All that takes time. The card is written last and so says that the rest is whole."""
     target.mkdir(parents=True)
     for file in ("log.csv", "tokenizer.json"):
         if file in (old.entry.files if old.entry else ()):
             shutil.copyfile(old.path(file), target / file)
     _write(target / "config.json", json.dumps(old.config, indent=1, ensure_ascii=False) + "\n")
-    metrics = {key: value for key, value in old.metrics.items() if key not in ("cost", "calibration")}
+    metrics = {
+        key: value for key, value in old.metrics.items() if key != "calibration" and not (cost and key == "cost")
+    }
     _resolve(old, target, metrics)
     complete(target, held=_held(target, held / str(old.name).rpartition("_v")[0]), evaluate=measured)
 
