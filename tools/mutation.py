@@ -7,8 +7,8 @@ A mutant is the code with one small change (`<` for `<=`, `+` for `-`, a conditi
 dies if a test of its file fails or takes far too long. Survivors are printed; those that no test can kill, because the
 mutant does the same as the code, stand in tools/mutation_survivors.txt with the reason.
 
-mutmut and cosmic-ray were tried on this project's tests: the one runs on a copy of the sources that pytest's importlib
-mode does not import, the other starts an interpreter a mutant, which imports torch for seconds. Here one process
+mutmut runs on a copy of the sources, which pytest's importlib mode would not import, and cosmic-ray starts an
+interpreter for each mutant, which would import torch for seconds; neither was measured here. In this tool one process
 imports the libraries, and each mutant is a fork of it in which an import hook gives out the mutated module. A test
 that starts a process of its own sees the code unchanged there.
 """
