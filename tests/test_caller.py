@@ -246,7 +246,8 @@ def test_runs_in_threads_give_the_numbers_of_runs_one_after_another(
     assert [found[number] for number in range(4)] == [usual["train"][0]] * 4
     assert drawn == expected[: len(drawn)] and len(drawn) > 10, "what this thread drew meanwhile is its own"
     for key in ("torch", "environment"):
-        before.pop(key), after.pop(key)
+        before.pop(key)
+        after.pop(key)
     assert after == before
 
 

@@ -59,7 +59,8 @@ def test_a_program_that_is_called_a_picture_is_not_run(ghostscript: Path, tmp_pa
 def test_every_format_that_the_docs_list_is_read(ending: str, tmp_path: Path) -> None:
     Image.new("RGB", (9, 7), "red").save(tmp_path / f"red{ending}")
     assert raw.pixels(tmp_path / f"red{ending}", INPUT)[0].min() > 240
-    assert zoo.transform("resnet18_cifar.cifar10_v1")(tmp_path / f"red{ending}").shape[-3:] == (3, 32, 32)
+    made: Any = zoo.transform("resnet18_cifar.cifar10_v1")(tmp_path / f"red{ending}")
+    assert made.shape[-3:] == (3, 32, 32)
 
 
 def _png(path: Path, width: int, height: int) -> Path:
@@ -181,7 +182,7 @@ def test_pictures_of_zeros_in_a_small_parquet_file_are_refused(
     )
     (tmp_path / "data").mkdir()
     # Without compression the picture stands in a dictionary once, and all rows point to it.
-    options = {"dictionary_pagesize_limit": 1 << 30} if compression == "none" else {}
+    options: Any = {"dictionary_pagesize_limit": 1 << 30} if compression == "none" else {}
     parquet.write_table(table, tmp_path / "data" / "train-0.parquet", compression=compression, **options)
     assert (tmp_path / "data" / "train-0.parquet").stat().st_size < 4_000_000
     with pytest.raises(zoo.ZooError, match="unpacks to more than 20 times its size"):

@@ -62,7 +62,8 @@ def test_embedding_dropout_takes_whole_words_wherever_they_stand(words: WordVect
 
 
 def test_nothing_is_dropped_outside_training(words: WordVectors, pairs: WordVectors) -> None:
-    words.eval(), pairs.eval()
+    words.eval()
+    pairs.eval()
     tokens = torch.arange(2, 50).view(4, 12)
     assert torch.equal(embed(tokens, words, pairs, 0.9, 0.9), embed(tokens, words, pairs))
 

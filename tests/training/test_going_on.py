@@ -21,6 +21,7 @@ import zoo
 from zoo import ZooError
 from zoo.cli.output import document
 from zoo.integrity import sha256
+from zoo.tasks import measures
 from zoo.training import Run, checkpoint, loop
 from zoo.training.measure import computed
 from zoo.training.selection import is_best, measured
@@ -185,10 +186,11 @@ def test_another_number_of_workers_is_not_another_recipe(tmp_path: Path):
 
 def test_an_epoch_without_a_figure_is_never_the_best():
     rows = [{"validation_accuracy": value} for value in ("", "nan", "0.5", "", "0.4")]
-    values = measured(rows, "accuracy")
+    values = measured(rows, "accuracy", measures.find("image-classification", "accuracy"))
     assert values == [-math.inf, -math.inf, 0.5, -math.inf, 0.4]
     assert [is_best(values[: n + 1]) for n in range(5)] == [False, False, True, False, False]
-    assert measured([{"validation_mae": ""}], "mae") == [-math.inf], "lower is better for mae"
+    mae = measures.find("regression", "mae")
+    assert measured([{"validation_mae": ""}], "mae", mae) == [-math.inf], "lower is better for mae"
 
 
 @pytest.fixture
