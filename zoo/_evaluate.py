@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo import caller, kinds, sources, tasks
+from zoo import caller, kinds, names, sources, tasks
 from zoo.bundles.format import Bundle
 from zoo.bundles.load import load_model
 from zoo.check import check_config
@@ -49,7 +49,7 @@ def evaluate(
         >>> zoo.evaluate("mlp.digits_v1")
         {'accuracy': 0.986...}
     """
-    if not isinstance(name_or_run, Run) and os.fspath(name_or_run).endswith(".onnx"):
+    if not isinstance(name_or_run, Run) and names.text_of(name_or_run).endswith(".onnx"):
         from zoo._export import evaluating
 
         return evaluating.evaluate(name_or_run) if data is None else evaluating.on_own(name_or_run, data, columns)[0]

@@ -55,7 +55,7 @@ def test_a_cell_that_cannot_be_read_is_named(change: dict[str, Any], message: st
 
 
 def test_a_row_without_a_column_is_refused():
-    with pytest.raises(ZooError, match="the row lacks the column 'sea'; give it, empty where"):
+    with pytest.raises(ZooError, match="the row lacks the column 'sea', it has age, rooms, heated; give it, empty if"):
         encode([{name: ROW[name] for name in ("age", "rooms", "heated")}], COLUMNS)
 
 

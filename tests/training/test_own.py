@@ -62,13 +62,15 @@ def series(found: DataSet, folder: Path) -> dict[str, Any]:
 
 
 def tagged(found: DataSet, folder: Path) -> dict[str, Any]:
-    """Two columns: a word and its tag."""
+    """CoNLL-U, whose words are read as they are."""
     for name, part in (("train", found.train), ("test", found.test)):
         blocks = []
         for sentence, tags in zip(part.inputs, part.targets.tolist(), strict=True):
             words = sentence.split("\t")  # type: ignore[union-attr]
-            blocks.append("".join(f"{word}\t{found.labels[tag]}\n" for word, tag in zip(words, tags, strict=False)))
-        (folder / f"{name}.tsv").write_text("\n".join(blocks), encoding="utf-8")
+            pairs = enumerate(zip(words, tags, strict=False), 1)
+            rest = "\t_" * 6
+            blocks.append("".join(f"{n}\t{word}\t_\t{found.labels[tag]}{rest}\n" for n, (word, tag) in pairs))
+        (folder / f"{name}.conllu").write_text("\n".join(blocks), encoding="utf-8")
     return {}
 
 

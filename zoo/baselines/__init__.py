@@ -104,6 +104,8 @@ def beside(
     from threadpoolctl import threadpool_limits
 
     methods: Mapping[str, Method] = import_module(f"{__name__}.{input.kind}").methods(task)
+    if not methods:
+        return None
     measured = measures.of(task, input.settings)[metric]
     started = time.monotonic()
     values, learned = {}, {}
@@ -114,8 +116,6 @@ def beside(
         with threadpool_limits(1), caller.silent(), Drawn(torch.Generator().manual_seed(0)), torch.no_grad():
             values[name] = _figure(method.answers(given), measured)
         learned[name] = len(part)
-    if not values:
-        return None
     return Beside(metric, measured, ours, values, learned, len(train), len(held), round(time.monotonic() - started, 1))
 
 

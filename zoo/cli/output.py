@@ -83,7 +83,7 @@ def facts(content: dict[str, Any], indent: str = "") -> None:
         elif isinstance(value, list) and isinstance(value[0], dict):
             print(f"{indent}{key}:")
             for row in value:
-                print(f"{indent}  " + one_line("  ".join(map(written, row.values()))))
+                print(f"{indent}  " + "  ".join(one_line(written(value)) for value in row.values()))
         else:
             told = ", ".join(map(written, value)) if isinstance(value, list) else written(value)
             print(f"{indent}{one_line(key)}: {one_line(told)}")

@@ -110,7 +110,7 @@ def _conllu(path: Path, number: int, line: str, column: int) -> Sentence | tuple
         raise ZooError(f"{path}:{number} begins with {cells[0]!r} where the number of a word is expected.")
     if cells[column] in ("", "_"):
         raise ZooError(f"{path}:{number}: the word {cells[1]!r} has no tag; fill it in, or choose another layer.")
-    return clean(cells[1]) or cells[1], cells[column]
+    return cells[1], cells[column]  # treebanks are in composed form already; their words stay as they are
 
 
 def _pair(path: Path, number: int, line: str) -> tuple[str, str]:
