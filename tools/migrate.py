@@ -121,10 +121,15 @@ def _resolve(old: Bundle, target: Path, metrics: dict[str, Any]) -> None:
     write_tensors(target / TENSORS, tensors, {**head, "name": name, "recipe_sha256": recipe.sha256()})
     _assert_equal(old.tensors, target / TENSORS)
     said = [data.load(recipe.data.name).note, NOTES.get(name, "")]
-    notes = [note for note in metrics.get("notes", []) if note not in said]
+    older = {_first_sentence(note) for note in said}  # as an older form of the same note begins
+    notes = [note for note in metrics.get("notes", []) if _first_sentence(note) not in older]
     metrics |= {"license": LICENCE, "sha256": sha256(target / TENSORS), "recipe_sha256": recipe.sha256()}
     metrics["notes"] = [*filter(None, said), *notes]
     _write(target / "metrics.json", json.dumps(metrics, indent=1, ensure_ascii=False) + "\n")
+
+
+def _first_sentence(note: str) -> str:
+    return note.partition(". ")[0]
 
 
 def _held(target: Path, run: Path) -> Bundle | None:

@@ -57,7 +57,7 @@ CALIFORNIA_HOUSING = Entry(
     read=read,
     fingerprint="50fb4fc94f687600046a52ebd5381b38b4439f0e99603577551a67a0762cc100",
     note="No split is published; the test split is a fixed fifth of the rows. Of its 4,128 rows, 2,265 share their "
-    "coordinates with a row that is trained on, so the figure says little of places that are new. Errors are in "
-    "100,000 $.",
+    "coordinates with a row that is trained on; split by place, the same recipe has an RMSE of 0.448 ± 0.003 where "
+    "this split gives 0.436 ± 0.004 (benchmarks/places.py). Errors are in 100,000 $.",
     table=_COLUMNS,
 )
