@@ -25,7 +25,7 @@ RECIPE = "housing_mlp.california_housing"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
     seeds = parser.parse_args().seeds
     raw = california_housing.CALIFORNIA_HOUSING.raw

@@ -16,7 +16,7 @@ from zoo.errors import ZooError
 if TYPE_CHECKING:
     from PIL import Image
 
-FORMATS = {
+FORMATS: dict[str, tuple[str, ...]] = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
     "PNG": (".png",),
     "PPM": (".ppm", ".pgm", ".pbm"),
@@ -39,7 +39,7 @@ FILE = 1 << 30
 """Bytes of a picture's file at the most: as many pixels as are allowed, of the largest sort, without compression."""
 
 
-SUFFIXES = frozenset({suffix for several in FORMATS.values() for suffix in several} | {".npy"})
+SUFFIXES: frozenset[str] = frozenset({suffix for several in FORMATS.values() for suffix in several} | {".npy"})
 """How files of pictures and of arrays end."""
 ADDRESS = re.compile("[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # of two letters and more: C:/ is a drive
 

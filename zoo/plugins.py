@@ -55,8 +55,8 @@ class Table(MutableMapping[str, T], Generic[T]):
     ) -> None:
         self.what = what
         self.group = group
-        self.own = tuple(own)
-        self.load = load
+        self.own: tuple[str, ...] = tuple(own)
+        self.load: Callable[[], object] = load
         self.makers: dict[str, Callable[..., Any]] = {}  # what was registered: where a thing's source is
         self._things: dict[str, T] = {}
         self._loaded = self._own_loaded = False

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from zoo.foreign import FORMATS
 
-EXTENSIONS = frozenset(ending for endings in FORMATS.values() for ending in endings)
+EXTENSIONS: frozenset[str] = frozenset(ending for endings in FORMATS.values() for ending in endings)
 """Of files that are read as pictures, in any case; of a file with several pictures the first is read."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
@@ -132,7 +132,7 @@ class Augment(Strict):
     """Augmentations of image batches, each off unless given."""
 
     # Those of plug-ins are no fields; the schema for editors has the zoo's own.
-    model_config = ConfigDict(extra="allow", json_schema_extra={"additionalProperties": False})
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", json_schema_extra={"additionalProperties": False})
 
     crop: Crop | None = None
     flip: Flip | None = None
@@ -193,7 +193,7 @@ class Data(Strict):
             """A section of a kind of data, such as `text`."""
 
     # The sections of the kinds of data are no fields: each stands with its kind, a plug-in's with the plug-in.
-    model_config = ConfigDict(extra="allow", json_schema_extra=add_sections)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", json_schema_extra=add_sections)
 
     @model_validator(mode="before")
     @classmethod

@@ -57,7 +57,7 @@ class Guard(threading.Thread):
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
-        self.expired = False
+        self.expired: bool = False
         self._deadline, self._count = time.monotonic() + ANSWER, 0
         self._done, self._socket = threading.Event(), None
         self.start()
