@@ -253,7 +253,7 @@ def test_metrics_of_tables_are_those_of_the_tasks(weight: str) -> None:
 
 @pytest.mark.data
 @pytest.mark.slow
-@pytest.mark.parametrize("weight", SHIPPED)
+@pytest.mark.parametrize("weight", [name for name in SHIPPED if not name.startswith("resnet18")])  # as cnn_cifar's
 def test_metrics_are_those_of_the_tasks(weight: str) -> None:
     check(weight)
 
