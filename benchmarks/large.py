@@ -48,7 +48,8 @@ WIDTH = 16_384  # 1 GiB a layer in float32
 
 
 def write(folder: Path, layers: int, dtype: str) -> int:
-    """A bundle of an mlp with so many layers of 1 GiB in float32, its tensors drawn; the bytes of its tensors' file."""
+    """Write the bundle of an mlp whose layers take 1 GiB each, with random tensors. Returns the bytes of its
+    tensors' file."""
     import torch
 
     from zoo.bundles.index import entry_of, write_index

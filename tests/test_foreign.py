@@ -64,7 +64,7 @@ def test_every_format_that_the_docs_list_is_read(ending: str, tmp_path: Path) ->
 
 
 def _png(path: Path, width: int, height: int) -> Path:
-    """A whole PNG of one grey, of which a row is a few bytes in the file."""
+    """A valid PNG in a single grey. Each of its rows takes only a few bytes in the file."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))

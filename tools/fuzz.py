@@ -1,6 +1,6 @@
 """Throw damaged files at everything that reads what strangers wrote: nothing but a `ZooError` may come of it.
 
-    python tools/fuzz.py --inputs 100000              # each parser, so many inputs
+    python tools/fuzz.py --inputs 100000              # 100,000 inputs for each parser
     python tools/fuzz.py --only recipe,header --seed 7
     python tools/fuzz.py --only config --atheris      # guided by coverage, if atheris is installed
 
@@ -440,7 +440,7 @@ def keep(name: str, content: bytes) -> Path:
 
 
 def fuzz(name: str, inputs: int, seed: int) -> int:
-    """Try so many inputs; the number of different failures, each kept at about its smallest."""
+    """Try a parser on damaged files. Each different failure is made smaller and kept; returns how many there were."""
     whole, found, began = seeds(name), set(), time.monotonic()
     with weight() as folder:
         for content in whole:
@@ -480,7 +480,7 @@ def _kind(why: str) -> str:
 
 
 def smaller(content: bytes, fails: Callable[[bytes], bool], most: int = 300) -> bytes:
-    """The content without what it fails without, as far as so many tries find it."""
+    """A smaller content that fails in the same way, if a limited number of tries finds one."""
     size = len(content) // 2
     while size and most:
         for start in range(0, len(content), size):

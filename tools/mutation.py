@@ -185,8 +185,8 @@ def files(asked: list[str]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", nargs="*", help="files or folders; all of which this knows the tests by default")
-    parser.add_argument("--sample", type=int, help="so many mutants a file, drawn by a fixed seed")
+    parser.add_argument("files", nargs="*", help="files or folders; by default all whose tests are known here")
+    parser.add_argument("--sample", type=int, help="how many mutants to draw from each file; the seed is fixed")
     given = parser.parse_args()
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))

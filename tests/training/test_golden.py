@@ -47,7 +47,7 @@ class Enough(Exception):
 
 
 def first_losses(recipe: Recipe, count: int = 1000) -> list[float]:
-    """The losses that these steps compute, at most so many, on one thread of the CPU."""
+    """The first `count` losses of the recipe, computed on one thread of the CPU."""
     found: list[float] = []
 
     def note(module: nn.Module, inputs: Any, loss: torch.Tensor) -> None:

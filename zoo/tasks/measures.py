@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zoo import tasks
+from zoo.errors import ZooError
 from zoo.parts import METRICS, Measure
 from zoo.tasks import Metric, Task, share
 
@@ -133,7 +134,7 @@ def _of_a_plug_in(found: Measure) -> Metric:
 
 
 def _unknown(outputs: Tensor, targets: Tensor) -> float:
-    raise NotImplementedError
+    raise ZooError("nothing here can compute this metric; install the package that brings it, or name another.")
 
 
 def spread(metric: Metric, figure: Mapping[str, Any]) -> str:
