@@ -57,7 +57,7 @@ def counted(name: str, columns: list[str] | None = None) -> Callable[[Path], Pat
     """A table or a series of statsmodels', all of its columns or some."""
 
     def write(folder: Path) -> Path:
-        import statsmodels.api as sm
+        import statsmodels.api as sm  # pyright: ignore[reportMissingImports] - it comes with the extra `bench` alone
 
         frame = getattr(sm.datasets, name).load_pandas().data
         names = columns or list(frame.columns)
