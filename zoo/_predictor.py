@@ -57,6 +57,7 @@ class Predictor(Generic[A]):
     config: dict[str, Any]
     reads: Input
     batch_size: int = BATCH
+    explains: bool = True  # finding which words a model attends to takes as long as the answer itself
 
     def __repr__(self) -> str:
         return display.screen(self._title(), self._rows())
@@ -195,7 +196,7 @@ class Predictor(Generic[A]):
     @caller.own(gradients=False)
     @torch.inference_mode()
     def _batch(self, raw: list[Any]) -> list[Any]:
-        inputs, explain = self.prepare(raw), self.kind.explain
+        inputs, explain = self.prepare(raw), self.kind.explain if self.explains else None
         if explain is None or "return_attention" not in inspect.signature(self.model.forward).parameters:
             return self.task.answer(self._calibrated(self.task.run(self.model, inputs, raw)), raw, self.config)
         logits, weights = self.model(*inputs, return_attention=True)

@@ -66,6 +66,14 @@ def as_file(tmp_path: Path, kind: str) -> Path:
     return path
 
 
+def test_the_words_that_a_model_attends_to_are_in_json_alone(here, tmp_path: Path) -> None:
+    _, shown, _ = here("bilstm_attn.imdb_v1", "A wonderful film.", "--jsonl")
+    attention = json.loads(shown)["attention"]
+    assert [one["word"] for one in attention] == ["A", "wonderful", "film", "."]
+    here("bilstm_attn.imdb_v1", "A wonderful film.", "-o", tmp_path / "answers.jsonl")
+    assert "attention" not in json.loads((tmp_path / "answers.jsonl").read_text())
+
+
 @pytest.mark.parametrize("kind", ["csv", "csv.gz", "tsv", "jsonl", "parquet"])
 def test_every_row_of_a_file_is_answered_in_order_with_its_columns(here, tmp_path: Path, kind: str) -> None:
     out = tmp_path / "answers.csv"

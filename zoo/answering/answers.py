@@ -9,7 +9,7 @@ from typing import Any
 from zoo.answering.inputs import Input
 from zoo.errors import ZooError
 
-CHUNK = 1024
+CHUNK = 4096
 """Inputs that are answered together: sorted by length among so many, batches are nearly without padding."""
 
 

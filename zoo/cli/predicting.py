@@ -51,6 +51,7 @@ def predict(
 
         return predict_file(name, inputs, as_json, plain=out is None and not (as_csv or as_jsonl or strict))
 
+    from dataclasses import replace
     from pathlib import Path
 
     import zoo
@@ -65,6 +66,7 @@ def predict(
         _refuse_own(out, inputs)
     every = None if out is not None or as_csv else top
     predictor = zoo.predictor(name, device=device, top=every, batch_size=batch_size)
+    predictor = replace(predictor, explains=as_json or as_jsonl)  # nothing else shows it
     if column is None and any(format_of(Path(one)) for one in inputs):  # the recipe's own; reading it takes its time
         column = _column(predictor)
     given = reading.inputs(inputs, predictor.task.kind, text=text, column=column)

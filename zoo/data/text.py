@@ -184,6 +184,8 @@ def spans(tokenizer: Tokenizer, text: str) -> list[tuple[int, int]]:
 
     The tokenizer reports only the letter of an accent that is a character of its own, so its span is widened here.
     """
+    if text.isascii():  # it has no accents
+        return tokenizer.encode(text).offsets
     after = len(text)
     ends = [after] * (after + 1)  # of each place the next that no accent stands at
     for place in range(len(text) - 1, -1, -1):
