@@ -134,6 +134,13 @@ def header(content: bytes, folder: Path) -> None:
     zoo.create(str(folder))
 
 
+def shards(content: bytes, folder: Path) -> None:
+    """The index of tensors that lie in several files."""
+    from zoo.bundles import shards
+
+    shards.parse(content, "the index of tensors")
+
+
 def npy(content: bytes, folder: Path) -> None:
     from zoo.foreign import array
 
@@ -158,7 +165,7 @@ def log(content: bytes, folder: Path) -> None:
 
 
 PARSERS: dict[str, Parser] = {
-    one.__name__: one for one in (index, manifest, lock, config, metrics, recipe, header, npy, golden, log)
+    one.__name__: one for one in (index, manifest, lock, config, metrics, recipe, header, shards, npy, golden, log)
 }
 
 
@@ -210,6 +217,10 @@ def seeds(name: str) -> list[bytes]:
         return [path.read_bytes() for path in chosen]
     if name == "header":
         return [(shipped / "mlp.digits_v1" / "model.safetensors").read_bytes()]
+    if name == "shards":
+        files = {"head.bias": "model-00001-of-00002.safetensors", "head.weight": "model-00002-of-00002.safetensors"}
+        about = {"total_size": 2600, "sha256": dict.fromkeys(files.values(), "0" * 64)}
+        return [json.dumps({"metadata": about, "weight_map": files}).encode()]
     if name == "npy":
         files = []
         for array in (np.zeros((8, 8), "uint8"), np.zeros((3, 4, 2), order="F"), np.zeros((0, 3), ">f4")):

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from zoo import caller, init, registry
-from zoo.bundles.index import TENSORS
+from zoo.bundles.index import has_tensors
 from zoo.bundles.load import leave_out_head, load_model
 from zoo.bundles.plugged import LOADED, require
 from zoo.bundles.record import Model, Record, attach
@@ -120,7 +120,8 @@ def _is_place(name: str) -> bool:
         "://" in name
         or "/" in name
         or os.sep in name
-        or any(os.path.isfile(os.path.join(name, file)) for file in (TENSORS, "recipe.yaml"))
+        or has_tensors(name)
+        or os.path.isfile(os.path.join(name, "recipe.yaml"))
     )
 
 

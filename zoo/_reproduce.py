@@ -175,7 +175,8 @@ def _reproduce(
     cluster: str | None,
 ) -> Reproduction:
     claim = _claim(bundle, device)
-    recipe, shipped = recipe_of(bundle), bundle.tensors
+    recipe = recipe_of(bundle)
+    bundle.tensors  # noqa: B018  raises now, and not after the training, if they are damaged
     bound = len(claim.seeds) if seeds is None and until_decided else 1 if seeds is None else seeds
     chosen = _seeds(claim.seeds, bound)
     if not minutes > 0:
@@ -192,7 +193,7 @@ def _reproduce(
             found = compare(
                 claim.values, values, margin=claim.margin, expected=claim.expected, error=spent(look, len(groups))
             )
-            identical = _tensors(runs[0].folder / TENSORS) == _tensors(shipped)
+            identical = _tensors(runs[0].folder / TENSORS, TENSORS) == bundle.read_tensors(_tensors)
             verdict, reasons = _judge(claim, found, values, identical)
             if verdict != UNDECIDED or time.monotonic() - started > 60 * minutes:
                 break
@@ -347,7 +348,7 @@ def _train(
     return train_all(bundle.folder, folders, jobs=jobs or 1, device=named, cluster=cluster)
 
 
-def _tensors(path: Path) -> dict[str, Any]:
+def _tensors(path: Path, file: str) -> dict[str, Any]:
     """Name -> dtype, shape and bytes, without the file's head: the recipe it names grows with the zoo's defaults."""
     return dict(deserialize(path.read_bytes()))
 

@@ -12,7 +12,6 @@ from typing import Any
 from zoo import caller, display, tasks
 from zoo._evaluate import metrics_of
 from zoo.bundles.format import Bundle
-from zoo.bundles.index import TENSORS
 from zoo.bundles.plugged import differing, require
 from zoo.check import check_parameters, check_schema
 from zoo.data.own import places
@@ -90,12 +89,13 @@ def _verify(name: str | os.PathLike[str]) -> Verification:
             said = None
     message = said or "all checks passed."
     if bundle.entry is None:
-        message = f"{message[:-1]}; no index vouches for the bundle, so only the hash of {TENSORS} was checked."
+        message = f"{message[:-1]}; no index vouches for the bundle, so only the hash of {bundle.whole} was checked."
     return Verification(weight, True, checks, message)
 
 
 def _hashes(bundle: Bundle) -> None:
-    for file in bundle.entry.files if bundle.entry else (TENSORS,):
+    bundle.tensors  # noqa: B018  raises if a file of them has other bytes
+    for file in bundle.entry.files if bundle.entry else ():
         bundle.path(file)
     if bundle.entry and bundle.folder.name == bundle.name:
         check_nothing_added(bundle.folder, bundle.entry.files)

@@ -17,7 +17,6 @@ from torch import nn
 
 from zoo import kinds, registry, tasks
 from zoo.bundles.format import Bundle
-from zoo.bundles.index import TENSORS
 from zoo.bundles.load import load_model
 from zoo.bundles.plugged import ANSWERS, require
 from zoo.construct import Budget, check_arguments, skeleton
@@ -82,12 +81,12 @@ def _budget(bundle: Bundle) -> Budget:
     from zoo.tensors import read_shapes
 
     try:
-        with bundle.opened(TENSORS) as path:
-            shapes = read_shapes(path)
-        budget = Budget.of({str(place): torch.empty(shape, device="meta") for place, shape in enumerate(shapes)})
+        shapes = bundle.read_tensors(lambda path, file: read_shapes(path))
+        budget = Budget.of({name: torch.empty(shape, device="meta") for name, shape in shapes.items()})
     except (SafetensorError, OSError, RuntimeError) as error:
         raise ZooError(
-            f"{bundle.folder / TENSORS} is not a whole safetensors file ({error}); fetch or publish the bundle again."
+            f"{bundle.folder / bundle.whole} is not a whole safetensors file ({error}); fetch or publish the bundle "
+            "again."
         ) from error
     return budget
 

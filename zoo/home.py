@@ -6,11 +6,12 @@ import atexit
 import json
 import os
 import shutil
+import stat
 import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def replacing(path: Path) -> Iterator[Path]:
     If it ends with one, nothing of it stays, and what was at `path` before is as it was. Folders above `path` are
     made. Whatever the body creates gets the mode that the umask gives, as any new file does.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     # Short, because a name may have 255 bytes at most and that of `path` may be near it.
     temporary = path.with_name(f".{uuid.uuid4().hex[:16]}.tmp")
     try:
@@ -82,6 +83,24 @@ def replacing(path: Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
         else:
             temporary.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are not there."""
+    if folder.is_dir():
+        return
+    if folder != folder.parent:
+        make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    share(folder)
+
+
+def share(path: Path) -> None:
+    """Let the group read and write what is new in a folder that it shares (of mode 2775 or so), whatever the umask."""
+    shared = stat.S_ISGID | stat.S_IWGRP
+    with suppress(OSError):  # it is somebody else's, who has done it
+        if path.parent.stat().st_mode & shared == shared:
+            path.chmod(path.stat().st_mode | (0o2770 if path.is_dir() else 0o660))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -119,6 +138,6 @@ def locked(path: Path) -> Iterator[None]:
     """Hold the lock file `path`, waiting for whoever else holds it."""
     from filelock import FileLock
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path):
+    make_folder(path.parent)
+    with FileLock(path, mode=0o664):
         yield

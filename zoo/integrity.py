@@ -23,7 +23,7 @@ from io import FileIO
 from pathlib import Path
 
 from zoo.errors import ZooError
-from zoo.home import home
+from zoo.home import home, make_folder
 
 # Within one tick of the file system's clock a file can change and keep its times, so what was written so short a while
 # before it was hashed is not remembered. A clock that knows parts of a second ticks every few milliseconds; one that
@@ -154,7 +154,7 @@ def _remember(key: str, state: str, digest: str) -> None:
     note = _note(key)
     temporary = note.with_name(f".{uuid.uuid4().hex[:16]}.tmp")
     with suppress(OSError):
-        note.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(note.parent)
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with open(descriptor, "w", encoding="ascii") as out:

@@ -34,12 +34,12 @@ def read_tensors(path: Path, device: str = "cpu") -> dict[str, Tensor]:
     return {name: tensor.to(device) for name, tensor in load(content).items()}
 
 
-def read_shapes(path: Path) -> list[list[int]]:
-    """The shapes of the tensors, from the file's head alone. Raises as `read_tensors` does."""
+def read_shapes(path: Path) -> dict[str, list[int]]:
+    """Name -> the tensor's shape, from the file's head alone. Raises as `read_tensors` does."""
     head, most = _head(path), 8 * path.stat().st_size
     try:
-        shapes = [one["shape"] for name, one in head.items() if name != "__metadata__"]
-        for shape in shapes:
+        shapes = {name: one["shape"] for name, one in head.items() if name != "__metadata__"}
+        for shape in shapes.values():
             if not all(type(size) is int and 0 <= size <= most for size in shape) or prod(shape) > most:
                 raise ValueError("a tensor is larger than the file")
     except (ValueError, KeyError, TypeError) as error:

@@ -346,3 +346,21 @@ def test_a_note_is_on_the_card(make_run, tmp_path: Path):
     folder = tmp_path / "shelf" / "mlp.digits_v1"
     assert "## Notes\n\n- One seed, on two cores.\n" in (folder / "README.md").read_text(encoding="utf-8")
     assert json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["notes"] == ["One seed, on two cores."]
+
+
+PLACES = ("/home/someone/first", "../first", "~/first", "first.safetensors", "runs/first", r"C:\runs\first")
+
+
+@pytest.mark.parametrize("begins", PLACES)
+def test_a_run_that_begins_from_a_place_on_this_machine_is_not_published(make_run, tmp_path: Path, begins: str):
+    run = make_run()
+    recipe = (run / "recipe.yaml").read_text().replace("init_from: null", f"init_from: '{begins}'")
+    (run / "recipe.yaml").write_text(recipe)
+    metrics = json.loads((run / "metrics.json").read_text())
+    metrics["recipe_sha256"] = hashlib.sha256(recipe.encode()).hexdigest()
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    with pytest.raises(
+        ZooError, match=r"begins from .*, a place on this machine, .* train with init_from=WEIGHT"
+    ) as said:
+        publish(run, tmp_path / "shelf", name="mlp.own_v1")
+    assert begins in str(said.value) and not (tmp_path / "shelf").exists()

@@ -123,3 +123,44 @@ def test_large_indexes_are_signed_by_their_root(signed: SimpleNamespace, make_ru
     shutil.rmtree(Path(__import__("os").environ["ZOO_HOME"]) / "parts")
     with pytest.raises(ZooError, match="gave other bytes for a part of its index"):
         find("mlp.digits_v1")
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_mirror_of_a_signed_source_is_trusted_as_that_is(
+    signed: SimpleNamespace, make_run, keys, tmp_path: Path, large: bool, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    from zoo.sources import index as indexes
+
+    if large:
+        monkeypatch.setattr(indexes, "SHARDED_FROM", 2)
+    publish(make_run("second", seed=1), signed.zoo, sign=keys.ours)
+    mine = tmp_path / "mirror"
+    for told in ("mlp.digits_v1\nmlp.digits_v2\n", "mlp.digits_v1\nmlp.digits_v2\n"):
+        assert main(["mirror", "--to", str(mine)]) == 0
+        assert capsys.readouterr().out == told
+    assert (mine / "index.json").read_bytes() == (signed.zoo / "index.json").read_bytes()
+    publish(make_run("third", seed=2), signed.zoo, sign=keys.ours)
+    assert main(["mirror", "--to", str(mine)]) == 0
+    shutil.rmtree(Path(__import__("os").environ["ZOO_HOME"]))
+    monkeypatch.setenv("ZOO_SOURCES", str(mine))
+    assert find("mlp.digits_v3").tensors.is_file() and find("mlp").name == NAME
+    with pytest.raises(ZooError, match="is signed; give its private key with --sign"):
+        publish(make_run("fourth", seed=3), mine)
+
+
+def test_a_mirror_of_a_part_of_a_signed_source_is_signed_by_who_makes_it(
+    signed: SimpleNamespace, make_run, keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    publish(make_run("second", seed=1), signed.zoo, sign=keys.ours)
+    mine = tmp_path / "mirror"
+    assert main(["mirror", NAME, "--to", str(mine), "--sign", keys.theirs]) == 0
+    monkeypatch.setenv("ZOO_SOURCES", str(mine))
+    with pytest.raises(ZooError, match="none of the keys"):
+        find(NAME)
+    monkeypatch.setenv("ZOO_TRUST", keys.theirs_public)
+    assert find(NAME).tensors.is_file()
+    monkeypatch.setenv("ZOO_TRUST", keys.ours_public)
+    monkeypatch.setenv("ZOO_SOURCES", f"{signed.url}/zoo")
+    publish(make_run("own", seed=5), tmp_path / "own", name="mlp.own_v1")
+    assert main(["mirror", "--to", str(tmp_path / "own")]) == 2
+    assert "has mlp.own_v1, which the signed index of" in capsys.readouterr().err

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.data.own import plain
+from zoo.data.own import packed, plain
 from zoo.data.own.reading import format_of, header
 from zoo.errors import ZooError
-
-ROWS = 4096  # of a Parquet file at a time
 
 
 @dataclass(frozen=True)
@@ -90,18 +88,8 @@ def _jsonl(path: Path) -> Iterator[Row]:
 
 
 def _parquet(path: Path) -> Iterator[Row]:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    try:
-        with plain.opened(path) as file:
-            source = pa.BufferReader(file.read()) if path.suffix == ".gz" else file
-            with parquet.ParquetFile(source) as packed:
-                number = 0
-                for batch in packed.iter_batches(batch_size=ROWS):
-                    for cells in batch.to_pylist():
-                        number += 1
-                        yield Row(f"{path}, row {number}", cells)
-    except (pa.ArrowException, OSError) as error:
-        why = " ".join(str(error).split()).rstrip(".")
-        raise ZooError(f"{path} is not a whole Parquet file ({why}); write or fetch it again.") from error
+    number = 0
+    for batch in packed.batches(path):
+        for cells in batch.to_pylist():
+            number += 1
+            yield Row(f"{path}, row {number}", cells)

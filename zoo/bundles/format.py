@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from zoo.bundles.index import REQUIRED, SCHEMA, TENSORS, Entry, parse_json
+from zoo.bundles import shards
+from zoo.bundles.index import SCHEMA, SHARDED, TENSORS, Entry, files_in, parse_json, required
 from zoo.bundles.log import read_log
 from zoo.errors import ZooError
 from zoo.integrity import check_file, checked, read_checked
 from zoo.names import check_file_name, model_of, stem_of
 
+T = TypeVar("T")
 _CONFIG = {"model": str, "model_args": dict, "task": str, "labels": list, "input": dict}
 
 
@@ -60,14 +62,21 @@ class Bundle:
                     f"{file} of {self.name} is not in the index, so nothing vouches for it; publish it again."
                 )
             return path, self.entry.files[file].sha256, self.entry.files[file].size
-        if file != TENSORS:
+        if file in (TENSORS, SHARDED):
+            digest = self.metrics.get("sha256")
+            if not isinstance(digest, str):
+                raise ZooError(
+                    f"{self.folder / 'metrics.json'} lacks the sha256 of {file}; finish the run or publish it again."
+                )
+            return path, digest, None
+        if not file.endswith(".safetensors") or self.shards is None or file not in self.shards.files:
             return path, None, None
-        digest = self.metrics.get("sha256")
-        if not isinstance(digest, str):
+        if file not in self.shards.sha256:
             raise ZooError(
-                f"{self.folder / 'metrics.json'} lacks the sha256 of {TENSORS}; finish the run or publish it again."
+                f"{self.folder / SHARDED} has no sha256 of {file}, so nothing vouches for it; make a bundle of the "
+                "tensors with `zoo import`."
             )
-        return path, digest, None
+        return path, self.shards.sha256[file], None
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -99,10 +108,42 @@ class Bundle:
         path = self.folder / "log.csv"
         return read_log(_text(self.content("log.csv"), path), str(path))
 
+    @cached_property
+    def whole(self) -> str:
+        """The file whose hash is that of the tensors: model.safetensors, or the index of the files that hold them."""
+        return required(self.entry.files if self.entry else files_in(self.folder))[0]
+
+    @cached_property
+    def shards(self) -> shards.Shards | None:
+        """Which file holds which tensors; None if model.safetensors holds all."""
+        if self.whole == TENSORS:
+            return None
+        path = self.folder / SHARDED
+        if path.stat().st_size > shards.LIMIT:
+            raise shards.too_long(str(path))
+        return shards.parse(self.content(SHARDED), str(path))
+
+    @property
+    def tensor_files(self) -> list[str]:
+        """The files that loading reads tensors from."""
+        return [TENSORS] if self.shards is None else [*self.shards.files]
+
     @property
     def tensors(self) -> Path:
-        """The path of the checked model.safetensors."""
-        return self.path(TENSORS)
+        """The path of `whole`, once all files of tensors were checked."""
+        for file in self.tensor_files:
+            self.path(file)
+        return self.path(self.whole)
+
+    def read_tensors(self, read: Callable[[Path, str], dict[str, T]]) -> dict[str, T]:
+        """What `read` finds of each tensor in the checked files, of which it gets the path and the name.
+
+        Raises `ZooError` if a file has other bytes than were published, or other tensors than the index of them says.
+        """
+        if self.shards is not None:
+            return self.shards.read(self.opened, read)
+        with self.opened(TENSORS) as path:
+            return read(path, TENSORS)
 
     @property
     def tokenizer(self) -> Path | None:
@@ -118,7 +159,7 @@ def open_bundle(folder: Path, *, name: str | None = None, entry: Entry | None = 
     """
     if not folder.is_dir():
         raise ZooError(f"there is no bundle at {folder}; give the folder that holds {TENSORS}.")
-    for file in REQUIRED if entry is None else entry.files:
+    for file in required(files_in(folder)) if entry is None else entry.files:
         _inside(folder, file)
     return Bundle(folder, name, entry)
 

@@ -11,9 +11,10 @@ It comes from wherever a source is, so nothing in it is believed before it was l
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,11 @@ from zoo.names import check_cases, check_file_name, is_weight_name, model_of
 
 SCHEMA = 1
 TENSORS = "model.safetensors"
+SHARDED = f"{TENSORS}.index.json"  # in its place if the tensors lie in several files (`zoo.bundles.shards`)
 REQUIRED = (TENSORS, "config.json", "recipe.yaml", "metrics.json")
 FILES = (*REQUIRED, "log.csv", "tokenizer.json", "golden.json", "curves.png", "confusion.png", "README.md")
-_MOST_FILES = 256  # of one weight; a large model's tensors may lie in many
+MOST_FILES = 256  # of one weight; a large model's tensors may lie in many
+_SHARD = re.compile(r"model-[0-9]{5,6}-of-[0-9]{5,6}\.safetensors")  # as the Hub's tools name them
 _MOST_BYTES = 64 << 20  # of any file but the tensors
 FACTS: dict[str, Any] = {
     **dict.fromkeys(("task", "data", "metric"), str),
@@ -99,8 +102,28 @@ def entry_to(entry: Entry) -> dict[str, Any]:
 
 def entry_of(folder: Path, name: str, default: bool) -> Entry:
     """The entry of the bundle that lies in `folder`, its files hashed as they are now."""
-    present = [folder / file for file in FILES if (folder / file).is_file()]
+    present = [folder / file for file in files_in(folder)]
     return Entry(name, default, {path.name: FileRecord(sha256(path), path.stat().st_size) for path in present})
+
+
+def files_in(folder: Path) -> list[str]:
+    """The names of the files in `folder` that belong to a bundle."""
+    found = [file for file in FILES if (folder / file).is_file()]
+    if TENSORS not in found and (folder / SHARDED).is_file():
+        shards = sorted(path.name for path in folder.iterdir() if _SHARD.fullmatch(path.name) and path.is_file())
+        found = [SHARDED, *shards, *found]
+    return found
+
+
+def has_tensors(folder: str | os.PathLike[str]) -> bool:
+    """Whether a bundle's tensors, or the index of the files that hold them, lie in `folder`."""
+    return any(os.path.isfile(os.path.join(folder, file)) for file in (TENSORS, SHARDED))
+
+
+def required(files: Container[str]) -> list[str]:
+    """The files that every bundle has: first its tensors, or the index of them if that is what `files` has."""
+    in_several = SHARDED in files and TENSORS not in files
+    return [SHARDED if file == TENSORS and in_several else file for file in REQUIRED]
 
 
 def read_text(path: Path) -> str:
@@ -140,9 +163,9 @@ def entry_from(name: str, value: Any, where: str) -> Entry:
     check_cases(files, f"{where}, {name}")
     if not isinstance(default, bool):
         raise ZooError(f"{where}, {name}: 'default' is {default!r} where true or false is expected; ask its publisher.")
-    if missing := [file for file in REQUIRED if file not in files]:
+    if missing := [file for file in required(files) if file not in files]:
         raise ZooError(f"{where} lists {name} without {', '.join(missing)}; ask its publisher to mend it.")
-    if len(files) > _MOST_FILES:
+    if len(files) > MOST_FILES:
         raise ZooError(f"{where} lists {len(files):,} files for {name}, which no bundle has; do not use it.")
     for file, record in files.items():
         if record.size > _MOST_BYTES and not file.endswith(".safetensors"):

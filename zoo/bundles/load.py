@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from zoo import caller, init, registry
 from zoo.bundles import plugged
 from zoo.bundles.format import Bundle
-from zoo.bundles.index import TENSORS
 from zoo.bundles.record import Model, Record, attach, figures_of, values
 from zoo.bundles.widen import widened
 from zoo.construct import Budget, check_arguments, check_options, device_of, in_full, skeleton
@@ -76,8 +75,7 @@ def _load(
         raise ZooError(f"{name} holds a {entry.name}, which has no num_classes; leave it out.")
     arguments = {**config["model_args"], **(model_args or {})}
     check_arguments(entry, arguments)
-    with bundle.opened(TENSORS) as path:
-        tensors = _read(path, bundle.folder / TENSORS, device, dtype)
+    tensors = bundle.read_tensors(lambda path, file: _read(path, bundle.folder / file, device, dtype))
     # Arguments of the caller's own may ask for more than the bundle's tensors are of.
     budget = None if model_args or num_classes is not None else Budget.of(tensors)
     model = skeleton(entry.name, arguments, budget)

@@ -15,10 +15,13 @@ import torch
 from torch import Tensor
 
 from zoo.bundles.format import Bundle, open_bundle
-from zoo.bundles.index import TENSORS
+from zoo.bundles.index import SHARDED, TENSORS
 from zoo.errors import ZooError
 from zoo.home import json_text, replacing
 from zoo.integrity import sha256
+
+MOST = 5_000_000_000
+"""Bytes of tensors in one file at the most, as the Hub's own tools have it."""
 
 
 def write_bundle(
@@ -52,9 +55,8 @@ def write_bundle(
     try:
         with replacing(folder) as temporary:
             temporary.mkdir()
-            tensors = temporary / TENSORS
-            write_tensors(tensors, state_dict, {**metadata, "recipe_sha256": recipe_sha256})
-            metrics = {**metrics, "sha256": sha256(tensors), "recipe_sha256": recipe_sha256}
+            whole = _write_all(temporary, state_dict, {**metadata, "recipe_sha256": recipe_sha256})
+            metrics = {**metrics, "sha256": sha256(whole), "recipe_sha256": recipe_sha256}
             texts = {
                 "config.json": _json(config),
                 "metrics.json": _json(metrics),
@@ -73,6 +75,32 @@ def write_bundle(
             f"{folder} cannot be written ({error.strerror}); free some space or choose another place."
         ) from error
     return open_bundle(folder)
+
+
+def _write_all(folder: Path, state_dict: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> Path:
+    """Write the tensors in one file, or if they are larger in several; returns the one whose hash is that of all."""
+    groups: list[dict[str, Tensor]] = [{}]
+    room = MOST
+    for name, tensor in _untied(state_dict).items():
+        size = tensor.numel() * tensor.itemsize
+        if groups[-1] and size > room:
+            groups.append({})
+            room = MOST
+        groups[-1][name] = tensor
+        room -= size
+    if len(groups) == 1:
+        write_tensors(folder / TENSORS, groups[0], metadata)
+        return folder / TENSORS
+    files = [f"model-{number:05d}-of-{len(groups):05d}.safetensors" for number in range(1, len(groups) + 1)]
+    for file, group in zip(files, groups, strict=True):
+        write_tensors(folder / file, group, metadata)
+    about = {
+        "total_size": sum(tensor.nbytes for group in groups for tensor in group.values()),
+        "sha256": {file: sha256(folder / file) for file in files},
+    }
+    names = {name: file for file, group in zip(files, groups, strict=True) for name in group}
+    (folder / SHARDED).write_text(_json({"metadata": about, "weight_map": names}), encoding="utf-8", newline="\n")
+    return folder / SHARDED
 
 
 def write_tensors(path: Path, state_dict: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from zoo.data import files
 from zoo.data.entry import Archive, Entry, Mirror, Npm, Raw, Web
 from zoo.errors import ZooError
-from zoo.home import data_folder, offline, replacing
+from zoo.home import data_folder, make_folder, offline, replacing
 
 if TYPE_CHECKING:
     pass
@@ -43,7 +43,7 @@ def folder_of(entry: Entry) -> Path:
     from filelock import FileLock
 
     try:
-        files.home().mkdir(parents=True, exist_ok=True)
+        make_folder(files.home())
         with FileLock(files.home() / f".{entry.name}.lock"):
             reasons = _fetch(entry.name, raw, kept)
     except OSError as error:
@@ -61,7 +61,7 @@ def extract(archive: Path, folder: Path, name_of: Callable[[str], str | None]) -
     """
     for member, content in _members(archive):
         if name := name_of(member):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            make_folder((folder / name).parent)
             with open(folder / name, "wb") as file:
                 left = files.LIMIT
                 while chunk := content.read(1 << 20):

@@ -17,7 +17,7 @@ from typing import Any
 from zoo import caller
 from zoo.bundles.facts import facts_of
 from zoo.bundles.format import Bundle, open_bundle
-from zoo.bundles.index import FILES, TENSORS, Entry, FileRecord
+from zoo.bundles.index import Entry, FileRecord, files_in
 from zoo.check import check_parameters, check_schema, is_number
 from zoo.errors import ZooError
 from zoo.integrity import sha256
@@ -176,7 +176,7 @@ def _draft(
     calibrate: Any,
 ) -> _Draft:
     first = bundles[0]
-    files = {file: first.path(file) for file in FILES if (first.folder / file).is_file()}
+    files = {file: first.path(file) for file in files_in(first.folder)}
     for bundle in bundles:
         begins = recipe_of(bundle).init_from
         if is_place(begins) and "://" not in str(begins):
@@ -217,7 +217,7 @@ def _draft(
             shutil.copyfile(path, place / file)
     complete(place, held=None if calibrate is None else _bundle(calibrate))
     whole = open_bundle(place)
-    files = {file: place / file for file in FILES if (place / file).is_file()}
+    files = {file: place / file for file in files_in(place)}
     return _Draft(first, files, dict(whole.metrics), scratch, whole)
 
 
@@ -300,10 +300,11 @@ def _next_name(place: Shelf, draft: _Draft, model: str, index: Index) -> str:
     stem = recipe if recipe.startswith(f"{model}.") else f"{model}.{recipe}"
     check_own(draft.bundle, stem)
     versions = _versions(stem, index)
-    tensors = sha256(draft.files[TENSORS])
+    whole = draft.bundle.whole
+    tensors = _records({whole: draft.files[whole]})[whole]
     for name in versions.values():
         entry = index.get(name)
-        if entry and entry.files[TENSORS].sha256 == tensors and entry.files == _records(draft.named(name)):
+        if entry and entry.files.get(whole) == tensors and entry.files == _records(draft.named(name)):
             return name
     version = max(versions, default=0) + 1
     while is_weight_name(f"{stem}_v{version}"):

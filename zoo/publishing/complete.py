@@ -96,7 +96,6 @@ def cost_of(bundle: Bundle) -> dict[str, Any]:
             return known
     found = {**measure_cost(load_model(bundle, device="cpu"), inputs_of(bundle)), **place}
     with suppress(OSError):  # costs a second measurement, and this one nothing
-        kept.parent.mkdir(parents=True, exist_ok=True)
         write_text(kept, json.dumps(found) + "\n")
     return found
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from zoo import registry
+from zoo.bundles import shards
 from zoo.bundles.write import write_bundle
 from zoo.construct import skeleton
 from zoo.errors import ZooError, some
@@ -95,10 +97,7 @@ def _read(path: Path) -> dict[str, Tensor]:
         raise ZooError(f"there is no file {path}; give a .safetensors, its index, or what torch.save wrote.")
     try:
         if path.name.endswith(".index.json"):
-            tensors: dict[str, Tensor] = {}
-            for part in _parts(path):
-                tensors |= load_file(part)
-            return tensors
+            return _shards(path).read(lambda file: nullcontext(path.parent / file), lambda part, _: load_file(part))
         if path.suffix == ".safetensors":
             return load_file(path)
         with tempfile.TemporaryDirectory() as scratch:
@@ -115,15 +114,16 @@ def _read(path: Path) -> dict[str, Tensor]:
         raise ZooError(f"{path} is not a whole safetensors file ({error}); fetch it again.") from error
 
 
-def _parts(path: Path) -> list[Path]:
-    """The files beside a Hub's index of a large state dict."""
-    from zoo.bundles.index import parse_json, read_text
-    from zoo.names import check_file_name
-
-    names = parse_json(read_text(path), str(path)).get("weight_map")
-    if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
-        raise ZooError(f"{path} is not an index of safetensors files; it has no weight_map of names.")
-    return [path.parent / check_file_name(name, str(path)) for name in sorted(set(names.values()))]
+def _shards(path: Path) -> shards.Shards:
+    """The Hub's index of a large state dict, of files that all lie beside it."""
+    if path.stat().st_size > shards.LIMIT:
+        raise shards.too_long(str(path))
+    found = shards.parse(path.read_bytes(), str(path))
+    if missing := [file for file in found.files if not (path.parent / file).is_file()]:
+        raise ZooError(
+            f"{path} names {some(missing, 3)}, which {path.parent} does not hold; fetch all files of the index."
+        )
+    return found
 
 
 def _rules(maps: Iterable[str]) -> list[tuple[str, str]]:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 from zoo.bundles.index import Entry
 from zoo.errors import ZooError
+from zoo.errors import some as some_of
 from zoo.names import model_of
 from zoo.publishing import add_signed
-from zoo.sources import cache, finding
-from zoo.sources.index import Flat, Index
-from zoo.sources.place import Shelf, shelf
+from zoo.sources import cache, finding, lockfile
+from zoo.sources.folder import Folder
+from zoo.sources.index import LIMIT, Flat, Index
+from zoo.sources.place import INDEX, Content, Place, Shelf, Unavailable, shelf
 from zoo.sources.progress import progress
+from zoo.sources.trust import signature_path
 
 # Between two writes of the index. What is copied by then stays if the next ones are stopped.
 _AT_ONCE = 500  # weights
@@ -29,13 +34,60 @@ def mirror(
     What an earlier call left off is finished by the same call: downloads are resumed, and files that were copied whole
     stay. A weight is its model's default unless the place, or a source before, has one. Raises `ZooError` if a weight
     cannot be had, or if `to` has another one under its name.
+
+    Of one signed source as a whole the mirror keeps the very index and its signature, and whoever trusts the source
+    trusts the mirror; the package's own weights, which are not in that index, are left out. Any other mirror of signed
+    sources has an index of its own, which `sign`, the path of a private key, signs.
     """
     place = shelf(os.fspath(to))
     if place.holds_one:
         raise ZooError(f"{place.url} has room for one weight; mirror to a folder or a bucket.")
     names = list(names)
+    if not names and sign is None and (source := _only_source()):
+        with suppress(Unavailable):  # which is said below, for each source that is left out
+            raw = source.read(INDEX, LIMIT)
+            index = cache.trusted(source, raw)
+            if index.signed:
+                yield from _whole(place, source, raw, index)
+                return
     for some in _batches(map(_located, names) if names else finding.everything()):
         yield from _copy(place, some, sign)
+
+
+def _only_source() -> Place | None:
+    """The place that ZOO_SOURCES names, if it is one and no lock stands in its stead."""
+    places = [place for place in finding.sources() if place != Folder(finding.PACKAGE)]
+    return places[0] if len(places) == 1 and not lockfile.active() else None
+
+
+def _whole(place: Shelf, source: Place, raw: bytes, index: Index) -> Iterator[str]:
+    """Copy a signed source with its index as it is; the names of its weights."""
+    there, stamp = place.begin()
+    others = set() if there is None else {*cache.parsed(place, there).names} - {*index.names}
+    if others:
+        raise ZooError(
+            f"{place.url} has {some_of(sorted(others))}, which the signed index of {source.url} does not list; mirror "
+            "to another place, or sign the index of both with --sign KEY."
+        )
+    if len(finding.sources()) > 1:
+        warnings.warn(
+            f"the index of {source.url} is signed and is copied as it is; the package's own weights are left out.",
+            stacklevel=2,
+        )
+    if there != raw:
+        files: dict[str, Content] = {
+            **dict(index.parts()),
+            signature_path(raw): source.read(signature_path(raw), LIMIT),
+        }
+        size = 0
+        for entry in filter(None, map(index.get, index.names)):
+            folder = finding.fetched(finding.Found(source, entry, index.mirrors)).folder
+            files |= {place.path_of(entry.name, file): folder / file for file in entry.files}
+            size += sum(record.size for record in entry.files.values())
+        with progress(f"mirroring {index.count:,} weights", size, f" to {place.url}") as tell:
+            if not place.replace("a mirror", files, raw, stamp, tell):
+                raise ZooError(f"somebody else published to {place.url} meanwhile; mirror again.")
+    yield from index.names
 
 
 def _batches(wanted: Iterable[finding.Found]) -> Iterator[list[finding.Found]]:

@@ -180,7 +180,7 @@ def parse(content: dict[str, Any], *, name: str = "", where: str = "recipe") -> 
     try:
         recipe = Recipe.model_validate(_with_defaults(_plain(content)))
     except ValidationError as error:
-        raise ZooError(explain(error, where, Recipe.model_json_schema())) from error
+        raise ZooError(explain(error, where, Recipe)) from error
     except ZooError as error:  # of an optimizer that timm does not have, or of a part of a plug-in
         raise ZooError(f"{where}: {error}") from error
     recipe._name = name

@@ -6,7 +6,7 @@ import difflib
 import re
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from zoo.parts import LOSSES, OPTIMIZERS, SCHEDULES
 from zoo.plugins import Table
@@ -15,13 +15,13 @@ TABLES: dict[str, Table[Any]] = {"loss": LOSSES, "optimizer": OPTIMIZERS, "sched
 """The sections that are of one of several sorts, which their `name` says."""
 
 
-def explain(error: ValidationError, where: str, schema: dict[str, Any]) -> str:
-    """One sentence: `where`, the key path, what was expected, and for an unknown key the nearest of `schema`."""
-    return f"{where}: {sentence(error, schema)}"
+def explain(error: ValidationError, where: str, section: type[BaseModel]) -> str:
+    """One sentence: `where`, the key path, what was expected, and for an unknown key the nearest of `section`."""
+    return f"{where}: {sentence(error, section)}"
 
 
-def sentence(error: ValidationError, schema: dict[str, Any], under: str = "") -> str:
-    """As `explain`, without the place; `under` is the key path of the section that `schema` is of."""
+def sentence(error: ValidationError, section: type[BaseModel], under: str = "") -> str:
+    """As `explain`, without the place; `under` is the key path of the section."""
     # A misspelt key makes the right one missing as well; the misspelling is what helps the user more.
     first, *more = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     loc, kind, given = first["loc"], first["type"], first["input"]
@@ -31,7 +31,7 @@ def sentence(error: ValidationError, schema: dict[str, Any], under: str = "") ->
     path = ".".join([under, *place] if under else place) or "the recipe"
     rest = f" ({len(more)} more)" if more else ""
     if kind == "extra_forbidden":
-        return unknown_key(path, _keys_beside(loc, schema), rest)
+        return unknown_key(path, _keys_beside(loc, section.model_json_schema()), rest)
     if kind in ("missing", "union_tag_not_found"):
         return f"{path}{'.name' if kind != 'missing' else ''} is missing{rest}; add it."
     if kind == "union_tag_invalid":

@@ -54,7 +54,7 @@ def with_sections(content: dict[str, Any], known: Iterable[str]) -> dict[str, An
         try:
             found[kind] = section.model_validate(content.get(kind, {}))
         except ValidationError as error:
-            raise ZooError(sentence(error, section.model_json_schema(), under=f"data.{kind}")) from error
+            raise ZooError(sentence(error, section, under=f"data.{kind}")) from error
     return found
 
 

@@ -36,7 +36,7 @@ def read(part: Part, base: type[Strict], key: str, value: Any, named: bool = Tru
     try:
         return section.model_validate(value)
     except ValidationError as error:
-        raise ZooError(sentence(error, section.model_json_schema(), under=key)) from error
+        raise ZooError(sentence(error, section, under=key)) from error
 
 
 @cache

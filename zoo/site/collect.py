@@ -67,7 +67,7 @@ def weight(bundle: Bundle) -> Weight:
     values, std = figure["values"], figure["std"] if figure["n"] > 1 else None
     log = _log(bundle)
     loss, measured = _column(log, "train_loss"), _column(log, f"train_{metric}")
-    size = bundle.path("model.safetensors").stat().st_size
+    size = sum(bundle.path(file).stat().st_size for file in bundle.tensor_files)
     speed = (metrics.get("cost") or {}).get("latency_ms")
     figure_text = show(figure["mean"]) + (f" ± {_spread(known, std)}" if std is not None else "")
     return Weight(

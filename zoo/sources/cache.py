@@ -27,7 +27,7 @@ from pathlib import Path
 
 from zoo.bundles.index import Entry, FileRecord
 from zoo.errors import ZooError
-from zoo.home import home, offline, replacing
+from zoo.home import home, make_folder, offline, replacing, share
 from zoo.integrity import check_file, sha256
 from zoo.sources import index as indexes
 from zoo.sources import trust
@@ -48,7 +48,7 @@ def read_index(place: Place) -> indexes.Index:
     Raises `Unavailable` if there is neither, and if what it gives is not an index.
     """
     if isinstance(place, Folder):
-        return _trusted(place, place.read(INDEX, indexes.LIMIT))
+        return trusted(place, place.read(INDEX, indexes.LIMIT))
     kept = home() / "indexes" / f"{hashlib.sha256(place.url.encode()).hexdigest()[:16]}.json"
     try:
         raw = place.read(INDEX, indexes.LIMIT)
@@ -64,8 +64,8 @@ def read_index(place: Place) -> indexes.Index:
         if not offline():
             day = time.strftime("%Y-%m-%d %H:%M", time.localtime(kept.stat().st_mtime))
             warnings.warn(f"{error} Its index of {day} is used.", stacklevel=2)
-        return _trusted(place, raw)
-    found = _trusted(place, raw)
+        return trusted(place, raw)
+    found = trusted(place, raw)
     with suppress(OSError), replacing(kept) as temporary:  # a cache that cannot be written costs the next offline read
         temporary.write_bytes(raw)
     return found
@@ -160,7 +160,8 @@ def parsed(place: Place, raw: bytes) -> indexes.Index:
         raise Unavailable(f"{where}{str(error).removeprefix('the index')}") from error
 
 
-def _trusted(place: Place, raw: bytes) -> indexes.Index:
+def trusted(place: Place, raw: bytes) -> indexes.Index:
+    """As `parsed`; `Unavailable` too if ZOO_TRUST asks for a signature that the root does not have."""
     found = parsed(place, raw)
     if place != Folder(PACKAGE):
         trust.check(place, raw, found.serial)
@@ -197,7 +198,8 @@ def _keep(asked: _Asked, entry: Entry, file: str, target: Path) -> None:
                 break
             except ZooError as error:
                 asked.failed(place, error)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        share(part)
+        make_folder(target.parent)
         os.replace(part, target)
 
 
@@ -235,7 +237,7 @@ def _turn(record: FileRecord, what: str, done: Callable[[], bool]) -> Iterator[P
 
     name = f"{record.sha256}.part"
     folder = home() / "tmp"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     lock = FileLock(folder / f"{record.sha256}.lock", mode=0o664)
     began = grew = time.monotonic()
     size, said, alone = -1, False, False
@@ -285,7 +287,7 @@ def _set_aside(path: Path, record: FileRecord, what: str) -> None:
     aside = home() / "aside" / f"{path.parent.parent.name}.{path.name}"
     if os.path.lexists(aside):
         shutil.rmtree(aside) if aside.is_dir() and not aside.is_symlink() else aside.unlink()
-    aside.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(aside.parent)
     os.replace(path, aside)
     warnings.warn(
         f"the cache held {found} for {what}; it was put into {aside.parent} and is fetched again.", stacklevel=2
@@ -323,7 +325,10 @@ def _check_room(entry: Entry, lacking: list[str]) -> None:
 def _advice(error: OSError) -> str:
     said = error.strerror or str(error)
     if error.errno in (errno.EACCES, errno.EPERM):
-        return f"{said}); make it yours or your group's, or set ZOO_HOME to another folder."
+        return (
+            f"{said}); make it yours, or your group's with chmod -R g+rwX (and g+s of its folders), or set ZOO_HOME to "
+            "another folder."
+        )
     if error.errno == errno.EROFS:
         return f"{said}); set ZOO_HOME to a folder that can be written, or pull the weight before."
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

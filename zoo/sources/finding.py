@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from zoo.bundles.format import Bundle, open_bundle
-from zoo.bundles.index import TENSORS, Entry, entry_of
+from zoo.bundles.index import TENSORS, Entry, entry_of, has_tensors
 from zoo.errors import ZooError, unknown
 from zoo.names import is_weight_name, model_of, text_of
 from zoo.sources import cache, lockfile
@@ -292,7 +292,7 @@ def _at_path(path: Path) -> Path | Found:
         beside = Folder(named.parent)
         if beside.has_index() and (entry := cache.read_index(beside).get(named.name)):
             return Found(beside, entry)
-    if (path / TENSORS).is_file():
+    if has_tensors(path):
         within = Folder(whole)
         if within.has_index():
             index = cache.read_index(within)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.bundles.index import TENSORS, Entry, FileRecord, entry_of
+from zoo.bundles.index import Entry, FileRecord, entry_of, has_tensors
 from zoo.errors import ZooError
 from zoo.home import locked, replacing
 from zoo.integrity import sha256
@@ -53,10 +53,10 @@ class Folder:
     def folder_of(self, entry: Entry) -> Path:
         """Where the weight's files lie: in a folder of its name, or beside the index as in a repository on the Hub."""
         folder = self.root / entry.name
-        return self.root if (self.root / TENSORS).is_file() and not folder.is_dir() else folder
+        return self.root if has_tensors(self.root) and not folder.is_dir() else folder
 
     def path_of(self, weight: str, file: str) -> str:
-        beside = (self.root / TENSORS).is_file() and not (self.root / weight).is_dir()
+        beside = has_tensors(self.root) and not (self.root / weight).is_dir()
         return file if beside else f"{weight}/{file}"
 
     def read(self, path: str, limit: int) -> bytes:

@@ -74,6 +74,10 @@ class Flat:
         """How many weights there are."""
         return len(self.entries)
 
+    def parts(self) -> Iterator[tuple[str, bytes]]:
+        """The files of the index beside its root, as path and content."""
+        return iter(())
+
     @property
     def names(self) -> list[str]:
         """The names of the weights."""
@@ -140,6 +144,12 @@ class Tree:
     @property
     def count(self) -> int:
         return self.root["count"]
+
+    def parts(self) -> Iterator[tuple[str, bytes]]:
+        yield part_path(self.root["listing"]), self.part(self.root["listing"], LISTING_LIMIT)
+        manifests = (_digest(self._shard(name)["weights"].get(name)) for name in self.names)
+        for digest in (*filter(None, self.root.get("shards", ())), *manifests):
+            yield part_path(digest), self.part(digest, PART_LIMIT)
 
     @property
     def names(self) -> list[str]:

@@ -29,11 +29,14 @@ def begin(model: nn.Module, name: str, labels: list[str]) -> None:
     place in the model.
     """
     found = _find(name)
-    path, theirs = (found.tensors, found.config["labels"]) if isinstance(found, Bundle) else (found, None)
     try:
-        tensors = read_tensors(path)
+        if isinstance(found, Bundle):
+            tensors, theirs = found.read_tensors(lambda path, file: read_tensors(path)), found.config["labels"]
+        else:
+            tensors, theirs = read_tensors(found), None
     except (SafetensorError, OSError) as error:
-        raise ZooError(f"init_from: {path} is not a whole safetensors file ({error}); name another.") from error
+        place = found.folder / found.whole if isinstance(found, Bundle) else found
+        raise ZooError(f"init_from: {place} is not a whole safetensors file ({error}); name another.") from error
     state = model.state_dict()
     tensors = {key if key in state else _plain(key): value for key, value in tensors.items()}
     head = f"{next(reversed(state)).rpartition('.')[0]}."

@@ -113,7 +113,7 @@ def _asked(changes: dict[str, Any]) -> dict[str, dict[str, Any]]:
         try:
             found[key] = section.model_validate(content.get(key) or {}).model_dump(exclude_none=True)
         except ValidationError as error:
-            raise ZooError(explain(error, f"data.{key}", section.model_json_schema())) from error
+            raise ZooError(explain(error, f"data.{key}", section)) from error
     return found
 
 

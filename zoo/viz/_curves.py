@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.bundles.index import TENSORS, parse_json, read_text
+from zoo.bundles.index import has_tensors, parse_json, read_text
 from zoo.bundles.log import read_log
 from zoo.check import check_figures
 from zoo.errors import ZooError
@@ -66,7 +66,7 @@ def _read(name: str | os.PathLike[str]) -> tuple[str, list[dict[str, str]], dict
     from zoo import sources
 
     folder = Path(name)
-    if os.path.isfile(folder / "recipe.yaml") and not (folder / TENSORS).is_file():
+    if os.path.isfile(folder / "recipe.yaml") and not has_tensors(folder):
         log = folder / "log.csv"
         about = folder / "config.json"
         task = str(parse_json(read_text(about), str(about)).get("task")) if about.is_file() else ""

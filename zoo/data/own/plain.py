@@ -8,9 +8,10 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from zoo.errors import ZooError
+from zoo.limits import bomb, unpacked
 
 BOM = b"\xef\xbb\xbf"
 OTHER = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
@@ -21,19 +22,40 @@ OTHER = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 def opened(path: Path) -> Iterator[IO[bytes]]:
     """The file's bytes as a stream, unzipped if its name ends in .gz.
 
-    Raises `ZooError` for a file that is not there, is empty, may not be read, or is damaged gzip.
+    Raises `ZooError` for a file that is not there, is empty, may not be read, is damaged gzip, or unpacks to more than
+    `zoo.limits.unpacked`.
     """
     try:
         if path.stat().st_size == 0:
             raise ZooError(f"{path} is empty (0 bytes); give a file with data.")
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            yield file  # type: ignore[misc]
+        with path.open("rb") as file:
+            yield io.BufferedReader(_Unzipped(path, file), 1 << 20) if path.suffix == ".gz" else file
     except FileNotFoundError as error:
         raise ZooError(f"there is no file {path}; check the path.") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ZooError(f"{path} is not a whole gzip file ({error}); compress it or fetch it again.") from error
     except OSError as error:
         raise ZooError(f"{path} cannot be read ({error.strerror or error}); check its permissions.") from error
+
+
+class _Unzipped(io.RawIOBase):
+    """The bytes in a gzip file, up to the most that it may hold."""
+
+    def __init__(self, path: Path, file: IO[bytes]) -> None:
+        self._path, self._file, self._left = path, gzip.GzipFile(fileobj=file), unpacked(path)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = self._file.readinto(buffer)
+        self._left -= count
+        if self._left < 0:
+            raise bomb(self._path)
+        return count
+
+    def readall(self) -> bytes:
+        return b"".join(iter(lambda: self.read(1 << 20) or b"", b""))
 
 
 def content(path: Path) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.cells import delimiter_of
-from zoo.data.own import plain
+from zoo.data.own import packed, plain
 from zoo.errors import ZooError, some, unknown
 
 if TYPE_CHECKING:
@@ -193,7 +193,8 @@ def _csv(path: Path, wanted: list[str] | None, text: set[str], told: list[str]) 
     parse = arrow.ParseOptions(delimiter=delimiter, newlines_in_values=True)
 
     def parsed(block: int) -> pa.Table:
-        with pa.input_stream(str(path), compression="gzip" if path.suffix == ".gz" else None) as source:
+        zipped = path.suffix == ".gz"
+        with plain.opened(path) if zipped else pa.input_stream(str(path), compression=None) as source:
             options = arrow.ReadOptions(block_size=block)
             table = arrow.read_csv(source, read_options=options, parse_options=parse, convert_options=convert)
         if any("binary" in str(entry.type) for entry in table.schema):  # what pyarrow makes of text that is not UTF-8
@@ -279,19 +280,7 @@ def _loose(path: Path, wanted: list[str] | None) -> pa.Table:
 
 
 def _parquet(path: Path, wanted: list[str] | None, text: set[str], told: list[str]) -> pa.Table:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    try:
-        with plain.opened(path) as file:
-            source = pa.BufferReader(file.read()) if path.suffix == ".gz" else file
-            with parquet.ParquetFile(source) as packed:
-                check_known(wanted or [], packed.schema_arrow.names, str(path), "data.columns")
-                names = packed.schema_arrow.names
-                return packed.read(columns=wanted and [name for name in names if name in wanted])
-    except (pa.ArrowException, OSError) as error:
-        why = " ".join(str(error).split()).rstrip(".")
-        raise ZooError(f"{path} is not a whole Parquet file ({why}); write or fetch it again.") from error
+    return packed.table(path, wanted)
 
 
 def _selected(table: pa.Table, wanted: list[str] | None, path: Path) -> pa.Table:
