@@ -155,3 +155,24 @@ def web(tmp_path: Path) -> Iterator[SimpleNamespace]:
     yield SimpleNamespace(root=root, url=f"http://127.0.0.1:{server.server_port}", asked=asked)
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def guests(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """A Hub that holds a weight of timm's smallest ResNet, and an empty cache of the Hub's client."""
+    import huggingface_hub.constants as constants
+    import timm
+    from hub_server import HubServer, Repository
+    from safetensors.torch import save
+
+    repo = "timm/test_resnet.r160_in1k"
+    torch.manual_seed(0)
+    weight = save(timm.create_model("test_resnet").state_dict())
+    server = HubServer()
+    server.repositories[repo] = Repository()
+    server.repositories[repo].commit("weights", {"model.safetensors": weight})
+    monkeypatch.setenv("HF_ENDPOINT", server.url)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    yield server
+    server.shutdown()
+    server.server_close()

@@ -23,23 +23,6 @@ NAME = "timm/test_resnet"
 REPO = "timm/test_resnet.r160_in1k"
 
 
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """A Hub that holds a weight of timm's smallest ResNet, and an empty cache of the Hub's client."""
-    import huggingface_hub.constants as constants
-
-    torch.manual_seed(0)
-    weight = save(timm.create_model("test_resnet").state_dict())
-    server = HubServer()
-    server.repositories[REPO] = Repository()
-    server.repositories[REPO].commit("weights", {"model.safetensors": weight})
-    monkeypatch.setenv("HF_ENDPOINT", server.url)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
 def pictures() -> torch.Tensor:
     return torch.rand(2, 3, 160, 160, generator=torch.Generator().manual_seed(1))
 
@@ -53,7 +36,7 @@ def test_a_fresh_guest_is_timms_own_and_a_seed_fixes_it():
     assert all(torch.equal(a, b) for a, b in zip(guest.state_dict().values(), own.state_dict().values(), strict=True))
 
 
-def test_a_pretrained_guest_answers_as_timms_and_brings_its_transform(hub: HubServer):
+def test_a_pretrained_guest_answers_as_timms_and_brings_its_transform(guests: HubServer):
     state = torch.get_rng_state()
     guest = zoo.create(NAME, pretrained=True)
     assert torch.equal(torch.get_rng_state(), state) and not guest.training
@@ -69,18 +52,18 @@ def test_a_pretrained_guest_answers_as_timms_and_brings_its_transform(hub: HubSe
         "mean": [0.5, 0.5, 0.5],
         "std": [0.5, 0.5, 0.5],
     }
-    asked = len(hub.asked)
+    asked = len(guests.asked)
     zoo.create(NAME, pretrained=True)
-    assert not [line for line in hub.asked[asked:] if line.startswith("GET /timm/")], "it is fetched once"
+    assert not [line for line in guests.asked[asked:] if line.startswith("GET /timm/")], "it is fetched once"
 
 
-def test_another_number_of_classes_replaces_the_classifier_with_one_warning(hub: HubServer):
+def test_another_number_of_classes_replaces_the_classifier_with_one_warning(guests: HubServer):
     with pytest.warns(UserWarning, match="is a fresh one for 5 classes; train it") as warned:
         guest = zoo.create(NAME, pretrained=True, num_classes=5)
     assert len(warned) == 1 and guest(pictures()).shape == (2, 5)
 
 
-def test_bytes_that_are_not_the_hubs_are_not_used(hub: HubServer, tmp_path: Path):
+def test_bytes_that_are_not_the_hubs_are_not_used(guests: HubServer, tmp_path: Path):
     zoo.create(NAME, pretrained=True)
     (blob,) = (path for path in (tmp_path / "hub").rglob("blobs/*") if path.is_file())
     content = bytearray(blob.read_bytes())
@@ -90,24 +73,24 @@ def test_bytes_that_are_not_the_hubs_are_not_used(hub: HubServer, tmp_path: Path
         zoo.create(NAME, pretrained=True)
 
 
-def test_what_there_is_not(hub: HubServer, monkeypatch: pytest.MonkeyPatch):
+def test_what_there_is_not(guests: HubServer, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(ZooError, match=r"unknown model of timm 'timm/test_resnett'; did you mean timm/test_resnet"):
         zoo.create("timm/test_resnett")
-    hub.repositories.clear()
+    guests.repositories.clear()
     with pytest.raises(
         ZooError, match=rf"^model\.safetensors of {REPO}: there is no such repository, or it is private; "
     ):
         zoo.create(NAME, pretrained=True)
     monkeypatch.setenv("ZOO_OFFLINE", "1")
-    asked = len(hub.asked)
+    asked = len(guests.asked)
     with pytest.raises(ZooError, match=rf"^model\.safetensors of {REPO}: ZOO_OFFLINE forbids the network"):
         zoo.create(NAME, pretrained=True)
-    assert len(hub.asked) == asked
+    assert len(guests.asked) == asked
 
 
-def test_without_a_network_the_error_is_there_at_once(hub: HubServer, monkeypatch, closed_port: int, capfd):
+def test_without_a_network_the_error_is_there_at_once(guests: HubServer, monkeypatch, closed_port: int, capfd):
     monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("it waits and tries again"))
-    endpoint = hub.url
+    endpoint = guests.url
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{closed_port}")
     with pytest.raises(ZooError, match=rf"^model\.safetensors of {REPO}.*check the network"):
         zoo.create(NAME, pretrained=True)
@@ -190,7 +173,7 @@ def test_a_run_does_not_begin_from_a_part_of_another_model(tmp_path: Path):
     ],
 )
 def test_what_a_run_cannot_begin_from(
-    hub: HubServer, name: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    guests: HubServer, name: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
     Path("t.pth").write_bytes(b"what torch.save writes")
@@ -199,7 +182,7 @@ def test_what_a_run_cannot_begin_from(
     assert not (tmp_path / "run").exists(), "the folder is given back"
 
 
-def test_a_guest_is_fine_tuned_from_its_own_weight(hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_guest_is_fine_tuned_from_its_own_weight(guests: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """On pictures of the guest's channels; the run's folder is used like a weight."""
     from zoo import data
     from zoo.data import Split, fingerprint
@@ -218,7 +201,7 @@ def test_a_guest_is_fine_tuned_from_its_own_weight(hub: HubServer, tmp_path: Pat
 PARTS = ("train", "test")
 
 
-def test_a_data_set_of_the_hub_is_named_in_a_recipe(hub: HubServer, tmp_path: Path):
+def test_a_data_set_of_the_hub_is_named_in_a_recipe(guests: HubServer, tmp_path: Path):
     def picture(brightness: int) -> bytes:
         content = io.BytesIO()
         Image.new("RGB", (8, 8), (brightness,) * 3).save(content, "png")
@@ -230,8 +213,8 @@ def test_a_data_set_of_the_hub_is_named_in_a_recipe(hub: HubServer, tmp_path: Pa
         for label, brightness in (("bright", 200), ("dark", 30))
         for number in range(8)
     }
-    hub.repositories["someone/pictures"] = Repository()
-    hub.repositories["someone/pictures"].commit("pictures", files)
+    guests.repositories["someone/pictures"] = Repository()
+    guests.repositories["someone/pictures"].commit("pictures", files)
     model = {"model_args": {"in_features": 192, "widths": []}, "optimizer": {"name": "adamw", "lr": 0.01}}
     where = {"name": "hf:someone/pictures", "size": [8, 8], "batch_size": 4, "mean": [0.5], "std": [0.25]}
     run = zoo.train({**RECIPE, **model, "data": where, "train": {"epochs": 10}}, out=tmp_path / "run", device="cpu")
@@ -239,7 +222,7 @@ def test_a_data_set_of_the_hub_is_named_in_a_recipe(hub: HubServer, tmp_path: Pa
     assert json.loads((run.folder / "config.json").read_text())["labels"] == ["bright", "dark"]
 
 
-def test_texts_and_tables_of_the_hub_are_data_too(hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_texts_and_tables_of_the_hub_are_data_too(guests: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ZOO_HOME", str(tmp_path / "home"))
     import pyarrow as pa
     from pyarrow import parquet
@@ -252,12 +235,12 @@ def test_texts_and_tables_of_the_hub_are_data_too(hub: HubServer, tmp_path: Path
         ("reviews", {"README.md": card, "data.csv": reviews}),
         ("prices", {"README.md": card, **{f"data/{p}-00000-of-00001.parquet": packed.getvalue() for p in PARTS}}),
     ):
-        hub.repositories[f"someone/{name}"] = Repository()
+        guests.repositories[f"someone/{name}"] = Repository()
         written = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}
-        hub.repositories[f"someone/{name}"].commit("data", written)
+        guests.repositories[f"someone/{name}"].commit("data", written)
     quick = {"train.epochs": 1, "init_from": None, "data.text.vocab_size": 40}
     run = zoo.train("rnn_text", quick, data="hf:someone/reviews", out=tmp_path / "a", device="cpu", baseline=False)
-    commit = hub.repositories["someone/reviews"].commits[-1][0]
+    commit = guests.repositories["someone/reviews"].commits[-1][0]
     assert run.recipe.data.name == f"hf:someone/reviews@{commit}" and list(run.recipe.data.files or {}) == ["data.csv"]
     asked = {"train.epochs": 1, "data.columns.target": "price", "data.columns.numbers": ["n"]}
     run = zoo.train("housing_mlp", asked, data="hf:someone/prices", out=tmp_path / "b", device="cpu", baseline=False)
@@ -266,7 +249,7 @@ def test_texts_and_tables_of_the_hub_are_data_too(hub: HubServer, tmp_path: Path
     assert again.metrics == run.metrics
 
 
-def test_a_data_set_that_the_hub_does_not_give(hub: HubServer, closed_port: int, monkeypatch: pytest.MonkeyPatch):
+def test_a_data_set_that_the_hub_does_not_give(guests: HubServer, closed_port: int, monkeypatch: pytest.MonkeyPatch):
     from zoo import data
 
     monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("it waits and tries again"))
@@ -280,7 +263,7 @@ def test_a_data_set_that_the_hub_does_not_give(hub: HubServer, closed_port: int,
         data.load("hf:someone/pictures")
 
 
-def test_a_guest_takes_timms_arguments(hub: HubServer):
+def test_a_guest_takes_timms_arguments(guests: HubServer):
     fresh = zoo.create("timm/test_vit", img_size=96, num_classes=3)
     assert fresh(torch.rand(1, 3, 96, 96)).shape == (1, 3)
     features = zoo.create(NAME, pretrained=True, features_only=True, out_indices=(1, 3), in_chans=1)
@@ -292,11 +275,11 @@ def test_a_guest_takes_timms_arguments(hub: HubServer):
         zoo.create(NAME, pretrained=True, img_sise=96)
 
 
-def test_a_pretrained_guest_of_another_size_is_timms_own(hub: HubServer):
+def test_a_pretrained_guest_of_another_size_is_timms_own(guests: HubServer):
     torch.manual_seed(0)
     repo = zoo.create("timm/test_vit")
-    hub.repositories["timm/test_vit.r160_in1k"] = Repository()
-    hub.repositories["timm/test_vit.r160_in1k"].commit("weights", {"model.safetensors": save(repo.state_dict())})
+    guests.repositories["timm/test_vit.r160_in1k"] = Repository()
+    guests.repositories["timm/test_vit.r160_in1k"].commit("weights", {"model.safetensors": save(repo.state_dict())})
     guest = zoo.create("timm/test_vit", pretrained=True, img_size=96)
     assert guest.zoo.input["size"] == [96, 96] and guest(torch.rand(1, 3, 96, 96)).shape == (1, 1000)
 
@@ -321,7 +304,7 @@ def dots(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_a_guest_that_is_trained_here_is_published_used_and_grown_again(
-    hub: HubServer, dots: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    guests: HubServer, dots: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     recipe = {**RECIPE, "model": NAME, "model_args": {"drop_rate": 0.1}, "init": "constructor", "init_from": NAME}
     recipe |= {"data": {"name": dots, "batch_size": 8}, "optimizer": {"name": "adamw", "lr": 0.01}}

@@ -9,7 +9,8 @@ from zoo.bundles.index import TENSORS
 from zoo.errors import ZooError
 from zoo.home import offline
 from zoo.integrity import check_file
-from zoo.models.timm import config
+from zoo.models.timm import config as config
+from zoo.models.timm import transform as transform
 from zoo.sources.hf import ask, hub_errors
 
 

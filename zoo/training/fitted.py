@@ -16,8 +16,8 @@ from zoo.data.own.parting import SEED
 from zoo.errors import ZooError, unknown
 from zoo.names import model_of
 from zoo.recipes import Recipe, load_recipe, override, parse
+from zoo.training import general, rules
 from zoo.training import own as owned
-from zoo.training import rules
 
 STEPS = 2000
 """Of a recipe that no weight here was grown from."""
@@ -29,27 +29,32 @@ def fitted(name: str, changes: dict[str, Any], place: Any) -> tuple[Recipe, load
     """(recipe, data, sentences) of a model or one of the zoo's recipes for the data at `place`.
 
     The recipe is that of the nearest published weight, begins from it unless `changes` say `init_from` or it cannot
-    (other columns, other symbols), and has the settings of `zoo.training.rules` for all that `changes` do not set.
-    Raises `ZooError` for a model that has no recipe, and as reading the data does.
+    (other columns, other symbols), and has the settings of `zoo.training.rules` for all that `changes` do not set. A
+    model of pictures without a recipe, as timm's are, follows that of `zoo.training.general`. Raises `ZooError` for
+    another model that has no recipe, and as reading the data does.
     """
     from zoo.recipes import list_recipes
 
     recipes = [name] if name in list_recipes() else [r for r in list_recipes() if model_of(r) == name]
-    if not recipes:
-        if registry.is_known(name):
-            raise ZooError(f"{name} has no recipe of the zoo's to follow; write one (CONTRIBUTING.md).")
+    if not recipes and not registry.is_known(name):
         raise unknown("model", name, registry.names())
-    model = registry.get(model_of(name))
+    model = registry.get(model_of(recipes[0]) if recipes else name)
     task = tasks.get(model.task)
     address = owned.address_of(place, task.kind)
+    followed = None if recipes else general.recipe(name, address)
     asked = _asked(changes)
     in_memory = place if address.startswith("memory:") else None
     data = loading.load(address, task.kind, task.name, columns=asked["columns"], split=asked["split"], place=in_memory)
-    candidates = _weights(recipes)
+    candidates = _weights(recipes) if recipes else {}
     begin = changes.get("init_from", "auto")
     if (named := str(begin).rpartition("_v")[0]) in recipes:  # the recipe whose model that weight fits
         recipes = [named]
-    recipe, weight, why = _nearest(recipes, candidates, data, task.kind)
+    if followed is None:
+        recipe, weight, why = _nearest(recipes, candidates, data, task.kind)
+        start = None if weight is None else weight.name
+    else:
+        recipe, weight = followed, None
+        start, why = general.start(name) if begin == "auto" else (None, "")
     content = recipe.content()
     content["data"] = {
         key: value for key, value in content["data"].items() if key not in ("name", "validation", "files")
@@ -57,11 +62,11 @@ def fitted(name: str, changes: dict[str, Any], place: Any) -> tuple[Recipe, load
     content["data"] = {**data.section, **content["data"]}
     told = list(data.told)
     content["init_from"] = None
-    if begin == "auto" and weight is not None:
-        content["init_from"] = weight.name
-        told.append(f"begins from {weight.name}{why}; --from-scratch (init_from=null) begins without it.")
+    if begin == "auto" and start is not None:
+        content["init_from"] = start
+        told.append(f"begins from {start}{why}; --from-scratch (init_from=null) begins without it.")
     elif begin == "auto":
-        told.append("begins from scratch: no published weight fits these data.")
+        told.append(f"begins from scratch: {why or 'no published weight fits these data.'}")
     else:
         told.append("begins from scratch, as asked." if begin in (None, "null") else f"begins from {begin}, as asked.")
     for key in ("class_weight", "alpha"):  # of the zoo's own classes
