@@ -207,12 +207,32 @@ def test_a_forecast_is_written_row_by_row(here, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("x.csv", "id,review\n1,good\n2\n3,bad,worse\n4,great\n", "3 has 1 cells, and the header names 2 columns"),
+        (
+            "x.jsonl",
+            '{"id": "1", "review": "good"}\n[2]\nnot JSON\n{"id": "4", "review": "great"}\n',
+            "2 is not a JSON",
+        ),
+    ],
+)
+def test_a_row_that_cannot_be_read_costs_no_other(here, tmp_path: Path, name: str, content: str, said: str) -> None:
+    (tmp_path / name).write_text(content)
+    status, _, told = here("bilstm_attn.imdb_v1", tmp_path / name, "-o", tmp_path / "y.csv")
+    assert status == 0 and "2 of 4 answered; 2 have an error" in told
+    found = read_csv(tmp_path / "y.csv")
+    assert [bool(row["error"]) for row in found] == [False, True, True, False] and f"{name}:{said}" in found[1]["error"]
+    assert here("bilstm_attn.imdb_v1", tmp_path / name, "-o", tmp_path / "z.csv", "--strict")[0] == 2
+    assert not (tmp_path / "z.csv").exists()
+
+
+@pytest.mark.parametrize(
     ("content", "words"),
     [
         ("id,review\n", ["no rows"]),
         ("", ["empty"]),
         ("a,b\nx,y\n", ["which column", "--column"]),
-        ("text,b\nx\n", [":2 has 1 cells"]),
         ('text\n"open\n', ["close its quotes"]),
     ],
 )

@@ -96,8 +96,8 @@ def column_of(names: list[str], kind: str, where: str, column: str | None = None
 def _rows(path: Path, kind: str, column: str | None) -> Iterator[Input]:
     name = None if kind == "table" else column_of(stream.columns(path), kind, str(path), column)
     for row in stream.rows(path):
-        if name is None:
-            yield Input(row.where, row.cells, row.cells)
+        if name is None or row.fault is not None:
+            yield Input(row.where, row.cells, row.cells, row.fault)
             continue
         value = row.cells.get(name)
         if not isinstance(value, str):

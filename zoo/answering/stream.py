@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,14 @@ from zoo.errors import ZooError
 
 @dataclass(frozen=True)
 class Row:
-    """A row as the file has it: cells of CSV are text. `where` is its place, `reviews.csv:12`."""
+    """A row as the file has it: cells of CSV are text. `where` is its place, `reviews.csv:12`.
+
+    A `fault` is a row that cannot be read; `cells` then hold what there is of it.
+    """
 
     where: str
     cells: dict[str, Any]
+    fault: ZooError | None = None
 
 
 def columns(path: Path) -> list[str]:
@@ -34,8 +39,9 @@ def columns(path: Path) -> list[str]:
 def rows(path: Path) -> Iterator[Row]:
     """Every row, in order.
 
-    Raises `ZooError` with file and line where the file is not what its name says, is not UTF-8, is empty, or has a
-    header alone; at the place where the fault is, after the rows before it.
+    A line of CSV with too few or too many cells, and a line of JSONL that is not an object, are rows with a `fault`.
+    Raises `ZooError` with file and line if the file is not what its name says, is not UTF-8, is empty, or has a header
+    alone; at the place where the fault is, after the rows before it.
     """
     read = {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}[format_of(path) or "csv"]
     any_row = False
@@ -57,12 +63,13 @@ def _csv(path: Path) -> Iterator[Row]:
                 begins, line = line, reader.line_num + 1
                 if begins == 1 or not any(cell.strip() for cell in cells):  # or a line of commas from a spreadsheet
                     continue
+                fault = None
                 if len(cells) != len(names):
-                    raise ZooError(
+                    fault = ZooError(
                         f"{path}:{begins} has {len(cells)} cells, and the header names {len(names)} columns; put cells "
                         "that hold the delimiter or a line break in quotes."
                     )
-                yield Row(f"{path}:{begins}", dict(zip(names, cells, strict=True)))
+                yield Row(f"{path}:{begins}", dict(zip_longest(names, cells[: len(names)], fillvalue="")), fault)
         except csv.Error as error:
             raise ZooError(
                 f"{path}:{line} is not CSV ({error}); close its quotes, or double those in a cell."
@@ -82,9 +89,10 @@ def _jsonl(path: Path) -> Iterator[Row]:
                 cells = json.loads(line)
             except (ValueError, RecursionError):
                 cells = None
+            fault = None
             if not isinstance(cells, dict):
-                raise ZooError(f"{path}:{number} is not a JSON object; give one object a line.")
-            yield Row(f"{path}:{number}", cells)
+                cells, fault = {}, ZooError(f"{path}:{number} is not a JSON object; give one object a line.")
+            yield Row(f"{path}:{number}", cells, fault)
 
 
 def _parquet(path: Path) -> Iterator[Row]:
