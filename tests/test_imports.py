@@ -18,7 +18,7 @@ HEAVY = (
 )
 GROUND = {
     *("errors", "display", "names", "plugins", "parts", "home", "integrity", "environment", "caller", "draws"),
-    *("limits", "process", "tensors"),
+    *("limits", "process", "streams", "tensors"),
 }
 # The lower layers, each with those it may import beside the ground floor.
 LAYERS = {

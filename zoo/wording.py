@@ -29,7 +29,7 @@ _WORD = re.compile(
 
 
 def clean(raw: str) -> str:
-    """A text as a person has it -> the text that every text task reads; the one place where this is said.
+    """A text as a person has it -> the text that every text task reads (docs/use.md, "How a text is read").
 
     An accent that is a character of its own joins its letter (NFC), and what nobody sees goes: control characters other
     than white space, soft hyphens, zero-width spaces, word joiners, byte-order marks, marks of direction, and

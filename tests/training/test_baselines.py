@@ -164,7 +164,7 @@ def test_a_run_on_ones_own_data_has_them_and_one_that_is_done_again_does_not(
 def test_what_cannot_be_fitted_costs_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZOO_HOME", str(tmp_path / "home"))
     told: list[str] = []
-    monkeypatch.setattr("zoo.training.machine.streams.say", told.append)
+    monkeypatch.setattr("zoo.streams.say", told.append)
     texts, labels = [" "] * 40, [i % 2 for i in range(40)]  # no word at all
     changes = {"train.epochs": 1, "init_from": None, "data.text.vocab_size": 3}
     run = zoo.train("rnn_text", changes, data=(texts, labels), out=tmp_path / "run", device="cpu")

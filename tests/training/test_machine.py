@@ -1,16 +1,13 @@
-"""What a machine does to a run: streams that are gone, too little shared memory, processes that die, odd batches."""
+"""What a machine does to a run: too little shared memory, processes that die, odd batches."""
 
 from __future__ import annotations
 
-import io
 import multiprocessing
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,64 +30,6 @@ RECIPE: dict[str, Any] = {
     "optimizer": {"name": "adamw", "lr": 0.003},
     "train": {"epochs": 2},
 }
-
-
-class Bare:
-    """A stream that somebody put in place of another, and that can do no more than be written to."""
-
-    def __init__(self) -> None:
-        self.text = ""
-
-    def write(self, text: str) -> int:
-        self.text += text
-        return len(text)
-
-
-class Full(io.StringIO):
-    """A stream whose other end is gone."""
-
-    def write(self, text: str) -> int:
-        raise BrokenPipeError
-
-    def flush(self) -> None:
-        raise BrokenPipeError
-
-
-class Gone(Full):
-    """A terminal that is gone."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-def closed() -> io.StringIO:
-    stream = io.StringIO()
-    stream.close()
-    return stream
-
-
-@pytest.mark.parametrize(
-    "make", [lambda: None, closed, Bare, Full, Gone], ids=["none", "closed", "bare", "full", "gone"]
-)
-def test_a_run_does_not_end_because_nobody_listens(
-    make: Callable[[], Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-):
-    out, err = io.StringIO(), make()
-    monkeypatch.setattr(sys, "stdout", out)
-    monkeypatch.setattr(sys, "stderr", err)
-    run = zoo.train(RECIPE, out=tmp_path / "run", device="cpu")
-    assert run.finished and sys.stderr is err and out.getvalue() == "", "what is for standard error goes nowhere else"
-    if isinstance(err, Bare):
-        assert "epoch 2" in err.text
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="closes streams as shells of POSIX do")
-def test_the_command_trains_where_nobody_hears_it(tmp_path: Path):
-    (tmp_path / "small.yaml").write_text(yaml.safe_dump(RECIPE))
-    command = f"exec {sys.executable} -m zoo train small.yaml --out run <&- >out.txt 2>&-"
-    subprocess.run(["sh", "-c", command], cwd=tmp_path, timeout=120)
-    assert zoo.Run(tmp_path / "run").finished
 
 
 @pytest.fixture
@@ -179,7 +118,8 @@ def test_batches_without_a_positive_are_told_before_training(tmp_path: Path):
             Image.fromarray(noise.astype("uint8")).save(tmp_path / "labels" / f"{label:02}" / f"{n}.png")
     with pytest.raises(ZooError, match=r"^no batch of 1 holds two samples of one label, which loss\.name triplet"):
         zoo.train(embedding(tmp_path, 1), out=tmp_path / "one", device="cpu")
-    with pytest.warns(UserWarning, match=r"of the first epoch's 16 batches hold no two samples of one label"):
+    said = r"^loss\.name triplet: \d+ of the first epoch's 16 batches .* so they teach it nothing"
+    with pytest.warns(UserWarning, match=said):
         zoo.train(embedding(tmp_path, 3), out=tmp_path / "three", device="cpu")
     with warnings.catch_warnings():
         warnings.simplefilter("error")

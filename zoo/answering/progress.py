@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+
+from zoo import streams
 
 PATIENCE = 2.0
 """Seconds in which nobody asks how far it is."""
@@ -14,7 +15,7 @@ PATIENCE = 2.0
 @contextmanager
 def counted() -> Iterator[Callable[[int], None]]:
     """A function to call with the number of inputs answered so far; silent if standard error is not a terminal."""
-    if sys.stderr is None or not sys.stderr.isatty():
+    if not streams.is_terminal():
         yield lambda count: None
         return
     from rich.console import Console
@@ -23,7 +24,7 @@ def counted() -> Iterator[Callable[[int], None]]:
     began = time.monotonic()
     progress = Progress(
         SpinnerColumn(), TextColumn("{task.completed:,.0f} answered, {task.fields[rate]:,.0f} a second"),
-        TimeElapsedColumn(), console=Console(stderr=True),
+        TimeElapsedColumn(), console=Console(file=streams.quiet()),
     )  # fmt: skip
     task = progress.add_task("", total=None, rate=0.0)
     with ExitStack() as shown:

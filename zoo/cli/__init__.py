@@ -10,10 +10,10 @@ from typing import Annotated
 
 import typer
 
-from zoo import process
+from zoo import process, streams
 from zoo.cli import exporting, helps, machine, models, predicting, reproducing, sharing, site, training
 from zoo.cli.options import BAD_INPUT, DONE, INTERRUPTED
-from zoo.cli.output import Harmless, Messages, drop
+from zoo.cli.output import Aside, Harmless, Messages, drop
 from zoo.display import one_line
 
 app: typer.Typer = typer.Typer(
@@ -66,7 +66,7 @@ def _status(arguments: list[str] | None) -> int:
     # import.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
-        if sys.stdout is None:
+        if sys.stdout is None or getattr(sys.stdout, "closed", False):
             raise OSError("standard output is closed")
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # whoever calls `main` may have put something else in its place
@@ -75,9 +75,10 @@ def _status(arguments: list[str] | None) -> int:
             with redirect_stdout(Harmless(sys.stdout)):  # type: ignore[type-var]
                 status = _run(arguments)
         else:
-            with redirect_stdout(sys.stderr):  # whoever else prints, a plug-in perhaps, must not spoil the document
+            # Whoever else prints, a plug-in perhaps, must not spoil the document.
+            with redirect_stdout(Aside(sys.stderr, sys.stdout)):  # type: ignore[type-var]
                 status = _run(arguments)
-        sys.stdout.flush()
+        streams.flush(sys.stdout)
         return status
     except (BrokenPipeError, SystemExit) as leaving:
         if isinstance(leaving, SystemExit) and not isinstance(leaving.__context__, BrokenPipeError):
@@ -94,9 +95,8 @@ def _status(arguments: list[str] | None) -> int:
             traceback.print_exc()
         print(f"error: {_sentence(error)}", file=sys.stderr)
         try:
-            if sys.stdout is not None:
-                sys.stdout.flush()
-        except OSError:  # a full disk, which Python would complain of once more on its way out
+            streams.flush(sys.stdout)
+        except (OSError, ValueError):  # a full disk, which Python would complain of once more on its way out
             drop(sys.stdout)
         return BAD_INPUT
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from zoo import streams
 from zoo.display import duration
 
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
@@ -19,7 +20,7 @@ def announce(what: str, name: str) -> None:
     `name` is a weight, a model, a recipe or a folder, as the command was given it; nothing is fetched to look. A
     program that reads standard error gets messages and errors alone, and of several processes the main one speaks.
     """
-    if not sys.stderr.isatty() or os.environ.get("RANK", "0") != "0":
+    if not streams.is_terminal() or os.environ.get("RANK", "0") != "0":
         return
     found = _metrics(name)
     seconds, cores = found.get("seconds"), (found.get("environment") or {}).get("cores")

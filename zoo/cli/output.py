@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, TextIO
 
+from zoo import streams
 from zoo.display import harmless, one_line, written
 
 
@@ -27,14 +28,14 @@ class Messages:
     def write(self, text: str) -> int:
         try:
             return self.stream.write(text)
-        except BrokenPipeError:
+        except (OSError, ValueError):  # the reader has gone, the disk is full, or it is closed
             drop(self.stream)
             return len(text)
 
     def flush(self) -> None:
         try:
             self.stream.flush()
-        except BrokenPipeError:
+        except (OSError, ValueError, AttributeError):
             drop(self.stream)
 
 
@@ -52,15 +53,31 @@ class Harmless:
         return len(text)
 
 
+class Aside:
+    """Standard output while a command makes a document: what anybody else prints goes to standard error."""
+
+    def __init__(self, stream: TextIO, document: TextIO) -> None:
+        self.stream, self.document = stream, document
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
 def drop(stream: TextIO | None) -> None:
     """Send what is left of a stream nowhere."""
     with suppress(AttributeError, ValueError, OSError):  # there is none, or it is not a file: nothing is left in it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[union-attr]
+        number = stream.fileno()  # type: ignore[union-attr]
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, number)
+        if nowhere != number:
+            os.close(nowhere)
 
 
 def document(content: Any) -> None:
     """The one JSON document of a command that was asked for it."""
-    print(json.dumps(_finite(content), indent=2, allow_nan=False), file=sys.__stdout__, flush=True)
+    out = getattr(sys.stdout, "document", sys.stdout)
+    print(json.dumps(_finite(content), indent=2, allow_nan=False), file=out)
+    streams.flush(out)
 
 
 def _finite(content: Any) -> Any:
@@ -103,7 +120,7 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     such as a description, is cut if that leaves enough of it. Without a terminal (a pipe, a file) each row stays whole.
     Columns of numbers are set to the right.
     """
-    for line in lines(head, rows, shutil.get_terminal_size().columns if sys.stdout.isatty() else None):
+    for line in lines(head, rows, shutil.get_terminal_size().columns if streams.is_terminal("stdout") else None):
         print(line)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from zoo import streams
 
 _QUIET = 1.0  # seconds in which nothing is said
 _EVERY = 0.2  # seconds between two states of the line
@@ -20,22 +21,21 @@ def progress(what: str, size: int, where: str = "") -> Iterator[Callable[[int], 
     def tell(count: int) -> None:
         state["done"] += count
         now = time.monotonic()
-        if sys.stderr is None or now - state["shown"] < _EVERY:
+        if now - state["shown"] < _EVERY:
             return
-        moving = sys.stderr.isatty()
+        moving = streams.is_terminal()
         if not moving and state["wide"]:
             return
         state["shown"] = now
         line = _line(what, size, state["done"], now - started) if moving else f"{what}{_of(size)}{where}"
-        end = "" if moving else "\n"
-        print(("\r" if moving else "") + line.ljust(state["wide"]), end=end, file=sys.stderr, flush=True)
+        streams.say(("\r" if moving else "") + line.ljust(state["wide"]), end="" if moving else "\n")
         state["wide"] = len(line)
 
     try:
         yield tell
     finally:
-        if state["wide"] and sys.stderr is not None and sys.stderr.isatty():
-            print("\r" + " " * state["wide"] + "\r", end="", file=sys.stderr, flush=True)
+        if state["wide"] and streams.is_terminal():
+            streams.say("\r" + " " * state["wide"] + "\r", end="")
 
 
 def _of(size: int) -> str:

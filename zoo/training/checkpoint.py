@@ -16,10 +16,11 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from zoo import streams
 from zoo.errors import ZooError
 from zoo.home import replacing
 from zoo.tensors import read_metadata, read_tensors
-from zoo.training.machine import processes, streams
+from zoo.training.machine import processes
 
 KEEP = 2
 

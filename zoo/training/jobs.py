@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from zoo import streams
 from zoo.errors import ZooError
-from zoo.training.machine import processes, signals, streams
+from zoo.training.machine import processes, signals
 from zoo.training.run import Run
 
 LONGEST = 24 * 60

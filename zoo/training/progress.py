@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from zoo.training.machine import processes, streams
+from zoo import streams
+from zoo.training.machine import processes
 
 Show = Callable[[int, dict[str, Any]], None]
 

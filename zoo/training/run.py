@@ -14,12 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from zoo import display, home
+from zoo import display, home, streams
 from zoo.bundles.record import values
 from zoo.errors import ZooError
 from zoo.recipes import Recipe, load_recipe
 from zoo.training.longer import check_resumable
-from zoo.training.machine import streams
 
 
 @dataclass(frozen=True)

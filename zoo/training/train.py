@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo import caller, tasks
+from zoo import caller, streams, tasks
 from zoo.bundles.write import write_tensors
 from zoo.construct import in_full
 from zoo.data import DataSet
@@ -30,7 +30,7 @@ from zoo.tensors import read_tensors
 from zoo.training.begin import origin
 from zoo.training.fitted import fitted
 from zoo.training.loop import Trained, fit
-from zoo.training.machine import processes, streams
+from zoo.training.machine import processes
 from zoo.training.machine.determinism import deterministic
 from zoo.training.measure import computed, measure, of_run
 from zoo.training.own import resolved

@@ -1,26 +1,32 @@
-"""Standard error as it may be while a run trains: a terminal, a file, closed, replaced, gone, or not there."""
+"""Standard streams as they may be: a terminal, a file, closed, replaced, gone, or not there."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from typing import Any, TextIO, cast
+from typing import Any, Literal, TextIO, cast
 
 
-def say(line: str) -> None:
-    """Print a line on standard error if it takes one; no run ends because nobody listens."""
+def say(line: str, end: str = "\n") -> None:
+    """Print a line on standard error if it takes one; nothing ends because nobody listens."""
     stream = sys.stderr
     if stream is None:  # for `print` that would mean standard output
         return
     with suppress(OSError, ValueError, AttributeError):
-        print(line, file=stream)
+        print(line, end=end, file=stream)
         stream.flush()
 
 
-def is_terminal() -> bool:
-    """Whether somebody looks at standard error."""
+def flush(stream: Any) -> None:
+    """Have a stream hand on what it holds, if it is one that can."""
+    with suppress(AttributeError):
+        stream.flush()
+
+
+def is_terminal(name: Literal["stdout", "stderr"] = "stderr") -> bool:
+    """Whether somebody looks at this stream."""
     try:
-        return bool(sys.stderr.isatty())
+        return bool(getattr(sys, name).isatty())
     except (OSError, ValueError, AttributeError):
         return False
 
