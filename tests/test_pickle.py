@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import multiprocessing
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,26 @@ def test_a_predictor_is_pickled_and_copied(task: str, work: dict[str, tuple[Any,
             a.data_ptr() != b.data_ptr()
             for a, b in zip(other.model.parameters(), predictor.model.parameters(), strict=True)
         )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no forks")
+def test_a_fork_does_not_wait_for_the_threads_of_its_parent():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        read, many = zoo.predictor("mnist_mlp"), [np.zeros((28, 28), "uint8")] * 64
+        here = [told(answer) for answer in read(many)]
+        context = multiprocessing.get_context("fork")
+        ours, theirs = context.Pipe()
+        child = context.Process(target=lambda: theirs.send([told(answer) for answer in read(many)]))
+        child.start()
+        try:
+            assert ours.poll(120) and ours.recv() == here == [told(answer) for answer in read(many)]
+        finally:
+            child.kill()
+            child.join()
+    finally:
+        torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("way", [way for way in ("fork", "spawn") if way in multiprocessing.get_all_start_methods()])

@@ -177,6 +177,19 @@ def _cores() -> int:
 THREADS = _threads()
 
 
+def _let_threads_go() -> None:
+    """End OpenMP's threads, which wait for work; the next product starts them again, and no setting changes.
+
+    A fork inherits that there are such threads and not the threads: its first product would wait for them for ever.
+    """
+    with suppress(OSError, AttributeError, TypeError):  # Windows, or a torch without OpenMP
+        ctypes.CDLL(None).omp_pause_resource_all(1)  # "soft": what can be kept is kept
+
+
+if hasattr(os, "register_at_fork"):  # a predictor that was used here answers in a `multiprocessing.Pool` too
+    os.register_at_fork(before=_let_threads_go)
+
+
 @contextmanager
 def own(*, gradients: bool = True, threads: bool = False) -> Iterator[None]:
     """While the body runs, torch is as it comes: float32, no autocast, the CPU for tensors whose place nobody says.
