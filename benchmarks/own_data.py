@@ -61,7 +61,7 @@ JOBS = {
     + TOKENIZER
     + "from zoo.data.own import loading\nbegan()\n"
     + "columns = {'text': ['text'], 'target': 'target'}\n"
-    + "own = loading.load(f'file:{path}', 'text', 'text-classification', columns=columns)\n"
+    + "own = loading.load(f'file:{path}', 'text', True, columns=columns)\n"
     + "ids = [text.encode_all(tokenizer, part.inputs) for part in (own.data.train, own.data.test)]\nended()",
     "table by pyarrow": PEAK
     + "from pyarrow import csv\nbegan()\ncsv.read_csv(path, parse_options=csv.ParseOptions(newlines_in_values=True))\n"
@@ -76,15 +76,15 @@ import sys, time
 began = time.perf_counter()
 import torch
 print(time.perf_counter() - began)
-from zoo.training import loop
+from zoo.training import building
 from zoo.cli import main
-clock, real = time.perf_counter(), loop.backward
+clock, real = time.perf_counter(), building.backward
 def stop(*arguments, **more):
     print(time.perf_counter() - clock)
     sys.stdout.flush()
     import os
     os._exit(0)
-loop.backward = stop
+building.backward = stop
 main(["train", "bilstm_attn", "--data", sys.argv[1], "--text", "text", "--target", "target", "--out", sys.argv[2],
       "--device", "cpu"])
 """

@@ -129,15 +129,12 @@ def test_an_unknown_tracker_is_refused_before_anything_is_written(tmp_path: Path
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_says_what_it_is_made_of_before_it_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from zoo.training import loop
-
-    def interrupted(*arguments: Any) -> None:
+def test_a_run_says_what_it_is_made_of_before_it_is_done(tmp_path: Path):
+    def interrupted(epoch: int, figures: dict[str, Any]) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop, "_write", interrupted)  # the first checkpoint, when there is a line in the log
     with pytest.raises(KeyboardInterrupt):
-        zoo.train(RECIPE, out=tmp_path / "run", device="cpu")
+        zoo.train(RECIPE, out=tmp_path / "run", device="cpu", callbacks=[interrupted])
     said = json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))
     assert said["metrics"] == {} and len(said["data"]["fingerprint"]) == 64
     assert {"torch", "threads", "cpu", "cores"} <= set(said["environment"])

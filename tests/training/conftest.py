@@ -21,7 +21,7 @@ from zoo.data.entry import Entry
 from zoo.data.mnist_tasks import TASKS
 from zoo.data.split import IGNORED
 from zoo.data.table import Columns
-from zoo.training import loop
+from zoo.training import epoch
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -35,7 +35,7 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture
 def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """interrupt(N): send SIGINT to this process in its N-th step from now on."""
-    real, left = loop.set_rate, [0]
+    real, left = epoch.set_rate, [0]
 
     def set_rate(*arguments: Any) -> None:
         left[0] -= 1
@@ -43,7 +43,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
             signal.raise_signal(signal.SIGINT)
         real(*arguments)
 
-    monkeypatch.setattr(loop, "set_rate", set_rate)
+    monkeypatch.setattr(epoch, "set_rate", set_rate)
     return lambda steps: left.__setitem__(0, steps)
 
 

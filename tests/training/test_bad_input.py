@@ -19,7 +19,8 @@ from zoo import ZooError, data, registry
 from zoo.cli import main
 from zoo.data import fingerprint
 from zoo.data.entry import Entry
-from zoo.training import Run, checkpoint, loop
+from zoo.training import Run, checkpoint, saving
+from zoo.training.update import losses
 from zoo.training.update.losses import build as build_loss
 
 
@@ -53,7 +54,7 @@ def nan_at(monkeypatch: pytest.MonkeyPatch):
             )
             return criterion
 
-        monkeypatch.setattr(loop.losses, "build", build)
+        monkeypatch.setattr(losses, "build", build)
 
     return nan_at
 
@@ -73,7 +74,7 @@ def test_a_loss_that_is_no_number_from_the_first_step_on(mlp: dict[str, Any], tm
 def test_a_loss_that_turns_nan_names_its_step_and_keeps_the_last_good_checkpoint(
     mlp: dict[str, Any], step: int, nan_at, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
+    monkeypatch.setattr(saving, "SAVE_EVERY", -1.0)
     run, total = tmp_path / "run", 4 * 17
     nan_at(step)
     message = refusal(mlp, run)
@@ -85,7 +86,7 @@ def test_a_loss_that_turns_nan_names_its_step_and_keeps_the_last_good_checkpoint
     assert (found is None) == (good == 0)
     assert found is None or all(bool(t.isfinite().all()) for part in found[0].values() for t in part.values())
     # With the fault gone it goes on as if nothing had been.
-    monkeypatch.setattr(loop.losses, "build", build_loss)
+    monkeypatch.setattr(losses, "build", build_loss)
     resumed, whole = (
         zoo.train(mlp, out=run, device="cpu", resume=True),
         zoo.train(mlp, out=tmp_path / "whole", device="cpu"),
@@ -119,7 +120,7 @@ def test_the_command_names_the_step_keeps_the_last_good_checkpoint_and_ends_with
 ):
     model = registry.Model("breaks", Breaks, "image-classification", "default", "a test", "this test", (1, 8, 8))
     own_models(model)
-    monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
+    monkeypatch.setattr(saving, "SAVE_EVERY", -1.0)
     recipe, run = tmp_path / "breaks.yaml", tmp_path / "run"
     recipe.write_text(
         f"{{model: breaks, model_args: {{at: {at}}}, init: default, data: {{name: digits, batch_size: 50}}, "
@@ -325,7 +326,7 @@ def test_resuming_with_another_recipe_or_seed_says_what_differs(mlp: dict[str, A
 
 
 def test_resuming_with_other_data_says_so(mlp: dict[str, Any], nan_at, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
+    monkeypatch.setattr(saving, "SAVE_EVERY", -1.0)
     nan_at(40)
     refusal(mlp, tmp_path)
     digits = data.load("digits")
@@ -338,7 +339,7 @@ def test_resuming_with_other_data_says_so(mlp: dict[str, Any], nan_at, tmp_path:
 
 
 def test_a_checkpoint_of_another_model(mlp: dict[str, Any], nan_at, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
+    monkeypatch.setattr(saving, "SAVE_EVERY", -1.0)
     for folder, widths in (("small", [32]), ("large", [64])):
         nan_at(40)
         refusal(changed(mlp, model_args={"widths": widths}), tmp_path / folder)

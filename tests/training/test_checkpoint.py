@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
@@ -15,7 +14,8 @@ from torch import Tensor, nn
 from zoo import ZooError
 from zoo.recipes import SGD, Adam, Optimizer, Timm
 from zoo.recipes.optimizers import timm_optimizers
-from zoo.training import checkpoint, loop
+from zoo.training import checkpoint, saving
+from zoo.training.state import Learner, Place
 from zoo.training.update.build import optimizer
 
 
@@ -95,7 +95,6 @@ def test_a_state_that_a_checkpoint_does_not_hold_is_refused():
 def test_a_loss_scaler_comes_back(tmp_path: Path):
     # The engine makes one for fp16 alone, which needs a GPU; what it does on a resume needs none.
     model, steps = trained(RECIPES[0], 1)
-    whole = nn.ModuleDict({"model": model})
     scaler = torch.amp.GradScaler("cpu", init_scale=64.0, growth_interval=3)
     scaler.scale(torch.zeros(1))  # this is when it starts
     scaler.update(16.0)
@@ -104,10 +103,10 @@ def test_a_loss_scaler_comes_back(tmp_path: Path):
         "optimizer": checkpoint.optimizer_tensors(steps),
         "scaler": {name: torch.as_tensor(value) for name, value in scaler.state_dict().items()},
     }
-    setup: Any = SimpleNamespace(fingerprint="ab")
-    checkpoint.save(tmp_path / "checkpoints", 1, parts, {**vars(loop.Place(step=1)), "data": "ab"})
+    checkpoint.save(tmp_path / "checkpoints", 1, parts, {**vars(Place(step=1)), "data": "ab"})
     fresh = torch.amp.GradScaler("cpu")
-    assert loop._restore(tmp_path, setup, whole, None, steps, fresh) == loop.Place(step=1)
+    learner = Learner(model, None, nn.MSELoss(), steps, SimpleNamespace(scaler=fresh))
+    assert saving.restore(tmp_path, "ab", learner) == Place(step=1)
     assert fresh.state_dict() == scaler.state_dict() and fresh.get_scale() == 16.0
 
 
@@ -176,7 +175,7 @@ def test_a_full_disk_keeps_the_last_good_one(small_disk: Path):
 def test_training_on_a_disk_that_fills_up_says_so_and_goes_on_when_there_is_room(small_disk: Path, monkeypatch):
     import zoo
 
-    monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
+    monkeypatch.setattr(saving, "SAVE_EVERY", -1.0)
     recipe = {
         "model": "mlp",
         "model_args": {"widths": [256]},  # 76 kB of weights, thrice that in a checkpoint

@@ -21,7 +21,7 @@ from PIL import Image
 import zoo
 from zoo import caller, data, registry
 from zoo.integrity import sha256
-from zoo.training import Run, checkpoint, loop
+from zoo.training import Run, checkpoint, saving
 
 
 def result(run: Run) -> tuple[str, list[dict[str, str]], dict[str, float]]:
@@ -171,11 +171,11 @@ def test_resuming_a_finished_run_changes_nothing(recipe: dict[str, Any], uninter
 
 DRIVER = """
 import os, signal, sys, torch
-from zoo.training import checkpoint, loop
+from zoo.training import checkpoint, saving
 from zoo.cli import main
 
 torch.set_num_threads(1)
-loop.SAVE_EVERY, dies = float(sys.argv.pop(1)), int(sys.argv.pop(1))
+saving.SAVE_EVERY, dies = float(sys.argv.pop(1)), int(sys.argv.pop(1))
 real, writes = checkpoint.save_file, []
 
 def save_file(tensors, path, metadata):
@@ -254,7 +254,7 @@ def test_a_signal_leaves_a_checkpoint_and_its_exit_status(whole, number, status,
 def test_a_truncated_newest_checkpoint_gives_way_and_the_user_is_told(
     mlp, interrupt, capsys, tmp_path: Path, monkeypatch
 ):
-    monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
+    monkeypatch.setattr(saving, "SAVE_EVERY", -1.0)
     uninterrupted = zoo.train(mlp, out=tmp_path / "whole", device="cpu")
     interrupt(40)
     with pytest.raises(KeyboardInterrupt):

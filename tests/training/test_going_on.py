@@ -22,7 +22,7 @@ from zoo import ZooError
 from zoo.cli.output import document
 from zoo.integrity import sha256
 from zoo.tasks import measures
-from zoo.training import Run, checkpoint, loop
+from zoo.training import Run, after, checkpoint, epoch, saving
 from zoo.training.measure import computed
 from zoo.training.selection import is_best, measured
 
@@ -48,13 +48,13 @@ def with_(**changes: Any) -> dict[str, Any]:
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint within an epoch as soon as the loss is looked at."""
-    monkeypatch.setattr(loop, "SAVE_WITHIN", 0.0)
+    monkeypatch.setattr(saving, "SAVE_WITHIN", 0.0)
 
 
 @pytest.fixture
 def killed(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """killed(N): the run dies in its N-th step from now on, as it would of SIGKILL: nothing is written any more."""
-    real, left = loop.set_rate, [0]
+    real, left = epoch.set_rate, [0]
 
     def set_rate(*arguments: Any) -> None:
         left[0] -= 1
@@ -62,7 +62,7 @@ def killed(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
             raise MemoryError("killed")
         real(*arguments)
 
-    monkeypatch.setattr(loop, "set_rate", set_rate)
+    monkeypatch.setattr(epoch, "set_rate", set_rate)
     return lambda steps: left.__setitem__(0, steps)
 
 
@@ -128,10 +128,10 @@ def test_under_nohup_a_terminal_may_go(tmp_path: Path):
 def test_a_handler_of_the_callers_own_stays_theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     received: list[int] = []
     before = signal.signal(signal.SIGUSR1, lambda number, frame: received.append(number))
-    real = loop.set_rate
+    real = epoch.set_rate
     once = iter([True])
     monkeypatch.setattr(
-        loop, "set_rate", lambda *a: (next(once, None) and os.kill(os.getpid(), signal.SIGUSR1), real(*a))[1]
+        epoch, "set_rate", lambda *a: (next(once, None) and os.kill(os.getpid(), signal.SIGUSR1), real(*a))[1]
     )
     try:
         assert zoo.train(with_(train={"epochs": 1}), out=tmp_path / "run", device="cpu").finished
@@ -203,7 +203,7 @@ def odd_figures(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[float]], None
         def measure(*arguments: Any, **more: Any) -> dict[str, float]:
             return {"accuracy": next(left)}
 
-        monkeypatch.setattr(loop, "measure", measure)
+        monkeypatch.setattr(after, "measure", measure)
 
     return use
 
@@ -213,7 +213,7 @@ def test_keep_best_keeps_an_epoch_that_has_a_figure(odd_figures: Callable[..., N
     odd_figures([math.nan, 0.3, math.inf, 0.2])
     run = zoo.train(recipe, out=tmp_path / "run", device="cpu")
     assert [row["validation_accuracy"] for row in run.log] == ["", "0.3", "", "0.2"]
-    kept = checkpoint.saved(run.folder / loop.BEST)
+    kept = checkpoint.saved(run.folder / saving.BEST)
     assert int(kept[-1].stem) == int(run.log[1]["step"])
     assert "nan" not in (run.folder / "metrics.json").read_text().lower()
 

@@ -23,6 +23,7 @@ from zoo.environment import environment
 from zoo.recipes import Recipe, list_recipes, load_recipe
 from zoo.training import loop
 from zoo.training.setup import prepare
+from zoo.training.update import losses
 from zoo.training.update.losses import build as build_loss
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -63,7 +64,7 @@ def first_losses(recipe: Recipe, count: int = 1000) -> list[float]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with patch.object(loop.losses, "build", build), tempfile.TemporaryDirectory() as folder, suppress(Enough):
+        with patch.object(losses, "build", build), tempfile.TemporaryDirectory() as folder, suppress(Enough):
             loop.fit(recipe, prepare(recipe, Path(folder)), Path(folder), torch.device("cpu"))
     finally:
         torch.set_num_threads(threads)

@@ -20,7 +20,7 @@ from PIL import Image
 import zoo
 from zoo import ZooError
 from zoo.kinds import pictures
-from zoo.training import loop
+from zoo.training import epoch
 
 RECIPE: dict[str, Any] = {
     "model": "mlp",
@@ -56,7 +56,7 @@ def test_a_worker_that_is_killed_is_told_and_the_run_goes_on_with_resume(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     whole = zoo.train(recipe(folder, 0), out=tmp_path / "whole", device="cpu")
-    real, left = loop.set_rate, [9]  # in the second epoch, when a checkpoint is there
+    real, left = epoch.set_rate, [9]  # in the second epoch, when a checkpoint is there
 
     def set_rate(*arguments: Any) -> None:
         left[0] -= 1
@@ -66,7 +66,7 @@ def test_a_worker_that_is_killed_is_told_and_the_run_goes_on_with_resume(
                 child.join()
         real(*arguments)
 
-    monkeypatch.setattr(loop, "set_rate", set_rate)
+    monkeypatch.setattr(epoch, "set_rate", set_rate)
     before = signal.getsignal(signal.SIGCHLD)
     with pytest.raises(ZooError, match=r"^a process that read pictures ended \(.*\); go on with --resume, and if"):
         zoo.train(recipe(folder, 1), out=tmp_path / "run", device="cpu")

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 import zoo
 from zoo.tasks.measures import find
-from zoo.training import checkpoint, selection
+from zoo.training import checkpoint, saving, selection
 
 
 def test_patience_counts_epochs_since_the_last_gain():
@@ -64,20 +64,14 @@ def test_a_run_that_chose_its_epoch_is_measured_on_the_test_split_and_can_be_pub
 
 
 def test_a_resumed_run_stops_at_the_same_epoch(run, tmp_path, monkeypatch: pytest.MonkeyPatch):
-    from zoo.training import loop
+    monkeypatch.setattr(saving, "SAVE_EVERY", -1.0)
 
-    monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
-    whole, stop = loop.write_log, 5
-
-    def interrupted(folder: Any, rows: list[Any]) -> None:
-        whole(folder, rows)
-        if len(rows) == stop:
+    def interrupted(epoch: int, figures: dict[str, Any]) -> None:
+        if epoch == 5:
             raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "write_log", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            zoo.train(RECIPE, out=tmp_path / "run", device="cpu")
+    with pytest.raises(KeyboardInterrupt):
+        zoo.train(RECIPE, out=tmp_path / "run", device="cpu", callbacks=[interrupted])
     again = zoo.train(RECIPE, out=tmp_path / "run", resume=True, device="cpu")
     assert [row["train_loss"] for row in again.log] == [row["train_loss"] for row in run.log]
     assert (again.folder / "model.safetensors").read_bytes() == (run.folder / "model.safetensors").read_bytes()
@@ -85,9 +79,7 @@ def test_a_resumed_run_stops_at_the_same_epoch(run, tmp_path, monkeypatch: pytes
 
 def test_behind_every_best_epoch_there_is_a_checkpoint(tmp_path, monkeypatch: pytest.MonkeyPatch):
     """However seldom others are written: an epoch that was done again need not be as good once more."""
-    from zoo.training import loop
-
-    monkeypatch.setattr(loop, "SAVE_EVERY", 1e9)
+    monkeypatch.setattr(saving, "SAVE_EVERY", 1e9)
     written: dict[str, list[int]] = {"best": [], "checkpoints": []}
     save = checkpoint.save
 

@@ -45,6 +45,11 @@ class Setup:
     notes: list[str]
     test: Split | None = None
 
+    @property
+    def validates(self) -> bool:
+        """Whether each epoch is measured on `held`; the test split is measured once, at the end."""
+        return self.held_name == "validation"
+
     def batches(self, recipe: Recipe, device: torch.device, split: Split | None = None) -> Batches:
         """What is measured, encoded once: of the held split, or of another."""
         measured = self.held if split is None else split
