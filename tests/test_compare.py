@@ -23,9 +23,11 @@ from zoo.compare import (
     margin_of,
     spent,
 )
+from zoo.tasks import Metric, share
+from zoo.tasks.classification import ACCURACY
 
 VERDICTS = Path(__file__).parents[1] / "benchmarks" / "verdicts.py"
-DIRECTIONS = {"accuracy": True, "roc_auc": True, "rmse": False}
+KNOWN = {"accuracy": ACCURACY, "roc_auc": share(ACCURACY.function), "rmse": Metric(ACCURACY.function)}
 
 
 def test_the_interval_of_metrics_without_an_expectation_is_students():
@@ -63,7 +65,7 @@ def test_a_spread_contradicts_the_expectation_from_the_95th_percentile_of_chi_sq
 
 
 def test_three_equal_values_claim_no_spread_of_zero_and_one_seed_has_an_interval():
-    expected = expected_spread("accuracy", 0.9, 10_000)
+    expected = expected_spread(ACCURACY, 0.9, 10_000)
     assert expected == pytest.approx(math.sqrt(0.1 / 20_000))
     assert expected is not None
     lucky = compare([0.9] * 3, [0.9], margin=0.005, expected=expected)
@@ -74,7 +76,7 @@ def test_three_equal_values_claim_no_spread_of_zero_and_one_seed_has_an_interval
     assert nothing_known.interval is None and nothing_known.verdict == UNDECIDED
     assert (nothing_known.more_seeds, nothing_known.level, nothing_known.detectable) == (1, 0.95, None)
     # Where nothing is wrong, half an error is taken as the rate.
-    assert expected_spread("accuracy", 1.0, 100) == pytest.approx(math.sqrt(0.005 / 200))
+    assert expected_spread(ACCURACY, 1.0, 100) == pytest.approx(math.sqrt(0.005 / 200))
 
 
 def test_no_claim_of_many_equal_values_makes_the_spread_vanish():
@@ -132,7 +134,7 @@ def test_the_looks_share_one_error():
     ],
 )
 def test_margins_have_a_ceiling(metric: str, asked: float | None, value: float, samples: int, margin: float):
-    found, about = margin_of(metric, asked, value, samples, DIRECTIONS)
+    found, about = margin_of(metric, asked, value, samples, KNOWN)
     assert found == pytest.approx(margin)
     assert bool(about) == (asked is not None and asked > margin * 1.001)
 
@@ -142,7 +144,7 @@ def test_margins_that_are_none(margin: float):
     with pytest.raises(ZooError, match=r"^the margin is .*; give a number above 0"):
         compare([0.9], [0.9], margin=margin, expected=0.1)
     with pytest.raises(ZooError, match=r"^the margin is .*; give a number above 0"):
-        margin_of("accuracy", margin, 0.9, 100, DIRECTIONS)
+        margin_of("accuracy", margin, 0.9, 100, KNOWN)
 
 
 def test_values_and_metrics_that_are_none():
@@ -151,7 +153,7 @@ def test_values_and_metrics_that_are_none():
         with pytest.raises(ZooError, match=r"values \[.*\] are not all finite numbers"):
             compare(published, measured, margin=0.1)
     with pytest.raises(ZooError, match=r"^loudness has no direction, .* compare by one of accuracy, roc_auc, rmse\.$"):
-        margin_of("loudness", None, 0.9, 100, DIRECTIONS)
+        margin_of("loudness", None, 0.9, 100, KNOWN)
 
 
 def _verdicts() -> Any:

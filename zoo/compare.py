@@ -45,9 +45,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError, some
+
+if TYPE_CHECKING:
+    from zoo.tasks import Metric
 
 REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "undecided"
 ERROR = 0.05
@@ -57,8 +60,6 @@ LEAST = 1 / 3
 MOST_SEEDS = 1000
 """As `more_seeds`: no number that anybody would run decides; the published seeds are too few."""
 
-RIGHT_ANSWERS = {"accuracy", "top1", "top5", "digit_accuracy", "odd_accuracy", "recall_at_1"}
-"""Metrics that are a share of right answers among samples, so that the number of samples bounds their spread."""
 SHARE_MARGIN = 0.005
 """Of metrics that are a share of one: half a point. Right answers: twice the expected spread if the test set is so
 small that this is more."""
@@ -148,34 +149,34 @@ def spent(look: int, looks: int) -> float:
     return ERROR * (look**2 - (look - 1) ** 2) / looks**2
 
 
-def expected_spread(metric: str, value: float, samples: int | None) -> float | None:
+def expected_spread(metric: Metric, value: float, samples: int | None) -> float | None:
     """The standard deviation over seeds that a test set of `samples` explains; None for metrics it says nothing of.
 
     `value` is one that was measured here. Where nothing is wrong, half an error is taken as the rate.
     """
-    if metric not in RIGHT_ANSWERS or not samples:
+    if not metric.right_answers or not samples:
         return None
     return math.sqrt(max(1 - value, 0.5 / samples) / (2 * samples))
 
 
 def margin_of(
-    metric: str, asked: float | None, value: float, samples: int | None, directions: Mapping[str, bool]
+    metric: str, asked: float | None, value: float, samples: int | None, known: Mapping[str, Metric]
 ) -> tuple[float, str]:
     """The margin that counts and, if that is not what was asked for, a sentence about it.
 
     `asked` is the recipe's, None for the usual one: half a point of a share, 1 % of another figure. A recipe cannot
     raise it above a ceiling: half a point for shares, or of right answers twice the spread that a small test set
     explains; 2 % for others. `value` is measured here, on the shipped bytes, because a ceiling must not rest on a
-    claim; `directions` maps the metrics that have one to whether more is better.
+    claim; `known` are the metrics of the task.
     """
-    if metric not in directions:
+    if metric not in known:
         raise ZooError(
-            f"{metric} has no direction, so nobody can say what is better; compare by one of {some(list(directions))}."
+            f"{metric} has no direction, so nobody can say what is better; compare by one of {some(list(known))}."
         )
     if asked is not None and not (_is_finite(asked) and asked > 0):
         raise ZooError(f"the margin is {asked!r}; give a number above 0, the smallest difference that matters.")
-    share = directions[metric]
-    expected = expected_spread(metric, value, samples)
+    share = known[metric].more_is_better
+    expected = expected_spread(known[metric], value, samples)
     usual = SHARE_MARGIN if share else ERROR_MARGIN * abs(value)
     ceiling = max(SHARE_MARGIN, 2 * expected if expected else 0) if share else ERROR_CEILING * abs(value)
     margin = usual if asked is None else asked

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pkgutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from zoo import plugins
@@ -15,17 +17,14 @@ from zoo.plugins import Table
 
 C = TypeVar("C", bound=Callable[..., Any])
 
-TASKS = (
-    "image-classification",
-    "text-classification",
-    "token-classification",
-    "language-modelling",
-    "forecasting",
-    "regression",
-    "tabular-classification",
-    "metric-learning",
-    "multi-task",
+_SHARED = ("classification", "measures")
+"""Files in zoo/tasks that tasks have in common; each of the others is one."""
+TASKS = tuple(
+    file.name.replace("_", "-")
+    for file in pkgutil.iter_modules([str(Path(__file__).with_name("tasks"))])
+    if file.name not in _SHARED
 )
+"""The zoo's own: the names of files, because looking into these would import more than a model needs."""
 
 
 @dataclass(frozen=True)

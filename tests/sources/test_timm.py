@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 import zoo
 from zoo import registry
 from zoo.construct import construct
-from zoo.models.in_timm import VISION
+from zoo.models.in_timm import reads_images
 from zoo.publishing import publish
 from zoo.publishing.for_timm import for_timm
 from zoo.publishing.importing import import_weight
@@ -26,7 +26,7 @@ from zoo.publishing.importing import import_weight
 timm = pytest.importorskip("timm")
 PAGE = Path(__file__).parents[2] / "docs" / "with.md"
 REPO = "someone/digits"
-IMAGES = sorted(name for name in registry.names() if registry.get(name).task in VISION)
+IMAGES = sorted(name for name in registry.names() if reads_images(registry.get(name)))
 
 
 @pytest.fixture

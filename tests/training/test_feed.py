@@ -218,7 +218,7 @@ def test_settings_that_the_data_refuse():
     with pytest.raises(ZooError, match=r"^data\.mean has 3 values; give one, or one for each channel \(1\)\.$"):
         image.KIND.check(recipe(data={"mean": [0.1, 0.2, 0.3]}), digits)
     texts = DataSet(
-        "reviews", "text", ["bad", "good"], Split(["a"], torch.zeros(1)), Split(["b"], torch.zeros(1)), 1.0, ""
+        "reviews", "text", ["bad", "good"], 1.0, Split(["a"], torch.zeros(1)), Split(["b"], torch.zeros(1)), ""
     )
     with pytest.raises(ZooError, match=r"^data\.augment is for images, and reviews holds text data; remove it\.$"):
         text.KIND.check(recipe(data={"augment": {"flip": {}}}), texts)

@@ -48,7 +48,7 @@ def test_a_series_of_just_what_the_model_looks_back_at_has_no_truth(series_bundl
 
 def test_without_a_series_it_is_the_end_of_the_test_split(series_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     split = Split(ROWS, torch.arange(5, 10))
-    monkeypatch.setattr(data, "load", lambda name: DataSet(name, "series", [], split, split, 1.0, ""))
+    monkeypatch.setattr(data, "load", lambda name: DataSet(name, "series", [], 1.0, split, split, ""))
     figure = viz.forecast(series_bundle)
     assert lines(figure.axes[1])["truth"] == points(ROWS[8:], 1, 0)
     assert figure.get_suptitle().endswith(": 2 rows at the end of the test split")

@@ -211,7 +211,7 @@ def test_mistaken_pictures_are_read_from_their_files(conv, tmp_path: Path) -> No
 def made_up(inputs: list[str], targets: torch.Tensor, **more: Any) -> Verdicts:
     """Verdicts by which every row is taken for the other of two classes, with less and less of a doubt."""
     split = Split(inputs, targets)
-    dataset = DataSet("made_up", "text", ["$bad", "good"], split, split, 1.0, "")
+    dataset = DataSet("made_up", "text", ["$bad", "good"], 1.0, split, split, "")
     places = (targets.flatten() >= 0).nonzero().squeeze(1)
     truth = targets.flatten()[places]
     sure = torch.linspace(0.6, 0.9, len(places))

@@ -30,7 +30,7 @@ def evaluate(path: str | os.PathLike[str]) -> dict[str, float]:
     """
     file = open_file(path)
     kept = _kept(file.config.get("data", ""), file.report.get("fingerprint"))
-    return metrics(*_outputs(file, *(kept or _decoded(file))), file.config)
+    return metrics(file.outputs[0], *_outputs(file, *(kept or _decoded(file))), file.config)
 
 
 def on_own(

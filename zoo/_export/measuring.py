@@ -21,4 +21,4 @@ def measured_by(session: Any, split: Split, config: dict[str, Any], tokenizer: b
     for given, expected in batches(inputs, targets, config, read(tokenizer), SIZE):
         outputs.append(session.run(None, given)[0])
         truth.append(expected)
-    return metrics(outputs, truth, config)
+    return metrics(session.get_outputs()[0].name, outputs, truth, config)

@@ -1,4 +1,7 @@
-"""The tasks' metrics of arrays: those of `zoo.tasks`, for where torch is not. A test holds them to be the same."""
+"""The tasks' metrics of arrays: those of `zoo.tasks`, for where torch is not. A test holds them to be the same.
+
+Which they are follows from what a graph gives (`Task.exports`) and from the kind of data that it reads.
+"""
 
 from __future__ import annotations
 
@@ -12,23 +15,29 @@ from zoo._export.feeds import IGNORED
 CHUNK = 1000  # rows of distances at a time
 
 
-def metrics(outputs: list[Any], targets: list[Any], config: dict[str, Any]) -> dict[str, float]:
-    """Metric -> value, from the first output and the targets of every batch of `zoo._export.feeds`."""
+def metrics(output: str, outputs: list[Any], targets: list[Any], config: dict[str, Any]) -> dict[str, float]:
+    """Metric -> value, from the graph's first output, called `output`, and the targets of every batch of
+    `zoo._export.feeds`."""
     given, truth = rows(outputs, targets, config)
-    if config["task"] == "multi-task":
+    if "tasks" in config["input"]:
         return multi_task(given, truth, config["input"]["tasks"])
-    return {name: metric(given, truth) for name, metric in METRICS[config["task"]].items()}
+    return {name: metric(given, truth) for name, metric in known(output, config["input"]["kind"]).items()}
+
+
+def known(output: str, kind: str) -> dict[str, Callable[[Any, Any], float]]:
+    """The metrics of an output for this kind of data."""
+    return OF_LOGITS.get(kind, METRICS["logits"]) if output == "logits" else METRICS[output]
 
 
 def rows(outputs: list[Any], targets: list[Any], config: dict[str, Any]) -> tuple[Any, Any]:
     """The rows that metrics are taken over, end to end: outputs (R, ...) float32 and targets (R, ...)."""
-    task, input = config["task"], config["input"]
-    if task in ("token-classification", "language-modelling"):  # a row for each step that counts
+    input = config["input"]
+    if targets[0].ndim > 1 and np.issubdtype(targets[0].dtype, np.integer):  # a row for each step that counts
         counts = [truth != IGNORED for truth in targets]
         outputs = [rows[which] for rows, which in zip(outputs, counts, strict=True)]
         targets = [truth[which] for truth, which in zip(targets, counts, strict=True)]
     given, truth = np.concatenate(outputs).astype(np.float32), np.concatenate(targets)
-    if task == "forecasting":  # errors are counted in standard deviations
+    if input["kind"] == "series":  # errors are counted in standard deviations
         mean, std = (np.array(input[key], np.float32) for key in ("mean", "std"))
         given, truth = (given - mean) / std, (truth - mean) / std
     return given, truth
@@ -115,12 +124,14 @@ def multi_task(outputs: Any, targets: Any, tasks: dict[str, dict[str, Any]]) -> 
 
 
 METRICS: dict[str, dict[str, Callable[[Any, Any], float]]] = {
-    "image-classification": {"accuracy": accuracy},
-    "text-classification": {"accuracy": accuracy},
-    "token-classification": {"accuracy": accuracy},
-    "tabular-classification": {"roc_auc": roc_auc, "average_precision": average_precision, "accuracy": accuracy},
-    "language-modelling": {"nats": nats},
-    "forecasting": {"mse": mse, "mae": mae},
-    "regression": {"rmse": _flat(rmse), "mae": _flat(mae)},
-    "metric-learning": {"recall_at_1": recall_at_1},
+    "logits": {"accuracy": accuracy},
+    "forecast": {"mse": mse, "mae": mae},
+    "value": {"rmse": _flat(rmse), "mae": _flat(mae)},
+    "embedding": {"recall_at_1": recall_at_1},
 }
+"""Output of a graph -> its metrics."""
+OF_LOGITS: dict[str, dict[str, Callable[[Any, Any], float]]] = {
+    "table": {"roc_auc": roc_auc, "average_precision": average_precision, "accuracy": accuracy},
+    "characters": {"nats": nats},
+}
+"""Kind of data -> the metrics of logits, if they are others."""

@@ -33,7 +33,7 @@ def answers(file: OnnxFile, raws: Sequence[Any]) -> list[tuple[Any, dict[str, An
     if kind in ("table", "image"):
         found = [unpack(raw) if kind == "table" else foreign.pictures(raw) for raw in raws]
         raws = [one for raw, held in zip(raws, found, strict=True) for one in ([raw] if held is None else held)]
-    if file.config["task"] == "language-modelling":
+    if kind == "characters":
         return [(raw, {"answer": _written(file, raw)}) for raw in raws]
     # Inputs of like length share a batch: it takes as long as its longest member.
     order = sorted(range(len(raws)), key=lambda i: len(raws[i]) if isinstance(raws[i], str) else 0)
@@ -120,22 +120,22 @@ _PREPARE: dict[str, Callable[[Sequence[Any], dict[str, Any], Any], Arrays]] = {
 
 
 def _answers(outputs: dict[str, Any], raws: Sequence[Any], config: dict[str, Any]) -> list[dict[str, Any]]:
-    """One answer for each raw input from the outputs of its batch."""
+    """One answer for each raw input from the outputs of its batch, by what these are called (`Task.exports`)."""
     labels, input = config["labels"], config["input"]
-    if config["task"] == "token-classification":
-        words = [wording.split(raw) for raw in raws]
-        return [{"answer": _tags(*pair, labels)} for pair in zip(words, outputs["probabilities"], strict=True)]
-    if config["task"] == "multi-task":
-        return [_several(row, input["tasks"]) for row in outputs["logits"]]
-    if config["task"] == "forecasting":
+    if "forecast" in outputs:
         return [
             {"answer": {c: [float(f"{v:.6g}") for v in column] for c, column in zip(input["channels"], one.T.tolist())}}  # noqa: B905
             for one in outputs["forecast"]
         ]
-    if config["task"] == "regression":
+    if "value" in outputs:
         return [{"answer": value, "unit": input["unit"]} for value in outputs["value"].ravel().tolist()]
-    if config["task"] == "metric-learning":
+    if "embedding" in outputs:
         return [{"answer": row} for row in outputs["embedding"].tolist()]
+    if "probabilities" not in outputs:
+        return [_several(row, input["tasks"]) for row in outputs["logits"]]
+    if outputs["probabilities"].ndim == 3:  # of each word
+        words = [wording.split(raw) for raw in raws]
+        return [{"answer": _tags(*pair, labels)} for pair in zip(words, outputs["probabilities"], strict=True)]
     return [_class(row, labels) for row in outputs["probabilities"]]
 
 

@@ -23,11 +23,11 @@ def unigram(given: Given) -> Iterator[tuple[Tensor, Tensor]]:
 
 def bigram(given: Given) -> Iterator[tuple[Tensor, Tensor]]:
     count = len(given.labels)
-    before, after = given.train.inputs.long(), given.train.targets  # type: ignore[union-attr]
+    before, after = given.train.inputs.long(), given.train.targets
     pairs = torch.bincount(before * count + after, minlength=count * count).view(count, count).double()
     table = (pairs + TRUST * _shares(given)) / (pairs.sum(1, keepdim=True) + TRUST)
     logarithms = table.log().float()
-    for ids, truth in zip(given.held.inputs.split(PART), given.held.targets.split(PART), strict=True):  # type: ignore[union-attr]
+    for ids, truth in zip(given.held.inputs.split(PART), given.held.targets.split(PART), strict=True):
         yield logarithms[ids.long()], truth
 
 

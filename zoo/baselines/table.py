@@ -55,9 +55,9 @@ def boosting(given: Given) -> Iterator[tuple[Tensor, Tensor]]:
         ensemble.HistGradientBoostingRegressor if truth.is_floating_point() else ensemble.HistGradientBoostingClassifier
     )
     model = kind(categorical_features=chosen, random_state=0)
-    model.fit(given.train.inputs.numpy(), truth.numpy(), weights(given))  # type: ignore[union-attr]
+    model.fit(given.train.inputs.numpy(), truth.numpy(), weights(given))
     for part in _parts(given.held):
-        found = part.inputs.numpy()  # type: ignore[union-attr]
+        found = part.inputs.numpy()
         if truth.is_floating_point():
             yield torch.from_numpy(model.predict(found)).float().unsqueeze(1), part.targets
         else:
@@ -66,7 +66,7 @@ def boosting(given: Given) -> Iterator[tuple[Tensor, Tensor]]:
 
 def _features(part: Split, given: Given) -> Any:
     """(N, F) numbers with 0 for a blank, a mark for each, and the codes of the categories."""
-    numbers, codes = tables.normalize(part.inputs, given.input.settings)  # type: ignore[arg-type]
+    numbers, codes = tables.normalize(part.inputs, given.input.settings)
     return torch.cat([numbers.nan_to_num(0), numbers.isnan().float(), codes.float()], 1).numpy()
 
 
@@ -76,5 +76,5 @@ def _parts(split: Split) -> Iterator[Split]:
 
 
 def methods(task: Task) -> dict[str, Method]:
-    first = "the mean" if task.name == "regression" else "majority"
+    first = "majority" if task.classes else "the mean"
     return {first: Method(majority), "linear": Method(linear, 20_000), "gradient boosting": Method(boosting, 50_000)}

@@ -17,7 +17,7 @@ PART = 10_000
 def tfidf(given: Given) -> Iterator[tuple[Tensor, Tensor]]:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    split: list[str] = given.train.inputs  # type: ignore[assignment]
+    split: list[str] = given.train.inputs
     words = TfidfVectorizer(
         token_pattern=r"(?u)\w+|[^\w\s]",  # signs too: ! and ? tell much of a short text
         ngram_range=(1, 2),

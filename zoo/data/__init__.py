@@ -139,20 +139,8 @@ def load_entry(entry: Entry) -> DataSet:
         except ZooError as error:  # costs the next load its time, and this one nothing
             warnings.warn(str(error), stacklevel=3)
     train, test, *validation = splits
-    return DataSet(
-        name=entry.name,
-        kind=entry.kind,
-        labels=list(entry.labels),
-        train=train,
-        test=test,
-        maximum=entry.maximum,
-        fingerprint=entry.fingerprint or fingerprint.of(*splits),
-        validation=next(iter(validation), None),
-        channels=entry.channels,
-        note=entry.note,
-        table=entry.table,
-        tasks=entry.tasks,
-    )
+    pinned = entry.fingerprint or fingerprint.of(*splits)
+    return DataSet(**entry.about(), train=train, test=test, fingerprint=pinned, validation=next(iter(validation), None))
 
 
 def _decode(entry: Entry, folder: Path | None) -> tuple[Split, ...]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from zoo.data.split import Split
-from zoo.data.table import Columns
+from zoo.data.split import About, Split
 
 
 @dataclass(frozen=True)
@@ -60,21 +58,13 @@ class Raw:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A data set in the zoo's list; the fields as in DataSet, and where it comes from.
+class Entry(About):
+    """A data set in the zoo's list: what is known of it, and where it comes from.
 
     raw: None where there is nothing to fetch. read: folder of the raw files -> (train, test), and after them the
     validation split where the authors publish one. fingerprint: "" if nobody pinned one.
     """
 
-    name: str
-    kind: str
-    labels: list[str]
-    maximum: float
     raw: Raw | None
     read: Callable[[Path], tuple[Split, ...]]
     fingerprint: str
-    channels: tuple[str, ...] = ()
-    note: str = ""
-    table: Columns | None = None
-    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)

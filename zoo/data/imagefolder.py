@@ -25,6 +25,7 @@ from zoo import caller
 from zoo.data import files, parquet
 from zoo.data.split import DataSet, Split, hold_out
 from zoo.data.walk import EXTENSIONS, leads_inside, walk
+from zoo.decoding import decode
 from zoo.errors import ZooError, some
 from zoo.foreign import FILE, picture
 from zoo.home import expanded, write_text
@@ -111,7 +112,7 @@ def load_at(
     if names:  # which the paths do not tell
         fingerprint = hashlib.sha256(f"{fingerprint} {names}".encode()).hexdigest()
     between = None if validation is None else parts.get(validation.name)
-    return DataSet(name, "image", labels, train, held, MAXIMUM, fingerprint, validation=between)
+    return DataSet(name, "image", labels, MAXIMUM, train, held, fingerprint, validation=between)
 
 
 def _measured(folder: Path, root: Path, name: str, labels: list[str], names: list[str]) -> DataSet:
@@ -122,7 +123,7 @@ def _measured(folder: Path, root: Path, name: str, labels: list[str], names: lis
     places = torch.tensor([labels.index(label) for label in found])
     held = Split(every.inputs, places[every.targets])
     return DataSet(
-        name, "image", labels, held.take([]), held, MAXIMUM, checked(root, {"test": [*map(str, every.inputs)]})
+        name, "image", labels, MAXIMUM, held.take([]), held, checked(root, {"test": [*map(str, every.inputs)]})
     )
 
 
@@ -257,8 +258,6 @@ def _facts(path: str) -> tuple[str | int, ...]:
 
 def _look(path: str) -> tuple[str, str]:
     """A picture's SHA-256, and what is wrong with it."""
-    from zoo.kinds.pictures import Pictures
-
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):  # a pipe would keep us waiting, and /dev/zero has no end
@@ -266,9 +265,8 @@ def _look(path: str) -> tuple[str, str]:
         if status.st_size > FILE:
             return "", f"{status.st_size:,} bytes are too many"
         sha256 = hashed(Path(path))
-        with picture(path):  # which says what is too large before anything is decoded
-            pass
-        Pictures([path], {"channels": 3, "size": [8, 8], "maximum": MAXIMUM})[0]
+        with picture(path) as image:  # which says what is too large before anything is decoded
+            decode(image, MAXIMUM, path)
     except ZooError as error:
         return "", _without(path, str(error))
     except Exception as error:  # Pillow's decoders raise whatever a broken file makes them stumble over

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from copy import copy
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Generic
 
 import torch
 from torch import Tensor
@@ -13,13 +14,23 @@ from torch import Tensor
 from zoo.data.table import Columns
 from zoo.errors import ZooError
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    X = TypeVar("X", bound=Tensor | list[str], default=Any)
+else:
+    from typing import TypeVar
+
+    X = TypeVar("X")  # which has no default before Python 3.13
+
 IGNORED = -100
 """The target of a step that is padding: no loss, no metric (torch's own default for `ignore_index`)."""
 
 
 @dataclass(frozen=True)
-class Split:
-    """One split of a data set, every example in memory.
+class Split(Generic[X]):
+    """One split of a data set, every example in memory. For type checkers `Split[Tensor]` or `Split[list[str]]` says
+    what its inputs are.
 
     inputs: images as uint8 [N, C, H, W]; texts as a list of N str; tagged sentences have tabs between their words;
         running text as the ids of its characters, uint8 [N]; a series as float32 [T, C], all rows from its beginning to
@@ -36,7 +47,7 @@ class Split:
         ['a bad one']
     """
 
-    inputs: Tensor | list[str]
+    inputs: X
     targets: Tensor
     groups: Tensor | None = None
     weights: Tensor | None = None
@@ -44,46 +55,58 @@ class Split:
     def __len__(self) -> int:
         return len(self.targets)
 
-    def take(self, index: Sequence[int]) -> Split:
+    def take(self, index: Sequence[int]) -> Split[X]:
         """The examples at `index`, in that order."""
         at = torch.as_tensor(index, dtype=torch.int64)
-        inputs = self.inputs[at] if isinstance(self.inputs, Tensor) else [self.inputs[i] for i in at.tolist()]
+        inputs: Any = self.inputs[at] if isinstance(self.inputs, Tensor) else [self.inputs[i] for i in at.tolist()]
         groups, weights = (None if one is None else one[at] for one in (self.groups, self.weights))
         return Split(inputs, self.targets[at], groups, weights)
 
 
 @dataclass(frozen=True)
-class DataSet:
-    """A data set as `zoo.data.load` returns it.
+class About:
+    """What is known of a data set before it is read.
 
     kind: "image", "text" and so on, one of `zoo.kinds`. labels: class names by index, none where the targets
     are not classes. maximum: the value of white in an image's inputs (1.0 for others, where it has no meaning).
+    channels: what the numbers in a row of a series are called. note: what the card of a weight has to say of the data.
+    table: what stands in its columns, where it is one. tasks: what each column of the targets is, where there are
+    several: name -> {"kind": "classification", "binary" or "regression", "outputs": numbers that a model gives for it}.
+    """
+
+    name: str
+    kind: str
+    labels: list[str]
+    maximum: float
+    channels: tuple[str, ...] = field(default=(), kw_only=True)
+    note: str = field(default="", kw_only=True)
+    table: Columns | None = field(default=None, kw_only=True)
+    tasks: dict[str, dict[str, Any]] = field(default_factory=dict, kw_only=True)
+
+    def about(self) -> dict[str, Any]:
+        """These fields alone, as a copy."""
+        return {each.name: copy(getattr(self, each.name)) for each in fields(About)}
+
+
+@dataclass(frozen=True)
+class DataSet(About):
+    """A data set as `zoo.data.load` returns it, with what is known of it.
+
     fingerprint: SHA-256 of the tensors of all splits (`zoo.data.fingerprint`). validation: where the authors publish
-    such a split. channels: what the numbers in a row of a series are called. note: what the card of a weight has to say
-    of the data. table: what stands in its columns, where it is one. tasks: what each column of the targets is, where
-    there are several: name -> {"kind": "classification", "binary" or "regression", "outputs": numbers that a model
-    gives for it}.
+    such a split.
 
         >>> digits = zoo.data.load("digits")
         >>> digits.kind, digits.train.inputs.shape[1:], digits.labels[:3]
         ('image', torch.Size([1, 8, 8]), ['0', '1', '2'])
     """
 
-    name: str
-    kind: str
-    labels: list[str]
     train: Split
     test: Split
-    maximum: float
     fingerprint: str
     validation: Split | None = None
-    channels: tuple[str, ...] = ()
-    note: str = ""
-    table: Columns | None = None
-    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
+def hold_out(split: Split[X], fraction: float, seed: int) -> tuple[Split[X], Split[X]]:
     """Part `split` into (rest, held), with about `fraction` of every class held, of all where targets are numbers.
 
     Whole groups go to one side where the split has groups. Both sides keep the original order. The choice depends on

@@ -238,3 +238,10 @@ def buckets(lengths: Tensor | Sequence[int], batch_size: int, seed: int) -> list
     for pool in torch.randperm(len(lengths), generator=generator).split(50 * batch_size):
         batches += pool[lengths[pool].argsort(stable=True)].split(batch_size)
     return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
+
+
+def share_unknown(tokenizer: Any, texts: list[str]) -> float:
+    """The share of the words of some texts that a tokenizer does not know; it looks at the first 500 texts."""
+    rows = tokenizer.encode_batch_fast(texts[:500])
+    ids = [token for row in rows for token in row.ids]
+    return sum(token == 1 for token in ids) / max(1, len(ids))

@@ -6,7 +6,7 @@ One file a kind, named like it; its `KIND` is all that the rest of the zoo knows
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from importlib import import_module
@@ -44,6 +44,10 @@ class Input:
         return self.settings["kind"]
 
 
+Change = tuple[str, Any, str]
+"""What a setting of a recipe becomes: (key path, value, reason)."""
+
+
 @dataclass(frozen=True)
 class Described:
     """What a data set decides of a bundle: `input` of its config.json, arguments of the model, and the tokenizer."""
@@ -70,15 +74,23 @@ class Kind:
         check: (recipe, data set) -> None; raises `ZooError` with the key path for settings that the data refuse.
         hold_out: (split, fraction) -> (rest, held), for data sets without a validation split of their own.
 
+    Of a recipe that is made to fit somebody's data (`zoo.training.rules`), as its content:
+        fitting: (content, data set, whether it begins from a weight, whose tokenizer and the like it then keeps) ->
+            what the kind's own settings, and arguments of the model, become.
+        count: (content, data set) -> how many samples there are to train on.
+        passes: epochs at the most.
+
     Of `input` in config.json, called settings here:
         holds: (key, test of the settings, what is expected in words), each once those before it hold.
         blank: settings -> what the model's `forward` takes for two samples that say nothing, on the CPU.
         shape: settings -> the shape of one sample, without the batch, as `ModelInfo.input_shape` has it; () if it is
             not fixed.
         samples: settings -> what one sample is, for messages.
+        words: settings -> what happens to a raw input, in sentences for the card; "" if nobody says.
         golden: settings -> a raw input made from these alone, as JSON can hold it (`zoo.golden`), or None.
 
     Of what a person has, a raw input:
+        example: a line of Python that asks the predictor {} for an answer.
         prepare: (raw inputs, input) -> what the model's `forward` takes, one batch on the CPU. Raises `ZooError` for
             what is not of this kind.
         unpack: the raw inputs that one thing holds, as a file holds rows; None if it is a raw input itself. The text of
@@ -100,10 +112,15 @@ class Kind:
     # The split does not move with the seed of the run: seeds are compared on the same samples.
     hold_out: Callable[[Split, float], tuple[Split, Split]] = lambda split, fraction: hold_out(split, fraction, seed=0)
     shape: Callable[[dict[str, Any]], tuple[int, ...]] = lambda settings: ()
+    words: Callable[[dict[str, Any]], str] = lambda settings: ""
+    example: str = 'answer = {}("input")'
     unpack: Callable[[Any], list[Any] | None] = lambda raw: None
     batch_ndim: int = 0
     cost: Callable[[Any], int] = lambda raw: 0
     section: type[Any] | None = None
+    fitting: Callable[[dict[str, Any], DataSet, bool], Iterator[Change]] = lambda content, data, begun: iter(())
+    count: Callable[[dict[str, Any], DataSet], int] = lambda content, data: len(data.train)
+    passes: int = 40
     golden: Callable[[dict[str, Any]], Any] | None = None
     explain: Callable[[list[Any], Input, Tensor], list[list[tuple[str, float]]]] | None = field(default=None)
 

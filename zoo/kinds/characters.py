@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from zoo.data import DataSet, Split, text
 from zoo.data.split import IGNORED
 from zoo.errors import ZooError
-from zoo.kinds import Described, Input, Kind, holds
+from zoo.kinds import Change, Described, Input, Kind, holds
 from zoo.kinds.feed import Batches, Feed, Inputs, check_batch, mix, refuse_augment
 from zoo.limits import Count
 from zoo.models.charlm import encode
@@ -29,7 +29,7 @@ class Characters:
     length: Count = 256
 
 
-def describe(recipe: Recipe, data: DataSet, train: Split, begun: Callable[[], Input] | None) -> Described:
+def describe(recipe: Recipe, data: DataSet, train: Split[Tensor], begun: Callable[[], Input] | None) -> Described:
     symbols = "".join(data.labels)
     if begun and begun().settings["symbols"] != symbols:
         raise ZooError(
@@ -45,7 +45,7 @@ def blank(settings: dict[str, Any]) -> Inputs:
     return (torch.zeros(2, 3, dtype=torch.int64),)
 
 
-def training(recipe: Recipe, split: Split, input: Input, device: torch.device) -> Feed:
+def training(recipe: Recipe, split: Split[Tensor], input: Input, device: torch.device) -> Feed:
     """Windows end to end from a place that is drawn again for each epoch, in random order."""
     written = Text(split, input.settings["length"], device)
     windows = len(split) // written.length - 1  # so many there are wherever the first begins
@@ -64,7 +64,7 @@ def training(recipe: Recipe, split: Split, input: Input, device: torch.device) -
     return Feed(count, plan, load)
 
 
-def evaluation(split: Split, input: Input, size: int, device: torch.device) -> Batches:
+def evaluation(split: Split[Tensor], input: Input, size: int, device: torch.device) -> Batches:
     """Windows twice as long: only the second half is counted, the first is what the model looks back at."""
     written = Text(split, input.settings["length"], device)
     span = min(2 * written.length, len(split))
@@ -83,8 +83,8 @@ def evaluation(split: Split, input: Input, size: int, device: torch.device) -> B
 class Text:
     """A split on a device, to be read in windows."""
 
-    def __init__(self, split: Split, length: int, device: torch.device) -> None:
-        self.ids: Tensor = split.inputs.to(device)  # type: ignore[union-attr]
+    def __init__(self, split: Split[Tensor], length: int, device: torch.device) -> None:
+        self.ids: Tensor = split.inputs.to(device)
         self.targets: Tensor = split.targets.to(device)
         self.length = length
 
@@ -94,7 +94,14 @@ class Text:
         return (self.ids[places].long(),), self.targets[places]
 
 
-def hold_out(split: Split, fraction: float) -> tuple[Split, Split]:
+def fitting(content: dict[str, Any], data: DataSet, begun: bool) -> Iterator[Change]:
+    length = content["data"]["characters"]["length"]
+    new = max(8, min(length, len(data.train) // 50))
+    if new != length:
+        yield "data.characters.length", new, f"a fiftieth of {len(data.train):,} characters"
+
+
+def hold_out(split: Split[Tensor], fraction: float) -> tuple[Split[Tensor], Split[Tensor]]:
     """The end of the text is held, as in the test split."""
     count = len(split) - round(fraction * len(split))
     return Split(split.inputs[:count], split.targets[:count]), Split(split.inputs[count:], split.targets[count:])
@@ -114,7 +121,13 @@ def golden(settings: dict[str, Any]) -> Any:
     return prompt or settings["symbols"][:8]
 
 
+def words(settings: dict[str, Any]) -> str:
+    return f"A text is read character by character; {len(settings['symbols'])} different ones are known."
+
+
 KIND = Kind(
+    words=words,
+    example='answer = {}("ROMEO:")',
     golden=golden,
     section=Characters,
     describe=describe,
@@ -125,6 +138,8 @@ KIND = Kind(
     samples=lambda settings: "ids of characters",
     check=refuse_augment,
     hold_out=hold_out,
+    fitting=fitting,
+    count=lambda content, data: max(1, len(data.train) // content["data"]["characters"]["length"]),
     holds=(holds.key("symbols", lambda v: isinstance(v, str) and bool(v), "text"), holds.count("length")),
     prepare=prepare,
 )

@@ -138,7 +138,20 @@ def golden(settings: dict[str, Any]) -> Any:
     return {"array": ((7 * x + 13 * y + 50 * c) % (white + 1)).tolist(), "dtype": "uint8"}
 
 
+def words(settings: dict[str, Any]) -> str:
+    height, width = settings["size"]
+    colours = "grey" if settings["channels"] == 1 else "RGB"
+    mean, std = (", ".join(f"{value:g}" for value in settings[key]) for key in ("mean", "std"))
+    return (
+        f"A picture (a path, a Pillow image, an array) becomes {colours}, is resized to {height} x {width} pixels by "
+        f"antialiased bilinear interpolation, scaled from 0..{settings['maximum']:g} to 0..1, less {mean} and divided "
+        f"by {std}."
+    )
+
+
 KIND = Kind(
+    words=words,
+    example='answer = {}("picture.png")',
     golden=golden,
     describe=describe,
     blank=blank,

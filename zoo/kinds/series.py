@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from zoo import foreign, timed
 from zoo.data import DataSet, Split, series
 from zoo.errors import ZooError
-from zoo.kinds import Described, Input, Kind, holds
+from zoo.kinds import Change, Described, Input, Kind, holds
 from zoo.kinds.arrays import to_tensor
 from zoo.kinds.feed import Batches, Feed, Inputs, refuse_augment, shuffled_batches
 from zoo.limits import Count
@@ -36,8 +36,8 @@ LARGEST = 1e12
 """Beyond which no value of a series is believed: the squares of the normalisation would leave float32 at 1e19."""
 
 
-def describe(recipe: Recipe, data: DataSet, train: Split, begun: Callable[[], Input] | None) -> Described:
-    rows, settings = train.inputs.double(), recipe.data.series  # type: ignore[union-attr]
+def describe(recipe: Recipe, data: DataSet, train: Split[Tensor], begun: Callable[[], Input] | None) -> Described:
+    rows, settings = train.inputs.double(), recipe.data.series
     deviation = rows.std(0, correction=0)
     size = {"context": settings.context, "horizon": settings.horizon}
     return Described(
@@ -60,7 +60,7 @@ def shape(settings: dict[str, Any]) -> tuple[int, ...]:
     return settings["context"], len(settings["channels"])
 
 
-def training(recipe: Recipe, split: Split, input: Input, device: torch.device) -> Feed:
+def training(recipe: Recipe, split: Split[Tensor], input: Input, device: torch.device) -> Feed:
     windows = Windows(split, input.settings, device)
 
     def load(indices: Tensor, generator: Generator, progress: float) -> tuple[Inputs, Tensor]:
@@ -69,7 +69,7 @@ def training(recipe: Recipe, split: Split, input: Input, device: torch.device) -
     return shuffled_batches(recipe, len(windows.starts), device, load)
 
 
-def evaluation(split: Split, input: Input, size: int, device: torch.device) -> Batches:
+def evaluation(split: Split[Tensor], input: Input, size: int, device: torch.device) -> Batches:
     windows = Windows(split, input.settings, device)
 
     def begin() -> Iterator[tuple[Inputs, Tensor]]:
@@ -82,8 +82,8 @@ def evaluation(split: Split, input: Input, size: int, device: torch.device) -> B
 class Windows:
     """The windows of a split, in the order of time: every one whose context and horizon lie within its rows."""
 
-    def __init__(self, split: Split, input: dict[str, Any], device: torch.device) -> None:
-        self.rows: Tensor = series.standardise(split.inputs, input).to(device)  # type: ignore[arg-type]
+    def __init__(self, split: Split[Tensor], input: dict[str, Any], device: torch.device) -> None:
+        self.rows: Tensor = series.standardise(split.inputs, input).to(device)
         self.starts: Tensor = starts(split, input["context"], input["horizon"]).to(device)
         self.before: Tensor = torch.arange(-input["context"], 0, device=device)
         self.after: Tensor = torch.arange(input["horizon"], device=device)
@@ -94,7 +94,7 @@ class Windows:
         return (self.rows[starts + self.before],), self.rows[starts + self.after]
 
 
-def starts(split: Split, context: int, horizon: int) -> Tensor:
+def starts(split: Split[Tensor], context: int, horizon: int) -> Tensor:
     """The rows of the split at which a forecast of `horizon` rows may begin; `ZooError` where there are none."""
     fits = (split.targets >= context) & (split.targets + horizon <= len(split.inputs))
     if not fits.any():
@@ -112,7 +112,29 @@ def check(recipe: Recipe, data: DataSet) -> None:
             starts(split, recipe.data.series.context, recipe.data.series.horizon)
 
 
-def hold_out(split: Split, fraction: float) -> tuple[Split, Split]:
+def fitting(content: dict[str, Any], data: DataSet, begun: bool) -> Iterator[Change]:
+    """The recipe's horizon and context if they fit; else a tenth of the training rows at most, and a third, in whole
+    segments."""
+    settings = content["data"]["series"]
+    rows, held = len(data.train), min(len(data.test), len(data.validation or data.test))
+    horizon, context = settings["horizon"], settings["context"]
+    if rows >= 3 * context and rows >= 10 * horizon and held >= 2 * horizon:
+        return
+    horizon = max(1, min(horizon, rows // 10, held // 2))
+    segment = content["model_args"].get("segment")
+    context = max(1, min(context, rows // 3))
+    if segment:
+        new = max(1, min(segment, context // 4))
+        context = max(new, context // new * new)
+        if new != segment:
+            yield "model_args.segment", new, "a quarter of the context at most"
+    if horizon != settings["horizon"]:
+        yield "data.series.horizon", horizon, f"{rows:,} rows to train on, {held:,} to test on"
+    if context != settings["context"]:
+        yield "data.series.context", context, f"a third of the {rows:,} rows to train on at most"
+
+
+def hold_out(split: Split[Tensor], fraction: float) -> tuple[Split[Tensor], Split[Tensor]]:
     """The last rows are held: no forecast that is trained on reaches into them."""
     count = len(split) - round(fraction * len(split))
     end = len(split.inputs) - len(split) + count
@@ -183,7 +205,17 @@ def golden(settings: dict[str, Any]) -> Any:
     return {"array": rows, "dtype": "float32"}
 
 
+def words(settings: dict[str, Any]) -> str:
+    return (
+        f"The last {settings['context']} rows of a table of {len(settings['channels'])} series, in their own units; "
+        f"each series is standardised by its mean and deviation in the training part, and the next "
+        f"{settings['horizon']} rows are forecast."
+    )
+
+
 KIND = Kind(
+    words=words,
+    example='answer = {}("table.csv")',
     golden=golden,
     section=Series,
     describe=describe,
@@ -194,6 +226,7 @@ KIND = Kind(
     samples=lambda settings: f"{settings['context']} rows of {', '.join(settings['channels'])}",
     check=check,
     hold_out=hold_out,
+    fitting=fitting,
     holds=(
         holds.count("context"),
         holds.count("horizon"),

@@ -13,11 +13,18 @@ from zoo.cells import Columns, refuse_blank, row_of, unpack
 from zoo.data import DataSet, Split
 from zoo.data import table as tables
 from zoo.errors import ZooError, unknown
-from zoo.kinds import Described, Input, Kind, holds
+from zoo.kinds import Change, Described, Input, Kind, holds
 from zoo.kinds.feed import Batches, Feed, Inputs, refuse_augment, shuffled_batches
 
 if TYPE_CHECKING:
     from zoo.recipes import Recipe
+
+
+SKEWED = 2.0
+"""The skewness from which on numbers are read as logarithms, if nobody says otherwise."""
+PASSES = 10
+"""Of small tables more are learnt by heart (on scikit-learn's diabetes, 354 rows, an RMSE of 60.7 after 40, 55.8 after
+15, 52.6 after 8)."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,7 @@ class Table:
     log: list[str] = field(default_factory=list)
 
 
-def describe(recipe: Recipe, data: DataSet, train: Split, begun: Callable[[], Input] | None) -> Described:
+def describe(recipe: Recipe, data: DataSet, train: Split[Tensor], begun: Callable[[], Input] | None) -> Described:
     columns = data.table
     assert columns is not None and isinstance(train.inputs, Tensor)
     return Described(
@@ -44,9 +51,9 @@ def shape(settings: dict[str, Any]) -> tuple[int, ...]:
     return (len(settings["numbers"]) + len(settings["categories"]),)
 
 
-def training(recipe: Recipe, split: Split, input: Input, device: torch.device) -> Feed:
+def training(recipe: Recipe, split: Split[Tensor], input: Input, device: torch.device) -> Feed:
     targets = split.targets.to(device)
-    numbers, codes = tables.normalize(split.inputs.to(device), input.settings)  # type: ignore[union-attr]
+    numbers, codes = tables.normalize(split.inputs.to(device), input.settings)
 
     def load(indices: Tensor, generator: Generator, progress: float) -> tuple[Inputs, Tensor]:
         return (numbers[indices], codes[indices]), targets[indices]
@@ -54,12 +61,38 @@ def training(recipe: Recipe, split: Split, input: Input, device: torch.device) -
     return shuffled_batches(recipe, len(targets), device, load)
 
 
-def evaluation(split: Split, input: Input, size: int, device: torch.device) -> Batches:
+def evaluation(split: Split[Tensor], input: Input, size: int, device: torch.device) -> Batches:
     def begin() -> Iterator[tuple[Inputs, Tensor]]:
-        for rows, targets in zip(split.inputs.split(size), split.targets.split(size), strict=True):  # type: ignore[union-attr]
+        for rows, targets in zip(split.inputs.split(size), split.targets.split(size), strict=True):
             yield tables.normalize(rows.to(device), input.settings), targets.to(device)
 
     return Batches(size, begin)
+
+
+def fitting(content: dict[str, Any], data: DataSet, begun: bool) -> Iterator[Change]:
+    """The columns without negative numbers that are skewed are read as logarithms, and the model's own scale is that of
+    the numbers to predict."""
+    assert data.table is not None
+    skewed = []
+    for name, values in zip(data.table.numbers, data.train.inputs.double().unbind(1), strict=False):
+        known = values[~values.isnan()]
+        amounts = len(known) > 2 and name not in data.table.dates and known.min() >= 0 and known.std() > 0
+        if amounts and ((known - known.mean()) / known.std()).pow(3).mean() > SKEWED:
+            skewed.append(name)
+    if skewed != content["data"]["table"]["log"]:
+        yield "data.table.log", skewed, f"numbers with a skewness above {SKEWED:g}, read as logarithms"
+    sigma = content["model_args"].get("sigma")
+    if isinstance(sigma, list):
+        yield "model_args.sigma", min(sigma), "one for all numbers"
+    if data.train.targets.is_floating_point():
+        truth = data.train.targets.double()
+        scale = truth.std().item() if len(truth) > 1 else 1.0
+        yield "model_args.shift", _short(truth.mean().item()), "the mean of the numbers to predict"
+        yield "model_args.scale", _short(scale or 1.0), "their standard deviation"
+
+
+def _short(number: float) -> float:
+    return float(f"{number:.6g}")
 
 
 def check(recipe: Recipe, data: DataSet) -> None:
@@ -113,7 +146,19 @@ def golden(settings: dict[str, Any]) -> Any:
     return {**numbers, **{name: known[0] for name, known in settings["categories"].items() if known}}
 
 
+def words(settings: dict[str, Any]) -> str:
+    numbers, categories = settings["numbers"], settings["categories"]
+    logs = [name for name, scale in numbers.items() if scale.get("log")]
+    return (
+        f"A row with {len(numbers)} numbers and {len(categories)} categories. Numbers are standardised"
+        + (f" ({', '.join(logs)} as logarithms)" if logs else "")
+        + "; a blank is the mean, and a category that is not known counts as a blank."
+    )
+
+
 KIND = Kind(
+    words=words,
+    example='answer, *more = {}("rows.csv")  # an answer for each row',
     golden=golden,
     section=Table,
     describe=describe,
@@ -123,6 +168,8 @@ KIND = Kind(
     shape=shape,
     samples=lambda settings: " and ".join(f"{len(settings[key])} {key}" for key in ("numbers", "categories")),
     check=check,
+    fitting=fitting,
+    passes=PASSES,
     holds=(
         holds.key("numbers", _is_scales, "log, mean and std above 0 of each column"),
         holds.key("categories", _is_categories, "a list of text for each column"),

@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from zoo.data import DataSet, Split, text, words
-from zoo.kinds import Described, Input, Kind, holds
+from zoo.kinds import Change, Described, Input, Kind, holds, vocabulary
 from zoo.kinds.feed import Batches, Feed, Inputs, check_batch, mix, refuse_augment
 from zoo.limits import AtLeast, Count
 
@@ -29,11 +29,11 @@ class Tagged:
     max_characters: Count = 20
 
 
-def describe(recipe: Recipe, data: DataSet, train: Split, begun: Callable[[], Input] | None) -> Described:
+def describe(recipe: Recipe, data: DataSet, train: Split[list[str]], begun: Callable[[], Input] | None) -> Described:
     settings = recipe.data.tagged
     if begun is None:
-        tokenizer = words.train_tokenizer(train.inputs, settings.vocab_size)  # type: ignore[arg-type]
-        alphabet = words.alphabet(train.inputs)  # type: ignore[arg-type]
+        tokenizer = words.train_tokenizer(train.inputs, settings.vocab_size)
+        alphabet = words.alphabet(train.inputs)
     else:
         weight = begun()
         tokenizer, alphabet = weight.tokenizer, weight.settings["alphabet"]
@@ -53,7 +53,7 @@ def blank(settings: dict[str, Any]) -> Inputs:
     return torch.ones(2, 3, dtype=torch.int64), torch.ones(2, 3, 4, dtype=torch.int64), torch.tensor([3, 2])
 
 
-def training(recipe: Recipe, split: Split, input: Input, device: torch.device) -> Feed:
+def training(recipe: Recipe, split: Split[list[str]], input: Input, device: torch.device) -> Feed:
     encoded = encode(split, input)
     lengths, size = [len(s) for s in encoded.words], check_batch(recipe, len(split))
 
@@ -66,7 +66,7 @@ def training(recipe: Recipe, split: Split, input: Input, device: torch.device) -
     return Feed(len(plan(0)), plan, load)
 
 
-def evaluation(split: Split, input: Input, size: int, device: torch.device) -> Batches:
+def evaluation(split: Split[list[str]], input: Input, size: int, device: torch.device) -> Batches:
     encoded = encode(split, input)
     # Neighbours in length share a batch, so that little is padded.
     order = torch.tensor([len(s) for s in encoded.words]).argsort(stable=True)
@@ -78,9 +78,9 @@ def evaluation(split: Split, input: Input, size: int, device: torch.device) -> B
     return Batches(size, begin)
 
 
-def encode(split: Split, input: Input) -> words.Encoded:
+def encode(split: Split[list[str]], input: Input) -> words.Encoded:
     """Every sentence of the split as ids, as the bundle's input says."""
-    texts: list[str] = split.inputs  # type: ignore[assignment]
+    texts: list[str] = split.inputs
     return _encode([sentence.split(words.SEPARATOR) for sentence in texts], input)
 
 
@@ -94,24 +94,43 @@ def prepare(raw: list[Any], input: Input) -> tuple[Tensor, Tensor, Tensor]:
     return _encode(list(map(words.split, raw)), input).batch(range(len(raw)))
 
 
+def fitting(content: dict[str, Any], data: DataSet, begun: bool) -> Iterator[Change]:
+    if not begun:
+        sentences = data.train.inputs[: vocabulary.SAMPLE]
+        seen = (word.lower() for sentence in sentences for word in sentence.split(words.SEPARATOR))
+        yield from vocabulary.fitting("tagged", content, seen)
+
+
 def _encode(sentences: list[list[str]], input: Input) -> words.Encoded:
     settings = input.settings
     return words.encode(sentences, input.tokenizer, settings["alphabet"], settings["max_characters"])
 
 
-def _batch(encoded: words.Encoded, split: Split, indices: Tensor, device: torch.device) -> tuple[Inputs, Tensor]:
+def _batch(
+    encoded: words.Encoded, split: Split[list[str]], indices: Tensor, device: torch.device
+) -> tuple[Inputs, Tensor]:
     ids, characters, lengths = encoded.batch(indices.tolist())
     targets = split.targets[indices, : ids.shape[1]]
     return (ids.to(device), characters.to(device), lengths.to(device)), targets.to(device)
 
 
+def said(settings: dict[str, Any]) -> str:
+    return (
+        "A sentence is split into words and punctuation; each word is read by its id in `tokenizer.json` and by at "
+        f"most {settings['max_characters']} of its characters."
+    )
+
+
 KIND = Kind(
+    words=said,
+    example='answer = {}("The quick brown fox jumps over the lazy dog.")',
     golden=lambda settings: "The quick brown fox jumps over the lazy dog.",
     section=Tagged,
     describe=describe,
     training=training,
     evaluation=evaluation,
     check=refuse_augment,
+    fitting=fitting,
     holds=(holds.TOKENIZER, holds.text("alphabet"), holds.count("max_characters")),
     blank=blank,
     samples=lambda settings: "word ids and character ids",

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from zoo.data import DataSet, Split, text
 from zoo.errors import ZooError
-from zoo.kinds import Described, Input, Kind, holds
+from zoo.kinds import Change, Described, Input, Kind, holds, vocabulary
 from zoo.kinds.feed import Batches, Feed, Inputs, check_batch, mix, refuse_augment
 from zoo.limits import AtLeast, Count
 
@@ -33,9 +33,9 @@ class Text:
     per_group: Count | None = None
 
 
-def describe(recipe: Recipe, data: DataSet, train: Split, begun: Callable[[], Input] | None) -> Described:
+def describe(recipe: Recipe, data: DataSet, train: Split[list[str]], begun: Callable[[], Input] | None) -> Described:
     settings = recipe.data.text
-    tokenizer = begun().tokenizer if begun else text.train_tokenizer(train.inputs, settings.vocab_size)  # type: ignore[arg-type]
+    tokenizer = begun().tokenizer if begun else text.train_tokenizer(train.inputs, settings.vocab_size)
     return Described(
         {
             "kind": "text",
@@ -52,7 +52,7 @@ def blank(settings: dict[str, Any]) -> Inputs:
     return torch.ones(2, 3, dtype=torch.int64), torch.tensor([3, 2])
 
 
-def training(recipe: Recipe, split: Split, input: Input, device: torch.device) -> Feed:
+def training(recipe: Recipe, split: Split[list[str]], input: Input, device: torch.device) -> Feed:
     sequences = encode(split, input)
     lengths, size = torch.tensor([len(s) for s in sequences]), check_batch(recipe, len(sequences))
     most = recipe.data.text.per_group
@@ -80,13 +80,27 @@ def few_of_each(groups: Tensor, most: int, seed: int) -> Tensor:
     return order[place < most].sort().values
 
 
+def fitting(content: dict[str, Any], data: DataSet, begun: bool) -> Iterator[Change]:
+    if not begun:
+        splitter: Any = text.train_tokenizer([], 3)
+        yield from vocabulary.fitting(
+            "text",
+            content,
+            (
+                word
+                for one in data.train.inputs[: vocabulary.SAMPLE]
+                for word, _ in splitter.pre_tokenizer.pre_tokenize_str(splitter.normalizer.normalize_str(one))
+            ),
+        )
+
+
 def check(recipe: Recipe, data: DataSet) -> None:
     refuse_augment(recipe, data)
     if recipe.data.text.per_group is not None and data.train.groups is None:
         raise ZooError(f"data.text.per_group: the texts of {data.name} are in no groups; leave it out.")
 
 
-def evaluation(split: Split, input: Input, size: int, device: torch.device) -> Batches:
+def evaluation(split: Split[list[str]], input: Input, size: int, device: torch.device) -> Batches:
     sequences = encode(split, input)
     # Neighbours in length share a batch, so that little is padded.
     order = sorted(range(len(sequences)), key=lambda i: len(sequences[i]))
@@ -100,11 +114,10 @@ def evaluation(split: Split, input: Input, size: int, device: torch.device) -> B
     return Batches(size, begin)
 
 
-def encode(split: Split, input: Input) -> text.Rows:
+def encode(split: Split[list[str]], input: Input) -> text.Rows:
     """The token ids of every text of the split, shortened as the bundle's input says."""
-    settings, texts = input.settings, split.inputs
-    assert isinstance(texts, list)
-    return text.encode_all(input.tokenizer, texts, settings["max_length"], settings["truncate"])
+    settings = input.settings
+    return text.encode_all(input.tokenizer, split.inputs, settings["max_length"], settings["truncate"])
 
 
 def _encode(texts: Any, input: Input) -> list[list[int]]:
@@ -144,13 +157,24 @@ def explain(raw: list[str], input: Input, attention: Tensor) -> list[list[tuple[
     return found
 
 
+def words(settings: dict[str, Any]) -> str:
+    cut = {"head": "its beginning", "tail": "its end", "head_tail": "its beginning and its end"}
+    return (
+        "A text becomes the ids of its tokens by `tokenizer.json`; of one with more than "
+        f"{settings['max_length']} tokens {cut.get(settings['truncate'], settings['truncate'])} is read."
+    )
+
+
 KIND = Kind(
+    words=words,
+    example='answer = {}("A slow start, but the last half hour is wonderful.")',
     golden=lambda settings: "A slow start, but the last half hour is wonderful.",
     section=Text,
     describe=describe,
     training=training,
     evaluation=evaluation,
     check=check,
+    fitting=fitting,
     holds=(holds.TOKENIZER, holds.count("max_length"), holds.text("truncate")),
     blank=blank,
     shape=lambda settings: (settings["max_length"],),

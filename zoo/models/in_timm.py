@@ -22,7 +22,11 @@ from zoo.registry import Model
 
 PREFIX = "zoo_"  # timm has a resnet18 of its own
 _GIVEN = ("num_classes", "in_chans", "img_size", "global_pool")
-VISION = ("image-classification", "metric-learning", "multi-task")
+
+
+def reads_images(model: Model) -> bool:
+    """Whether a sample is (C, H, W): samples of the zoo's other kinds of data have fewer dimensions."""
+    return len(model.input_shape) == 3
 
 
 def offer_all() -> None:
@@ -36,7 +40,7 @@ def offer(model: Model) -> None:
     import timm
 
     name = f"{PREFIX}{model.name}"
-    if model.task not in VISION or timm.is_model(name):
+    if not reads_images(model) or timm.is_model(name):
         return
     takes = inspect.signature(model.constructor).parameters
 

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from zoo import tasks
+from zoo import kinds, tasks
 from zoo.display import duration, harmless
 from zoo.names import is_weight_name
+from zoo.publishing.limits import limits
 from zoo.publishing.markdown import code, fenced, item, plain
-from zoo.publishing.words import EXAMPLES, limits, transform
 from zoo.tasks import Metric, Task
 from zoo.tasks.measures import find, spread
 
@@ -225,12 +225,8 @@ def _cost(metrics: Mapping[str, Any]) -> str:
 
 def _use(name: str, config: Mapping[str, Any], task: Task, grown: bool = True) -> str:
     place = name if is_weight_name(name) else "path/to/this/folder"
-    kind = str(config["input"].get("kind"))
-    given = EXAMPLES.get(kind, '"input"')
-    asked = f'answer = zoo.predictor("{place}")({given})'
-    if kind == "table":  # a file holds many rows
-        asked = f'answer, *more = zoo.predictor("{place}")({given})  # an answer for each row'
-    words = transform(config["input"])
+    kind = kinds.get(config["input"]["kind"])
+    asked, words = kind.example.format(f'zoo.predictor("{place}")'), plain(kind.words(config["input"]))
     return (
         "## Use\n\n```bash\npip install reprozoo\n```\n\n```python\nimport zoo\n\n"
         f'model = zoo.create("{place}")  # a torch.nn.Module in eval mode\n\n'

@@ -12,15 +12,16 @@ from typing import Any
 
 from torch import nn
 
+from zoo import registry
 from zoo.construct import skeleton
-from zoo.models.in_timm import PREFIX, VISION
+from zoo.models.in_timm import PREFIX, reads_images
 from zoo.names import GUESTS
 
 
 def for_timm(config: Mapping[str, Any]) -> dict[str, Any]:
     """What a bundle's config.json holds more for timm; {} if its model does not read images."""
     about = config["input"]
-    if about.get("kind") != "image" or config["task"] not in VISION:
+    if about.get("kind") != "image" or not reads_images(registry.get(config["model"])):
         return {}
     labels, crops = list(config["labels"]), about.get("fit") == "crop"
     name, first, head = _named(config["model"], config["model_args"])

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from zoo import registry
+from zoo import registry, tasks
 from zoo.bundles import shards
 from zoo.bundles.write import write_bundle
 from zoo.construct import skeleton
@@ -173,7 +173,8 @@ def _config(
         taken = {key: bundle.config[key] for key in ("labels", "input")}
         arguments = {**bundle.config["model_args"], **arguments}
     else:
-        if not entry.task == "image-classification":
+        task = tasks.get(entry.task)
+        if not (task.kind == "image" and task.classes):
             raise ZooError(
                 f"{entry.name} is for {entry.task}, and the file does not say how raw input becomes tensors; name a "
                 "weight whose input this one takes: --like WEIGHT."

@@ -27,12 +27,15 @@ class Metric:
         more_is_better: its direction.
         unit: "%" for a share of one, which is shown in per cent; "" for what is shown as it is.
         is_mean: whether it is a mean over the targets, so that it can be taken of one part after the other.
+        right_answers: whether it is the share of right answers among the samples, so that their number bounds how far
+            seeds differ (`zoo.compare`).
     """
 
     function: Callable[[Tensor, Tensor], float]
     more_is_better: bool = False
     unit: str = ""
     is_mean: bool = False
+    right_answers: bool = False
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> float:
         return self.function(outputs, targets)
@@ -42,9 +45,9 @@ class Metric:
         return f"{100 * value:.2f} %" if self.unit == "%" else f"{value:.4g}"
 
 
-def share(function: Callable[[Tensor, Tensor], float]) -> Metric:
+def share(function: Callable[[Tensor, Tensor], float], *, right_answers: bool = False) -> Metric:
     """A share of one of which more is better, such as an accuracy."""
-    return Metric(function, more_is_better=True, unit="%")
+    return Metric(function, more_is_better=True, unit="%", right_answers=right_answers)
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def accuracy(logits: Tensor, targets: Tensor) -> float:
     return int((logits.argmax(dim=1) == targets).sum()) / len(targets)
 
 
-ACCURACY: Metric = share(accuracy)
+ACCURACY: Metric = share(accuracy, right_answers=True)
 LABELLED: dict[str, Any] = {
     "losses": LOSSES,
     "classes": True,

@@ -52,7 +52,7 @@ TASK = Task(
     name="metric-learning",
     kind="image",
     losses=("triplet", "contrastive"),
-    metrics={"recall_at_1": share(recall_at_1)},
+    metrics={"recall_at_1": share(recall_at_1, right_answers=True)},
     labelled=False,  # an embedding's outputs are not classes, whatever the data are called
     hub="image-feature-extraction",
     pictures=("neighbours", "features", "curves", "filters"),

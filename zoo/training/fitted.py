@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from zoo import registry, tasks
+from zoo import kinds, registry, tasks
 from zoo.bundles.format import Bundle
 from zoo.data.own import loading, places
 from zoo.data.own.parting import SEED
@@ -44,7 +44,9 @@ def fitted(name: str, changes: dict[str, Any], place: Any) -> tuple[Recipe, load
     followed = None if recipes else general.recipe(name, address)
     asked = _asked(changes)
     in_memory = place if address.startswith("memory:") else None
-    data = loading.load(address, task.kind, task.name, columns=asked["columns"], split=asked["split"], place=in_memory)
+    data = loading.load(
+        address, task.kind, task.classes, columns=asked["columns"], split=asked["split"], place=in_memory
+    )
     candidates = _weights(recipes) if recipes else {}
     begin = changes.get("init_from", "auto")
     if (named := str(begin).rpartition("_v")[0]) in recipes:  # the recipe whose model that weight fits
@@ -82,7 +84,7 @@ def fitted(name: str, changes: dict[str, Any], place: Any) -> tuple[Recipe, load
         _picture(content, model, weight, data, told)
     steps = _steps(weight or next(iter(candidates.values()), None))
     steps = round(steps * FINE) if begun else steps
-    for key, value, reason in rules.changes(content, data.data, task.kind, steps, begun):
+    for key, value, reason in rules.changes(content, data.data, kinds.get(task.kind), steps, begun):
         if not any(key == given or key.startswith(f"{given}.") for given in changes):
             override(content, key, value)
             told.append(f"{key}: {_shown(value)} ({reason}).")
@@ -146,8 +148,7 @@ def _nearest(
         return first, None, ""
     if kind in ("text", "tagged"):
         from zoo.data.split import shuffled
-        from zoo.data.text import read_tokenizer
-        from zoo.training.rules import share_unknown
+        from zoo.data.text import read_tokenizer, share_unknown
 
         count = len(data.data.train)
         order = shuffled(range(count), SEED)[:500] if count < 50_000 else list(range(0, count, count // 500))

@@ -27,7 +27,7 @@ def load(files: Mapping[str, list[Path]], asked: rows.Asked) -> rows.Loaded:
         )
     reads = rows.reads_of(files, asked, lambda paths: read(paths))
     first = next(iter(reads.values()))
-    target = target_of(first, asked.columns.get("target"), asked.task)
+    target = target_of(first, asked.columns.get("target"))
     image = asked.columns.get("image") or _image(first, target)
 
     def inputs(one: Read) -> list[str]:

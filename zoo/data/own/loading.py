@@ -37,7 +37,7 @@ class Own:
 def load(
     name: str,
     kind: str,
-    task: str,
+    classes: bool,
     *,
     columns: Mapping[str, Any] | None = None,
     split: Mapping[str, Any] | None = None,
@@ -49,7 +49,7 @@ def load(
 
     Args:
         name: `file:PATH`, `imagefolder:PATH`, `hf:OWNER/NAME[@REVISION]`, or `memory:NAME` for an object.
-        kind, task: those of the model that reads them.
+        kind, classes: of the data that the model reads, and whether their targets are classes.
         columns, split: `data.columns` and `data.split` of the recipe, without what is not given.
         files: the hashes that a recipe has pinned; None to pin those at hand.
         place: where the data lie (a path), or what is in memory; by default what `name` says, where the zoo last saw
@@ -60,14 +60,14 @@ def load(
     """
     if kind not in READERS:
         raise ZooError(f"data.name: {name} is for {', '.join(READERS)} data, and the model reads {kind} data.")
-    asked = rows.Asked(places.public(name), task, dict(columns or {}), dict(split or {}), model)
+    asked = rows.Asked(places.public(name), classes, dict(columns or {}), dict(split or {}), model)
     place = places.given() if place is None else place
     prefix, rest = places.split_name(name)
     if prefix == "memory":
         return _in_memory(kind, asked, files, place)
     if prefix == "hf" and place is None:
         root = imagefolder.from_hub(rest)
-        asked = rows.Asked(_with_revision(name, root), task, asked.columns, asked.split, model)
+        asked = rows.Asked(_with_revision(name, root), classes, asked.columns, asked.split, model)
     else:
         root = _root(name, files, place)
     if prefix == "imagefolder" or (kind == "image" and root.is_dir() and not lists(root)):

@@ -56,7 +56,7 @@ def part(whole: Split, read: Read, split: dict[str, Any]) -> tuple[Split, Split,
         if by == "random" and not whole.targets.is_floating_point():  # as numbers are parted: any rows
             places = torch.arange(len(whole))
             rest, taken = hold_out(Split(places, torch.zeros(len(whole)), whole.groups), test, SEED)
-            train, held = (whole.take(side.inputs.tolist()) for side in (rest, taken))  # type: ignore[union-attr]
+            train, held = (whole.take(side.inputs.tolist()) for side in (rest, taken))
         else:
             train, held = hold_out(whole, test, SEED)
     for name, side in (("train on", train), ("test on", held)):

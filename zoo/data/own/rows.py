@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo import tasks
 from zoo.data import fingerprint
 from zoo.data.own import parting, targets
 from zoo.data.own.columns import numbers_of
@@ -26,20 +25,16 @@ Files = Mapping[str, Any]
 class Asked:
     """What is asked of a reader.
 
-    address: the data set's public name. task: that of the model. columns, split: `data.columns` and `data.split`
-    without what is not given. model: the `labels` and `input` of a weight that is to be measured on the data; then all
-    rows (of a folder those of its test files) are the test part, and nothing is learned from them.
+    address: the data set's public name. classes: whether the targets are classes. columns, split: `data.columns` and
+    `data.split` without what is not given. model: the `labels` and `input` of a weight that is to be measured on the
+    data; then all rows (of a folder those of its test files) are the test part, and nothing is learned from them.
     """
 
     address: str
-    task: str
+    classes: bool
     columns: Mapping[str, Any] = field(default_factory=dict)
     split: Mapping[str, Any] = field(default_factory=dict)
     model: Mapping[str, Any] | None = None
-
-    @property
-    def classes(self) -> bool:
-        return tasks.get(self.task).classes
 
 
 @dataclass(frozen=True)

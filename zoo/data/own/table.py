@@ -35,7 +35,7 @@ def load(files: rows.Files, asked: rows.Asked) -> rows.Loaded:
     used = [*given["numbers"], *given["categories"], *given["dates"], target, *rows.extras(asked)]
     reads = _reads(files, asked, used if pinned and target else None, forced)
     first = reads.get("train") or reads["all"]
-    target = target_of(first, target, asked.task)
+    target = target_of(first, target)
     types = typing_of.found(first, given={**given, **pinned}, skip=[target, *rows.extras(asked)])
     if not (types.numbers or types.categories or types.dates):
         why = "; ".join(f"{name}: {reason}" for name, reason in types.left_out.items())
@@ -111,9 +111,9 @@ def _of_training(
 ) -> tuple[dict[str, tuple[str, ...]], list[Split]]:
     """The categories that the training part has, and all parts in their codes; what only others have becomes blank."""
     known: dict[str, tuple[str, ...]] = {}
-    splits = [replace(one, inputs=one.inputs.clone()) for one in (train, *others)]  # type: ignore[union-attr]
+    splits = [replace(one, inputs=one.inputs.clone()) for one in (train, *others)]
     for place, (name, texts) in enumerate(levels.items(), numbers):
-        column: Tensor = train.inputs[:, place]  # type: ignore[index]
+        column: Tensor = train.inputs[:, place]
         seen = sorted({int(code) for code in column[~column.isnan()].unique().tolist()})
         known[name] = tuple(texts[code] for code in seen)
         if len(seen) == len(texts):
@@ -121,8 +121,8 @@ def _of_training(
         into = torch.full((len(texts) + 1,), torch.nan)
         into[seen] = torch.arange(len(seen), dtype=torch.float32)
         for one in splits:
-            codes = one.inputs[:, place].nan_to_num(len(texts)).long()  # type: ignore[index]
-            one.inputs[:, place] = into[codes]  # type: ignore[index]
+            codes = one.inputs[:, place].nan_to_num(len(texts)).long()
+            one.inputs[:, place] = into[codes]
     return known, splits
 
 
@@ -135,7 +135,7 @@ def _measured(files: Any, asked: rows.Asked) -> rows.Loaded:
     used = [*numbers, *levels, target, *rows.extras(asked)] if target else None
     reads = _reads(files, asked, used, [*levels, *([target] if target and asked.classes else [])])
     (one,) = reads.values()
-    target = target_of(one, target, asked.task)
+    target = target_of(one, target)
     if not about.get("unseen_is_blank"):
         for name, known in levels.items():
             codes, texts = coded(one, name)

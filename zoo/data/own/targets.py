@@ -86,7 +86,7 @@ def values(read: Read, name: str, *, learned: bool) -> Tensor:
     return torch.from_numpy(found)
 
 
-def target_of(read: Read, asked: str | None, task: str) -> str:
+def target_of(read: Read, asked: str | None) -> str:
     """The target column: the one asked for, or the only one that is called target, label, class or y."""
     names = read.table.column_names
     if asked is not None:

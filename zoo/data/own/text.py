@@ -35,7 +35,7 @@ def load(files: rows.Files, asked: rows.Asked) -> rows.Loaded:
 
     reads = rows.reads_of(files, asked, reader)
     first = next(iter(reads.values()))
-    target = target_of(first, target, asked.task)
+    target = target_of(first, target)
     texts = given or _texts(first, {target, *rows.extras(asked), *(asked.columns.get("ignore") or [])})
 
     def inputs(one: Read) -> list[str]:
