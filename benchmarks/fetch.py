@@ -268,8 +268,7 @@ def storm(server: Server, scratch: Path, digest: str, right: Path) -> None:
         "print(sum(os.waitpid(child, 0)[1] == 0 for child in children))\n"
     )
     loads = {
-        "zoo": "import zoo.sources, zoo.sources.https\n"
-        f"load = lambda: zoo.sources.pull('{server.url}/zoo/resnet18.bench_v1')",
+        "zoo": f"import zoo.sources.https\nload = lambda: zoo.pull('{server.url}/zoo/resnet18.bench_v1')",
         "torch.hub": "import torch.hub\nload = lambda: torch.hub.load_state_dict_from_url("
         f"'{server.url}/static/resnet18-{digest[:8]}.pth', check_hash=True, progress=False, weights_only=True)",
         "huggingface_hub": "import huggingface_hub\n"

@@ -125,16 +125,19 @@ def cases(pattern: str = "*") -> list[Case]:
 
 
 def case_of(bundle: Any) -> Case:
-    from zoo._reproduce import directions, samples_of
+    from zoo._reproduce import samples_of
     from zoo.compare import expected_spread, margin_of
-    from zoo.publishing.provenance import recipe_of
+    from zoo.opened import Opened
+    from zoo.tasks import measures
 
-    recipe = recipe_of(bundle)
+    opened = Opened(bundle)
+    recipe = opened.recipe
     metric = recipe.evaluate.metric
     figures = bundle.metrics["metrics"][metric]
-    samples = samples_of(recipe, metric)
-    expected = expected_spread(metric, figures["mean"], samples)
-    margin, _ = margin_of(metric, recipe.evaluate.margin, figures["value"], samples, directions(bundle))
+    samples = samples_of(opened.data.test)
+    known = measures.of(opened.task, bundle.config["input"])
+    expected = expected_spread(known[metric], figures["mean"], samples)
+    margin, _ = margin_of(metric, recipe.evaluate.margin, figures["value"], samples, known)
     name = str(bundle.name)
     tolerance = next((value for key, value in TOLERANCES.items() if key in name), 0.002)
     return Case(name, figures["n"], figures["std"] or expected or 0.0, expected, margin, tolerance)

@@ -15,7 +15,7 @@ from PIL import Image
 import zoo
 from zoo.bundles.format import open_bundle
 from zoo.bundles.index import entry_of, write_index
-from zoo.publishing.provenance import recipe_of, trusting
+from zoo.recipes.of_bundle import recipe_of, trusting
 from zoo.recipes.reading import read_yaml, write_yaml
 from zoo.sources.folder import PACKAGE
 

@@ -36,8 +36,8 @@ from zoo.data.terms import terms  # noqa: E402
 from zoo.integrity import sha256  # noqa: E402
 from zoo.publishing.complete import card_of, complete  # noqa: E402
 from zoo.publishing.for_timm import for_timm  # noqa: E402
-from zoo.publishing.provenance import recipe_of  # noqa: E402
 from zoo.recipes import list_recipes, load_recipe  # noqa: E402
+from zoo.recipes.of_bundle import recipe_of  # noqa: E402
 from zoo.reports import check_of, read_reports, short  # noqa: E402
 from zoo.sources.folder import PACKAGE  # noqa: E402
 

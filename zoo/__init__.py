@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from zoo._features import transform as transform
     from zoo._predictor import Predictor as Predictor
     from zoo._predictor import predictor as predictor
+    from zoo._pull import pull as pull
     from zoo._reproduce import Reproduction as Reproduction
     from zoo._reproduce import reproduce as reproduce
     from zoo._verify import Verification as Verification
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from zoo.recipes import list_recipes as list_recipes
     from zoo.recipes import load_recipe as load_recipe
     from zoo.registry import register_model as register_model
-    from zoo.sources import pull as pull
     from zoo.tasks import register_task as register_task
     from zoo.tasks.classification import Classification as Classification
     from zoo.tasks.classification import Top as Top
@@ -90,7 +90,7 @@ _HOME = {
     "load_recipe": "zoo.recipes",
     "predictor": "zoo._predictor",
     "publish": "zoo.publishing",
-    "pull": "zoo.sources",
+    "pull": "zoo._pull",
     "record": "zoo.bundles.record",
     "register_augment": "zoo.parts",
     "register_data": "zoo.data",

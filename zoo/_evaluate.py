@@ -10,15 +10,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo import caller, kinds, names, sources, tasks
-from zoo.bundles.format import Bundle
-from zoo.bundles.load import load_model
+from zoo import caller, names, sources
 from zoo.check import check_config
 from zoo.data import Split
 from zoo.data.own import places
-from zoo.kinds.feed import Batches
-from zoo.publishing.provenance import recipe_of, trusting
-from zoo.recipes import Recipe
+from zoo.opened import Opened
+from zoo.recipes.of_bundle import trusting
 from zoo.tasks import measures
 from zoo.training import Run, own
 from zoo.training.measure import computed, measure, of_run, outputs_of
@@ -55,7 +52,7 @@ def evaluate(
         return evaluating.evaluate(name_or_run) if data is None else evaluating.on_own(name_or_run, data, columns)[0]
     if data is None:
         with trusting(trust):
-            return metrics_of(_bundle(name_or_run), device)
+            return metrics_of(_opened(name_or_run, device))
     return on_own(name_or_run, data, columns, device)[0]
 
 
@@ -67,42 +64,42 @@ def on_own(
 ) -> tuple[dict[str, float], list[measures.OfClass]]:
     """(all metrics of its task, what it does with each class) of a weight on somebody's labelled data, as `evaluate`
     reads them."""
-    bundle = _bundle(name_or_run)
-    check_config(bundle)
+    opened = _opened(name_or_run, device)
+    config, task = opened.bundle.config, opened.task
+    check_config(opened.bundle)
     with places.at(place):
-        recipe, model = recipe_of(bundle), load_model(bundle, device=device)
-    test, task = own.whole(recipe, place, bundle.config, columns), tasks.get(bundle.config["task"])
-    outputs, truth = outputs_of(model, _batches(bundle, recipe, model, test), task)
-    found = {name: metric(outputs, truth) for name, metric in measures.of(task, bundle.config["input"]).items()}
+        recipe, model = opened.recipe, opened.model
+    test = own.whole(recipe, place, config, columns)
+    outputs, truth = outputs_of(model, opened.batches(test, _device_of(model)), task)
+    found = {name: metric(outputs, truth) for name, metric in measures.of(task, config["input"]).items()}
     values, notes = computed(found, "", "these data")
     for note in notes:
         warnings.warn(note, stacklevel=4)
-    labels = bundle.config["labels"]
-    return values, measures.of_classes(outputs, truth, labels) if task.classes else []
+    return values, measures.of_classes(outputs, truth, config["labels"]) if task.classes else []
 
 
-def _bundle(name_or_run: str | os.PathLike[str] | Run) -> Bundle:
-    return sources.find(name_or_run.folder.absolute() if isinstance(name_or_run, Run) else name_or_run)
+def _opened(name_or_run: str | os.PathLike[str] | Run, device: torch.device | str | None) -> Opened:
+    place = name_or_run.folder.absolute() if isinstance(name_or_run, Run) else name_or_run
+    return Opened(sources.find(place), device)
 
 
-def metrics_of(bundle: Bundle, device: torch.device | str | None = None) -> dict[str, float]:
-    check_config(bundle)
-    recipe, model = recipe_of(bundle), load_model(bundle, device=device)
-    asked = recipe.evaluate.metric
-    found = metrics_on(bundle, recipe, model, own.load(recipe).test)
-    values, notes = computed(found, asked, f"the test split of {recipe.data.name}")
+def metrics_of(opened: Opened) -> dict[str, float]:
+    """The metrics of a weight on its recipe's test split."""
+    check_config(opened.bundle)
+    recipe, model = opened.recipe, opened.model
+    found = metrics_on(opened, model, opened.data.test)
+    values, notes = computed(found, recipe.evaluate.metric, f"the test split of {recipe.data.name}")
     for note in notes:
         warnings.warn(note, stacklevel=4)
     return values
 
 
-def metrics_on(bundle: Bundle, recipe: Recipe, model: nn.Module, split: Split) -> dict[str, float]:
+def metrics_on(opened: Opened, model: nn.Module, split: Split) -> dict[str, float]:
     """The metrics of a model on a split, read as the bundle says."""
-    batches = _batches(bundle, recipe, model, split)
-    task = tasks.get(bundle.config["task"])
-    return measure(model, batches, task, of_run(task, bundle.config["input"], recipe.evaluate.metric))
+    settings, asked = opened.bundle.config["input"], opened.recipe.evaluate.metric
+    batches = opened.batches(split, _device_of(model))
+    return measure(model, batches, opened.task, of_run(opened.task, settings, asked))
 
 
-def _batches(bundle: Bundle, recipe: Recipe, model: nn.Module, split: Split) -> Batches:
-    reads, device = kinds.input_of(bundle), next(model.parameters()).device
-    return kinds.get(reads.kind).evaluation(split, reads, recipe.evaluate.batch_size, device)
+def _device_of(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device

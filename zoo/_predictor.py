@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from zoo import caller, display, kinds, sources, tasks
 from zoo.answering import progress
+from zoo.bundles.format import Bundle
 from zoo.bundles.load import load_model
 from zoo.bundles.record import Record, record
 from zoo.check import check_config
@@ -56,6 +57,7 @@ class Predictor(Generic[A]):
     task: Task
     config: dict[str, Any]
     reads: Input
+    bundle: Bundle
     batch_size: int = BATCH
     explains: bool = True  # finding which words a model attends to takes as long as the answer itself
 
@@ -250,11 +252,21 @@ def predictor(
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ZooError(f"{what} is {value!r}; give a whole number of 1 or more.")
     where = device_of("cpu" if device is None else device)
-    bundle = sources.find(name)
+    return of_bundle(sources.find(name), where, dtype, top, batch_size)
+
+
+def of_bundle(
+    bundle: Bundle,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype | None = None,
+    top: int | None = TOP,
+    batch_size: int = BATCH,
+) -> Predictor[Any]:
+    """As `predictor`, of a bundle."""
     check_config(bundle)
-    reads, model = kinds.input_of(bundle), load_model(bundle, device=where, dtype=dtype)
-    config = {**bundle.config, "top": top}
-    return Predictor(model, tasks.get(bundle.config["task"]), config, reads, batch_size)
+    reads, model = kinds.input_of(bundle), load_model(bundle, device=device, dtype=dtype)
+    task, config = tasks.get(bundle.config["task"]), {**bundle.config, "top": top}
+    return Predictor(model, task, config, reads, bundle, batch_size)
 
 
 def _rows(frame: Any) -> list[Any]:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from safetensors import deserialize
 
-from zoo import caller, display, sources, tasks
+from zoo import caller, display, sources
 from zoo._evaluate import metrics_of, metrics_on
 from zoo._verify import tolerance_of
 from zoo.bundles.format import Bundle
@@ -32,14 +32,16 @@ from zoo.compare import (
     margin_of,
     spent,
 )
+from zoo.data import Split
 from zoo.data.own import places
 from zoo.data.split import IGNORED
 from zoo.errors import ZooError, whole
 from zoo.home import expanded
-from zoo.publishing.provenance import check_begins, recipe_of, trusting
+from zoo.opened import Opened
 from zoo.recipes import Recipe
+from zoo.recipes.of_bundle import check_begins, recipe_of, trusting
 from zoo.tasks import measures
-from zoo.training import Run, own, train
+from zoo.training import Run, train
 from zoo.training.jobs import train_all
 
 
@@ -230,7 +232,8 @@ def _reproduce(
 
 
 def _claim(bundle: Bundle, device: torch.device | str | None) -> _Claim:
-    recipe = recipe_of(bundle)
+    opened = Opened(bundle, device)
+    recipe, known = opened.recipe, measures.of(opened.task, bundle.config["input"])
     check_figures(bundle)
     metric = recipe.evaluate.metric
     if metric not in bundle.metrics["metrics"]:
@@ -238,51 +241,45 @@ def _claim(bundle: Bundle, device: torch.device | str | None) -> _Claim:
             f"{bundle.folder / 'metrics.json'} has no {metric}, the recipe's metric; publish the weight again."
         )
     figures = bundle.metrics["metrics"][metric]
-    if own.load(recipe).fingerprint != bundle.metrics["data"]["fingerprint"]:
+    if opened.data.fingerprint != bundle.metrics["data"]["fingerprint"]:
         raise ZooError(
             f"{recipe.data.name} at hand has another fingerprint than the data that {bundle.folder} says it was "
             "measured on, so nothing can be compared; bring those data."
         )
     on_test = bundle.metrics["split"] == "test"
-    shipped = metrics_of(bundle, device)[metric] if on_test else None
+    shipped = metrics_of(opened)[metric] if on_test else None
     value = figures["value"] if shipped is None else shipped
-    samples = samples_of(recipe, metric) if on_test else None
-    margin, about = margin_of(metric, recipe.evaluate.margin, value, samples, directions(bundle))
+    samples = samples_of(opened.data.test) if on_test else None
+    margin, about = margin_of(metric, recipe.evaluate.margin, value, samples, known)
     return _Claim(
         task=bundle.config["task"],
         metric=metric,
         published={key: figures[key] for key in ("mean", "std", "n")},
         values=figures["values"],
         seeds=figures["seeds"],
-        more_is_better=directions(bundle)[metric],
+        more_is_better=known[metric].more_is_better,
         margin=margin,
         about_margin=about,
-        expected=expected_spread(metric, value, samples),
+        expected=expected_spread(known[metric], value, samples),
         begins_from=recipe.init_from,
         shipped=shipped,
-        start=_start(bundle, recipe, metric) if on_test and recipe.init_from else None,
+        start=_start(opened, metric) if on_test and recipe.init_from else None,
         tolerance=tolerance_of(bundle),
     )
 
 
-def directions(bundle: Bundle) -> dict[str, bool]:
-    """Whether more is better, of every metric of the task of a bundle."""
-    task = tasks.get(bundle.config["task"])
-    return {name: metric.more_is_better for name, metric in measures.of(task, bundle.config["input"]).items()}
-
-
-def samples_of(recipe: Recipe, metric: str) -> int | None:
-    """How many samples of the recipe's test split a share of right answers is over; of tagged text, words."""
-    targets = own.load(recipe).test.targets
+def samples_of(test: Split) -> int:
+    """How many samples of a test split a share of right answers is over; of tagged text, words."""
+    targets = test.targets
     return int((targets != IGNORED).sum()) if targets.ndim == 2 and not targets.is_floating_point() else len(targets)
 
 
-def _start(bundle: Bundle, recipe: Recipe, metric: str) -> float:
+def _start(opened: Opened, metric: str) -> float:
     """The metric of what the recipe begins from, before its first step."""
     from zoo.training.setup import fresh_model
 
-    model = fresh_model(recipe, bundle.config, torch.device("cpu"))
-    return metrics_on(bundle, recipe, model, own.load(recipe).test)[metric]
+    model = fresh_model(opened.recipe, opened.bundle.config, torch.device("cpu"))
+    return metrics_on(opened, model, opened.data.test)[metric]
 
 
 def _judge(claim: _Claim, found: Comparison, values: list[float], identical: bool) -> tuple[str, list[str]]:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo import caller, display, tasks
+from zoo import caller, display
 from zoo._evaluate import metrics_of
 from zoo.bundles.format import Bundle
 from zoo.bundles.plugged import differing, require
@@ -17,7 +17,8 @@ from zoo.check import check_parameters, check_schema
 from zoo.data.own import places
 from zoo.environment import environment
 from zoo.errors import ZooError
-from zoo.publishing.provenance import recipe_of, trusting
+from zoo.opened import Opened
+from zoo.recipes.of_bundle import trusting
 from zoo.sources.finding import fetched, locate
 from zoo.sources.trust import check_nothing_added
 from zoo.training import own
@@ -76,9 +77,10 @@ def _verify(name: str | os.PathLike[str]) -> Verification:
         bundle = fetched(found)
     except ZooError as error:
         return Verification(weight, False, {"hashes": False}, str(error))
+    opened = Opened(bundle, "cpu")
     for name_of_check, check in CHECKS.items():
         try:
-            said = check(bundle)
+            said = check(opened)
         except Exception as error:  # a doctored bundle may make anything fail, and that is the finding
             other = f"{bundle.folder} fails the check of its {name_of_check} ({error!r}); publish the weight again."
             message = str(error if isinstance(error, ZooError) else ZooError(other))
@@ -93,7 +95,8 @@ def _verify(name: str | os.PathLike[str]) -> Verification:
     return Verification(weight, True, checks, message)
 
 
-def _hashes(bundle: Bundle) -> None:
+def _hashes(opened: Opened) -> None:
+    bundle = opened.bundle
     bundle.tensors  # noqa: B018  raises if a file of them has other bytes
     for file in bundle.entry.files if bundle.entry else ():
         bundle.path(file)
@@ -101,8 +104,9 @@ def _hashes(bundle: Bundle) -> None:
         check_nothing_added(bundle.folder, bundle.entry.files)
 
 
-def _plug_ins(bundle: Bundle) -> str | None:
+def _plug_ins(opened: Opened) -> str | None:
     """None if what other packages brought is what the bundle was trained with, `ABSENT` if they brought nothing."""
+    bundle = opened.bundle
     try:
         if "plug_ins" not in bundle.config:
             return ABSENT
@@ -114,33 +118,36 @@ def _plug_ins(bundle: Bundle) -> str | None:
     return None
 
 
-def _schema(bundle: Bundle) -> None:
-    recipe_of(bundle)
-    check_schema(bundle)
-    if bundle.entry is not None:
-        bundle.path("README.md")  # a run has none yet
-    tasks.get(bundle.config["task"])
+def _schema(opened: Opened) -> None:
+    opened.recipe  # noqa: B018  raises where it is none
+    check_schema(opened.bundle)
+    if opened.bundle.entry is not None:
+        opened.bundle.path("README.md")  # a run has none yet
 
 
-def _golden(bundle: Bundle) -> str | None:
+def _parameters(opened: Opened) -> None:
+    check_parameters(opened.bundle, opened.model)
+
+
+def _golden(opened: Opened) -> str | None:
     """None if the golden input gets its outputs, `ABSENT` if the bundle has none."""
     from zoo import golden
 
-    if not (bundle.folder / golden.FILE).is_file():
+    if not (opened.bundle.folder / golden.FILE).is_file():
         return ABSENT
-    golden.check(bundle)
+    golden.check(opened.bundle, opened.model)
     return None
 
 
-def check_metrics(bundle: Bundle) -> str | None:
+def check_metrics(opened: Opened) -> str | None:
     """None if the metrics came out again, a sentence if they could not be measured; an error if they differ."""
-    recipe = recipe_of(bundle)
+    bundle, recipe = opened.bundle, opened.recipe
     name = recipe.data.name
     if not own.at_hand(recipe):
         how = f"`zoo data get {name}` fetches it" if recipe.data.files is None else "say where it lies with --data PATH"
         return f"metrics were not measured: {name} is not at hand ({how})."
     try:
-        fingerprint = own.load(recipe).fingerprint
+        fingerprint = opened.data.fingerprint
     except ZooError as error:  # it says nothing of the weight
         return f"metrics were not measured: {error}"
     if fingerprint != bundle.metrics["data"]["fingerprint"]:
@@ -148,7 +155,7 @@ def check_metrics(bundle: Bundle) -> str | None:
     if bundle.metrics["split"] != "test":
         return "metrics were not measured: this run held out a part of its training data."
     tolerance = tolerance_of(bundle)
-    measured = metrics_of(bundle, "cpu")
+    measured = metrics_of(opened)
     for name, figures in bundle.metrics["metrics"].items():
         value, said = measured.get(name, math.nan), figures["value"]
         if not abs(value - said) <= tolerance + 1e-9:
@@ -163,11 +170,11 @@ def tolerance_of(bundle: Bundle) -> float:
     return SAME_PLATFORM if same else OTHER_PLATFORM
 
 
-CHECKS: dict[str, Callable[[Bundle], str | None]] = {
+CHECKS: dict[str, Callable[[Opened], str | None]] = {
     "hashes": _hashes,
     "plug_ins": _plug_ins,
     "schema": _schema,
-    "parameters": check_parameters,
+    "parameters": _parameters,
     "golden": _golden,
     "metrics": check_metrics,
 }

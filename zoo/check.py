@@ -32,9 +32,13 @@ def check_schema(bundle: Bundle) -> None:
     bundle.path("log.csv")  # the curve, which loading does without
 
 
-def check_parameters(bundle: Bundle) -> None:
-    """Raise `ZooError` where the tensors do not fit the model, or are not as many as config.json says."""
-    count, said = sum(p.numel() for p in load_model(bundle, device="cpu").parameters()), bundle.config["num_parameters"]
+def check_parameters(bundle: Bundle, model: nn.Module | None = None) -> None:
+    """Raise `ZooError` where the tensors do not fit the model, or are not as many as config.json says.
+
+    `model` is the bundle's, if it was loaded already.
+    """
+    model = model or load_model(bundle, device="cpu")
+    count, said = sum(p.numel() for p in model.parameters()), bundle.config["num_parameters"]
     if count != said:
         raise ZooError(f"the model has {count} parameters, but config.json says {said}; publish the weight again.")
 

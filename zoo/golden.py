@@ -38,8 +38,11 @@ def golden(bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def check(bundle: Bundle) -> None:
-    """Raise `ZooError` if the bundle's tensors do not give the outputs of its golden.json."""
+def check(bundle: Bundle, model: nn.Module | None = None) -> None:
+    """Raise `ZooError` if the bundle's tensors do not give the outputs of its golden.json.
+
+    `model` is the bundle's on the CPU, if it was loaded already.
+    """
     path = bundle.folder / FILE
     content = parse_json(bundle.content(FILE).decode(errors="replace"), str(path))
     try:
@@ -49,7 +52,7 @@ def check(bundle: Bundle) -> None:
         raise ZooError(f"{path} does not hold an input and its outputs ({error}); publish the weight again.") from error
     here = environment()
     tolerance = SAME if all(where.get(key) == here[key] for key in _WHERE) else OTHER
-    found = _outputs(bundle, load_model(bundle, device="cpu"), given).flatten()
+    found = _outputs(bundle, model or load_model(bundle, device="cpu"), given).flatten()
     if found.shape != expected.shape or not torch.allclose(found, expected, rtol=tolerance, atol=tolerance):
         raise ZooError(f"the outputs for the input in {path} are not those that the weight was published with.")
 

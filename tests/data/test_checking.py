@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import zoo
+from zoo import tasks
 from zoo.cli import main
 from zoo.data.checking import Check, check
 
@@ -110,7 +111,7 @@ def test_columns_that_are_left_out_have_their_reason(tmp_path: Path) -> None:
 def test_gaps_and_doubles_in_time_are_findings_with_their_place(tmp_path: Path) -> None:
     days = [f"2024-01-{day:02d}" for day in range(1, 29) if day != 13]
     path = table(tmp_path / "s.csv", ("day", "value"), [[day, i] for i, day in enumerate(days)])
-    found = check(path, {"model": "gru_forecast"})
+    found = check(path, task=tasks.get("forecasting"))
     assert [one.check for one in found.findings] == ["readable"] and "s.csv:14" in found.findings[0].message
 
 

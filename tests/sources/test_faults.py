@@ -20,9 +20,10 @@ import pytest
 from faults import FaultyServer, cut, drip, other, raw, status
 from forked import python
 
+from zoo import pull
 from zoo.errors import ZooError
 from zoo.publishing import publish
-from zoo.sources import find, net, pull, way
+from zoo.sources import find, net, way
 from zoo.sources.place import shown
 
 NAME = "mlp.digits_v1"
@@ -88,7 +89,7 @@ def test_another_process_goes_on_after_one_that_was_killed(server: FaultyServer,
     body = published(server)
     head = f'HTTP/1.1 200 OK\r\nETag: "{hashlib.md5(body).hexdigest()}"\r\nContent-Length: {len(body)}\r\n\r\n'
     server.faults[TENSORS] = [drip(head.encode() + body[:3_000_000], body[3_000_000:])]
-    script = "import sys; from zoo.sources import pull; pull(sys.argv[1])"
+    script = "import sys; from zoo import pull; pull(sys.argv[1])"
     stopped = subprocess.Popen([*python(), "-c", script, f"{server.url}/zoo/{NAME}"], cwd=ROOT)
     while max(map(size_of, home.glob("tmp/*.part")), default=0) < 2_000_000:
         assert stopped.poll() is None
@@ -415,7 +416,7 @@ def test_offline_no_socket_is_opened(server: FaultyServer, monkeypatch: pytest.M
 def test_thirty_two_processes_cause_one_download(server: FaultyServer):
     # Four interpreters that fork eight times each: importing torch 32 times would take minutes on a small machine.
     fork = (
-        "import os, sys\nfrom zoo.sources import pull\n"
+        "import os, sys\nfrom zoo import pull\n"
         "children = []\n"
         "for _ in range(8):\n"
         "    child = os.fork()\n"

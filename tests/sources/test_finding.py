@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from zoo import pull
 from zoo.errors import ZooError
-from zoo.sources import find, finding, pull, sources
+from zoo.sources import find, finding, sources
 
 
 def test_a_weight_a_model_and_a_path_lead_to_the_bundle_where_it_lies(shelf: Path, monkeypatch: pytest.MonkeyPatch):

@@ -19,9 +19,10 @@ from types import SimpleNamespace
 import pytest
 from forked import python
 
+from zoo import pull
 from zoo.errors import ZooError
 from zoo.publishing import publish
-from zoo.sources import find, pull, way
+from zoo.sources import find, way
 from zoo.sources.https import Https
 
 NAME = "mlp.digits_v1"
@@ -202,7 +203,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(shelf: Path, tmp_path:
 
 
 def test_two_processes_fetch_each_file_once(served: SimpleNamespace, home: Path):
-    script = "import sys; from zoo.sources import pull; print(pull(sys.argv[1]))"
+    script = "import sys; from zoo import pull; print(pull(sys.argv[1]))"
     both = [started(script, f"{served.url}/slow/zoo/{NAME}") for _ in range(2)]
     folders = {process.communicate(timeout=60)[0].strip() for process in both}
     assert [process.returncode for process in both] == [0, 0]
@@ -214,7 +215,7 @@ def test_two_processes_fetch_each_file_once(served: SimpleNamespace, home: Path)
 
 
 def test_what_a_killed_process_left_is_no_hindrance(served: SimpleNamespace, home: Path):
-    process = started("import sys; from zoo.sources import pull; pull(sys.argv[1])", f"{served.url}/slow/zoo/{NAME}")
+    process = started("import sys; from zoo import pull; pull(sys.argv[1])", f"{served.url}/slow/zoo/{NAME}")
     while not any(path.endswith("model.safetensors") for path in served.asked):
         assert process.poll() is None
         time.sleep(0.01)

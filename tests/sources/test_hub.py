@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from hub_server import HubServer
 
+from zoo import pull
 from zoo.bundles.index import read_index
 from zoo.errors import ZooError
 from zoo.publishing import publish
-from zoo.sources import find, pull
+from zoo.sources import find
 
 REPO = "someone/mlp-digits"
 URL = f"hf://{REPO}"

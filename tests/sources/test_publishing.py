@@ -15,10 +15,11 @@ import pytest
 import yaml
 from forked import python
 
+from zoo import pull
 from zoo.bundles.index import entry_of, read_index
 from zoo.errors import ZooError
 from zoo.publishing import publish
-from zoo.sources import find, pull
+from zoo.sources import find
 
 ROOT = Path(__file__).parents[2]
 

@@ -55,7 +55,7 @@ def test_nginx_is_a_mirror_and_resumes(make_run, tmp_path: Path, home: Path, mon
                     break
             time.sleep(0.05)
         url = f"http://127.0.0.1:{port}/zoo/{NAME}"
-        script = "import sys; from zoo.sources import pull; pull(sys.argv[1])"
+        script = "import sys; from zoo import pull; pull(sys.argv[1])"
         stopped = subprocess.Popen([*python(), "-c", script, url], cwd=ROOT, stderr=subprocess.DEVNULL)
         while not [part for part in home.glob("tmp/*.part") if part.stat().st_size > 500_000]:
             assert stopped.poll() is None

@@ -16,11 +16,12 @@ import torch
 from safetensors.torch import save_file
 
 import zoo
+from zoo import pull
 from zoo.bundles.index import entry_of, write_index
 from zoo.cli import main
 from zoo.errors import ZooError
 from zoo.publishing import mirror as mirrors
-from zoo.sources import find, pull
+from zoo.sources import find
 from zoo.sources import index as indexes
 from zoo.sources.lockfile import read_lock
 

@@ -119,10 +119,10 @@ def _export(bundle: Bundle, path: Path, quantize: str | None) -> Export:
     from zoo._export.making import dataset, exported, samples
     from zoo._export.measuring import measured_by
     from zoo._export.onnx_file import session_of, signed
-    from zoo._reproduce import directions
     from zoo.check import check_config
     from zoo.compare import margin_of
-    from zoo.publishing.provenance import recipe_of
+    from zoo.recipes.of_bundle import recipe_of
+    from zoo.tasks import get, measures
 
     check_config(bundle)
     weight, recipe = bundle.name or bundle.folder.resolve().name, recipe_of(bundle)
@@ -158,9 +158,9 @@ def _export(bundle: Bundle, path: Path, quantize: str | None) -> Export:
             figures = measured_by(session_of(content), data.test, bundle.config, tokenizer)
             lost, allowed = abs(figures[metric] - value), SAME
             if quantize is not None:
-                known = directions(bundle)
+                known = measures.of(get(bundle.config["task"]), bundle.config["input"])
                 allowed, _ = margin_of(metric, recipe.evaluate.margin, value, len(data.test), known)
-                lost = (value - figures[metric]) * (1 if known[metric] else -1)
+                lost = (value - figures[metric]) * (1 if known[metric].more_is_better else -1)
             if not lost <= allowed:
                 message = (
                     f"{weight} was not exported: {metric} is {figures[metric]:.4f} where {value:.4f} is published, "

@@ -21,6 +21,7 @@ def data_check(
 
     Example: zoo data check reviews.csv data.columns.text=review data.columns.target=stars
     """
+    from zoo import registry, tasks
     from zoo.data.checking import check
     from zoo.errors import ZooError
     from zoo.recipes.reading import read_yaml
@@ -31,7 +32,8 @@ def data_check(
         if not equals or not (key == "model" or key.startswith(("data.columns.", "data.split."))):
             raise ZooError(f"{setting!r} is not a setting of data; give data.columns.…=, data.split.…= or model=.")
         chosen[key] = read_yaml(value)
-    found = check(address, chosen)
+    model = chosen.pop("model", None)
+    found = check(address, chosen, task=None if model is None else tasks.get(registry.get(str(model)).task))
     if as_json:
         document(found.to_dict())
         return DONE if found.ok else FAILED

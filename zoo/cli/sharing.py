@@ -59,8 +59,8 @@ def pull(
     lock: Lock = None,
 ) -> None:
     """Fetch weights, checked; with --lock and no name, all that it holds."""
+    from zoo._pull import pull_all
     from zoo.errors import ZooError
-    from zoo.sources import pull_all
 
     if not (names or everything or os.environ.get("ZOO_LOCK")):
         raise ZooError("there is nothing to pull; name a weight, or give --all or --lock FILE.")

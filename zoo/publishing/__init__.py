@@ -24,7 +24,7 @@ from zoo.integrity import sha256
 from zoo.names import is_weight_name, model_of, stem_of, text_of
 from zoo.publishing.complete import card_of, complete
 from zoo.publishing.merge import merge_metrics
-from zoo.publishing.provenance import check_own, is_place, recipe_of
+from zoo.recipes.of_bundle import check_own, is_place, recipe_of
 from zoo.reports import check_of, read_reports, short
 from zoo.sources import cache, trust
 from zoo.sources.finding import find
@@ -107,16 +107,17 @@ def _bundle(run: Any) -> Bundle:
 def check_measured(bundle: Bundle) -> None:
     """Raise `ZooError` unless the run's tensors give its metrics; warn if the data to measure them are not at hand."""
     from zoo._verify import check_metrics
+    from zoo.opened import Opened
     from zoo.training import own
 
-    recipe, other = recipe_of(bundle), False
-    name = recipe.data.name
+    opened, other = Opened(bundle, "cpu"), False
+    name = opened.recipe.data.name
     with suppress(ZooError):  # what cannot be read cannot be measured on, and the next step says so
-        other = own.at_hand(recipe) and own.load(recipe).fingerprint != bundle.metrics["data"]["fingerprint"]
+        other = own.at_hand(opened.recipe) and opened.data.fingerprint != bundle.metrics["data"]["fingerprint"]
     if other:
         said = f"metrics were not measured again: {name} at hand has another fingerprint than the run's data."
     else:
-        said = check_metrics(bundle)
+        said = check_metrics(opened)
     if said:
         warnings.warn(f"{bundle.folder}: {said}", stacklevel=2)
 

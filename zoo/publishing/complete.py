@@ -24,7 +24,7 @@ from zoo.errors import ZooError
 from zoo.home import home, write_text
 from zoo.publishing.card import card
 from zoo.publishing.for_timm import for_timm
-from zoo.publishing.provenance import differences, recipe_of
+from zoo.recipes.of_bundle import differences, recipe_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

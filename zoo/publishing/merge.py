@@ -10,7 +10,7 @@ from typing import Any
 from zoo.bundles.format import Bundle
 from zoo.check import spread
 from zoo.errors import ZooError
-from zoo.publishing.provenance import differences, recipe_of
+from zoo.recipes.of_bundle import differences, recipe_of
 
 
 def merge_metrics(runs: Sequence[Bundle]) -> dict[str, Any]:

@@ -6,6 +6,6 @@ web root, a repository on the Hugging Face Hub, and whatever fsspec has a file s
 goes through one cache (`zoo.sources.cache`), where every file is checked against the index.
 """
 
-from zoo.sources.finding import default_of, find, names, pull, pull_all, rows, sources
+from zoo.sources.finding import default_of, find, names, rows, sources
 
-__all__ = ["default_of", "find", "names", "pull", "pull_all", "rows", "sources"]
+__all__ = ["default_of", "find", "names", "rows", "sources"]

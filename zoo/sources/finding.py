@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import urllib.parse
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from zoo.bundles.format import Bundle, open_bundle
-from zoo.bundles.index import TENSORS, Entry, entry_of, has_tensors
+from zoo.bundles.index import TENSORS, Entry, has_tensors
 from zoo.errors import ZooError, unknown
 from zoo.names import is_weight_name, model_of, text_of
 from zoo.sources import cache, lockfile
-from zoo.sources.folder import PACKAGE, Folder, copy_bundle
+from zoo.sources.folder import PACKAGE, Folder
 from zoo.sources.index import SHARDED_FROM, Flat, Index
 from zoo.sources.place import INDEX, Place, Unavailable, at
 
@@ -32,6 +32,11 @@ def sources() -> list[Place]:
     named = [text.strip() for text in os.environ.get("ZOO_SOURCES", "").split(",")]
     package = [Folder(PACKAGE)] if (PACKAGE / INDEX).is_file() else []
     return [*(at(text) for text in named if text), *package]
+
+
+def is_package(place: Place) -> bool:
+    """Whether these are the weights shipped with the package, which are used where they lie."""
+    return place == Folder(PACKAGE)
 
 
 def indexes() -> Iterator[tuple[Place, Index]]:
@@ -111,53 +116,13 @@ def fetched(found: Path | Found) -> Bundle:
         return open_bundle(found)
     place, entry = found.place, found.entry
     if not isinstance(place, Folder):
-        return open_bundle(cache.fill(place, entry, lambda: _others(found)), name=entry.name, entry=entry)
+        return open_bundle(cache.fill(place, entry, lambda: mirrors_of(found)), name=entry.name, entry=entry)
     folder = place.folder_of(entry)
-    if place != Folder(PACKAGE) and (why := _damage(folder, entry)):
-        for other in _others(found):
+    if not is_package(place) and (why := _damage(folder, entry)):
+        for other in mirrors_of(found):
             warnings.warn(f"{why} Trying {other.url} instead.", stacklevel=2)
             return fetched(Found(other, entry))
     return open_bundle(folder, name=entry.name, entry=entry)
-
-
-def pull(name: str | os.PathLike[str], to: str | os.PathLike[str] | None = None) -> Path:
-    """Fetch all files of a weight, check them, and return the folder that holds them.
-
-    `name` is what `find` takes. Without `to` the folder lies in the cache (the package's own weights, and a path that
-    no index names, stay where they are); with it, a bundle folder TO/<weight> is made. Raises `ZooError` if TO/<weight>
-    holds something else.
-
-        >>> zoo.pull("mlp.digits_v1", to="weights").name
-        'mlp.digits_v1'
-    """
-    return _pull(locate(name), to)
-
-
-def _pull(found: Path | Found, to: str | os.PathLike[str] | None) -> Path:
-    if isinstance(found, Path):
-        from zoo.check import check_config
-
-        bundle = open_bundle(found)
-        check_config(bundle)
-        folder = bundle.tensors.parent  # nothing vouches for the rest, but for the tensors the metrics do
-        entry = entry_of(folder, folder.resolve().name, False)
-    elif found.place == Folder(PACKAGE):
-        bundle, entry = fetched(found), found.entry
-        for file in entry.files:
-            bundle.path(file)  # checks it
-        folder = bundle.folder
-    else:
-        folder, entry = cache.fill(found.place, found.entry, lambda: _others(found)), found.entry
-    if to is None:
-        return folder
-    return copy_bundle({file: folder / file for file in entry.files}, entry, Path(os.path.expanduser(to)))
-
-
-def pull_all(wanted: Iterable[str] = (), to: str | os.PathLike[str] | None = None) -> Iterator[Path]:
-    """The folders of weights, each once it is there; without names, of all in the sources, or in ZOO_LOCK if set."""
-    wanted = list(wanted)
-    for found in map(locate, wanted) if wanted else everything():
-        yield _pull(found, to)
 
 
 def locate(name: str | os.PathLike[str]) -> Path | Found:
@@ -214,7 +179,7 @@ def _tell_if_shadowing(place: Place, entry: Entry) -> None:
         )
 
 
-def _others(found: Found) -> Iterator[Place]:
+def mirrors_of(found: Found) -> Iterator[Place]:
     """Further places that have the very files of a weight: mirrors, and the other sources that list it."""
     yield from (at(mirror) for mirror in found.mirrors)
     for place in sources():

@@ -30,7 +30,7 @@ def read(recipe: Recipe, place: Any = None, model: dict[str, Any] | None = None)
         if (found := getattr(asked, key)) is not None:
             section[key] = found.model_dump(exclude_none=True)
     files = None if asked.files is None else {name: file.model_dump() for name, file in asked.files.items()}
-    return loading.load(asked.name, task.kind, task.name, files=files, place=place, model=model, **section)
+    return loading.load(asked.name, task.kind, task.classes, files=files, place=place, model=model, **section)
 
 
 def at_hand(recipe: Recipe) -> bool:
@@ -61,7 +61,7 @@ def whole(recipe: Recipe, place: Any, config: dict[str, Any], more: Mapping[str,
     columns.pop("weight", None)
     columns |= Columns.model_validate(dict(more or {})).model_dump(exclude_none=True)
     in_memory = place if address.startswith("memory:") else None
-    own = loading.load(address, task.kind, task.name, columns=columns, place=in_memory, model=config)
+    own = loading.load(address, task.kind, task.classes, columns=columns, place=in_memory, model=config)
     return own.data.test
 
 

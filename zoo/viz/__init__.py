@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.errors import ZooError, unknown
+from zoo.viz import _curves
 from zoo.viz._attention import attention
 from zoo.viz._confusion import confusion
 from zoo.viz._curves import curves
@@ -20,12 +21,13 @@ from zoo.viz._forecast import forecast
 from zoo.viz._layers import activations, features, filters
 from zoo.viz._mistakes import mistakes
 from zoo.viz._neighbours import neighbours
-from zoo.viz._which import check
+from zoo.viz._which import check, name_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from zoo.tasks import Task
+    from zoo.bundles.format import Bundle
+    from zoo.viz._which import Weight
 
 __all__ = [
     "activations",
@@ -55,11 +57,11 @@ _DRAWN: dict[str, tuple[Callable[..., Figure], Literal["needed", "optional", "no
 }
 
 
-def show(name: str | os.PathLike[str], raw: Any = None, *, what: str | None = None, layer: str | None = None) -> Figure:
+def show(name: Weight, raw: Any = None, *, what: str | None = None, layer: str | None = None) -> Figure:
     """The picture called `what` of a weight.
 
     Args:
-        name: a weight, a model (its default weight), a bundle or run folder.
+        name: a weight, a model (its default weight), a bundle or run folder, or a predictor.
         raw: the input, for pictures of one: as `zoo.predictor` takes it.
         what: features, filters, attention, curves, confusion, mistakes, forecast or neighbours. By default it is what
             the task has of an input: a forecast, neighbours, features or attention; without an input the training
@@ -70,15 +72,19 @@ def show(name: str | os.PathLike[str], raw: Any = None, *, what: str | None = No
 
         >>> viz.save(viz.show("cnn_cifar", "cat.png"), "features.png")
     """
-    task = _task(name)
+    from zoo import tasks
+    from zoo._predictor import Predictor, of_bundle
+
+    bundle, called = _bundle(name), name_of(name)
+    task = tasks.get(_curves.task_of(Path(called)) if bundle is None else bundle.config["task"])
     if what is None:
         unfit = "needed" if raw is None else "none"
         what = next((one for one in task.pictures if _DRAWN[one][1] != unfit), None)
         if what is None:
-            raise ZooError(f"{name} is for {task.name}, which has no picture of an input; leave {_short(raw)} out.")
+            raise ZooError(f"{called} is for {task.name}, which has no picture of an input; leave {_short(raw)} out.")
     if what not in _DRAWN:
         raise unknown("picture", what, _DRAWN)
-    check(name, task, what)
+    check(called, task, what)
     draw, takes = _DRAWN[what]
     if takes == "needed" and raw is None:
         raise ZooError(f"{what} needs an input; give one: zoo show {name} INPUT --what {what} -o FILE.png.")
@@ -86,8 +92,11 @@ def show(name: str | os.PathLike[str], raw: Any = None, *, what: str | None = No
         raise ZooError(f"{what} takes no input; leave {_short(raw)} out.")
     if layer is not None and what != "features":
         raise ZooError(f"--layer is for features, not for {what}; leave it out.")
+    if what == "curves" and bundle is not None:
+        return _curves.of_bundle(bundle)
+    weight = name if bundle is None or isinstance(name, Predictor) else of_bundle(bundle)
     inputs = () if raw is None else (raw,)
-    return draw(name, *inputs, **({} if layer is None else {"layer": layer}))
+    return draw(weight, *inputs, **({} if layer is None else {"layer": layer}))
 
 
 def _short(raw: Any) -> str:
@@ -95,12 +104,14 @@ def _short(raw: Any) -> str:
     return repr(text if len(text) <= 40 else f"{text[:39]}…")
 
 
-def _task(name: str | os.PathLike[str]) -> Task:
-    """The task of a weight, a bundle, or a run, which need not be finished."""
-    from zoo import sources, tasks
-    from zoo.bundles.index import parse_json, read_text
+def _bundle(weight: Weight) -> Bundle | None:
+    """The bundle that is drawn; None for a run that is not finished."""
+    from zoo import sources
+    from zoo._predictor import Predictor
 
-    config = Path(name) / "config.json"
-    if os.path.isfile(config):
-        return tasks.get(str(parse_json(read_text(config), str(config)).get("task")))
-    return tasks.get(sources.find(name).config["task"])
+    if isinstance(weight, Predictor):
+        return weight.bundle
+    folder = Path(weight)
+    if _curves.is_unfinished(folder) and os.path.isfile(folder / "config.json"):
+        return None
+    return sources.find(weight)

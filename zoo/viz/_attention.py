@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
-import os
 import unicodedata
 from typing import TYPE_CHECKING
 
 from zoo.data.text import clean, shorten, spans
 from zoo.errors import ZooError
 from zoo.viz._figure import new, percent
-from zoo.viz._which import check
+from zoo.viz._which import name_of, predictor_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from zoo._predictor import Predictor
+    from zoo.viz._which import Weight
 
 GAP = "…"
 WIDTH = 92  # characters a line: what eight inches hold in a typewriter's letters of 9 points
 
 
-def attention(name: str | os.PathLike[str], raw: str) -> Figure:
+def attention(name: Weight, raw: str) -> Figure:
     """The text, each word on a ground the redder the more attention it gets.
 
     Words that the model did not read, because the text is longer than it takes, are out; "…" without a ground stands
-    where they were. `name` is a weight, a model (its default weight), a bundle or run folder. Raises `ZooError` where
-    the model does not attend, and for a text without words.
+    where they were. `name` is a weight, a model (its default weight), a bundle or run folder, or a predictor. Raises
+    `ZooError` where the model does not attend, and for a text without words.
 
         >>> viz.save(viz.attention("bilstm_attn.imdb_v1", "A slow start, but wonderful."), "attention.png")
     """
-    from zoo._predictor import predictor
-
-    read = predictor(name)
-    check(name, read.task, "attention")
+    read = predictor_of(name, "attention")
     answer = read(raw)
     if answer.attention is None:
-        raise ZooError(f"the model of {name} does not attend; choose another --what, such as confusion.")
+        raise ZooError(f"the model of {name_of(name)} does not attend; choose another --what, such as confusion.")
     words = _gapped(answer.attention, read, raw)
     lines = _lines(words)
-    title = f"{read.model.zoo.weight}: {answer.label} ({percent(answer.probability)})"  # type: ignore[union-attr]
+    title = f"{read.record.weight}: {answer.label} ({percent(answer.probability)})"
     if any(weight is None for _, weight in words):
         title += f"; {GAP} stands for words that it did not read"
     figure = new(8, 1.1 + 0.24 * len(lines), title)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,14 +13,16 @@ from zoo.viz._verdicts import verdicts
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from zoo.viz._which import Weight
+
 NAMED = 20  # classes up to which every square has its count written in it
 
 
-def confusion(name: str | os.PathLike[str]) -> Figure:
+def confusion(name: Weight) -> Figure:
     """How often each class of the test split is taken for which: counts, and colours for shares of the true class.
 
     What is right has no colour, so that the mistakes of a good model are seen. `name` is a weight, a model (its default
-    weight), a bundle or run folder. Raises `ZooError` as `verdicts` does.
+    weight), a bundle or run folder, or a predictor. Raises `ZooError` as `verdicts` does.
 
         >>> viz.save(viz.confusion("mlp.digits_v1"), "confusion.png")
     """

@@ -17,18 +17,48 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from zoo.bundles.format import Bundle
+    from zoo.viz._which import Weight
 
-def curves(name: str | os.PathLike[str]) -> Figure:
+
+def curves(name: Weight) -> Figure:
     """The training curve of a weight or a run, epoch by epoch: its loss, and its metric beside the published spread.
 
-    `name` is a weight, a model (its default weight), a bundle folder, or the folder of a run, which need not be
-    finished. In training the metric is that of every sixteenth batch, under augmentation; the band is the mean ± the
-    standard deviation over the published seeds. Raises `ZooError` where there is no curve yet.
+    `name` is a weight, a model (its default weight), a bundle folder, a predictor, or the folder of a run, which need
+    not be finished. In training the metric is that of every sixteenth batch, under augmentation; the band is the mean ±
+    the standard deviation over the published seeds. Raises `ZooError` where there is no curve yet.
 
         >>> viz.save(viz.curves("mlp.digits_v1"), "curves.png")
     """
-    title, log, published, task = _read(name)
-    return draw(title, log, published, task)
+    from zoo import sources
+    from zoo._predictor import Predictor
+
+    if isinstance(name, Predictor):
+        return of_bundle(name.bundle)
+    folder = Path(name)
+    return of_unfinished(folder) if is_unfinished(folder) else of_bundle(sources.find(name))
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether this is the folder of a run that has no weight yet."""
+    return os.path.isfile(folder / "recipe.yaml") and not has_tensors(folder)
+
+
+def of_unfinished(folder: Path) -> Figure:
+    log = folder / "log.csv"
+    rows = read_log(read_text(log), str(log)) if log.is_file() else []
+    return draw(f"{folder.name}, not finished", rows, {}, task_of(folder))
+
+
+def task_of(folder: Path) -> str:
+    """What the run in this folder is for; "" if that is not written down yet."""
+    about = folder / "config.json"
+    return str(parse_json(read_text(about), str(about)).get("task")) if about.is_file() else ""
+
+
+def of_bundle(bundle: Bundle) -> Figure:
+    check_figures(bundle)
+    return draw(bundle.name or bundle.folder.name, bundle.log, bundle.metrics, bundle.config["task"])
 
 
 def draw(title: str, rows: list[dict[str, str]], published: dict[str, Any], task: str) -> Figure:
@@ -58,22 +88,6 @@ def draw(title: str, rows: list[dict[str, str]], published: dict[str, Any], task
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
     return figure
-
-
-def _read(name: str | os.PathLike[str]) -> tuple[str, list[dict[str, str]], dict[str, Any], str]:
-    """A title, the rows of log.csv, the content of metrics.json, and the task: of a bundle, or of a run, finished or
-    not."""
-    from zoo import sources
-
-    folder = Path(name)
-    if os.path.isfile(folder / "recipe.yaml") and not has_tensors(folder):
-        log = folder / "log.csv"
-        about = folder / "config.json"
-        task = str(parse_json(read_text(about), str(about)).get("task")) if about.is_file() else ""
-        return f"{folder.name}, not finished", read_log(read_text(log), str(log)) if log.is_file() else [], {}, task
-    bundle = sources.find(name)
-    check_figures(bundle)
-    return bundle.name or bundle.folder.name, bundle.log, bundle.metrics, bundle.config["task"]
 
 
 def _draw(axes: Axes, rows: list[dict[str, str]], named: dict[str, str], factor: float = 1) -> list[float]:

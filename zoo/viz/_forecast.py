@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import math
-import os
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from zoo.viz._figure import new
-from zoo.viz._which import check
+from zoo.viz._which import predictor_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from zoo._predictor import Predictor
+    from zoo.viz._which import Weight
+
 MOST = 8  # channels shown
 
 
-def forecast(name: str | os.PathLike[str], raw: Any = None) -> Figure:
+def forecast(name: Weight, raw: Any = None) -> Figure:
     """The forecast of each channel, in its own unit, beside what came before it and what came indeed.
 
     Args:
-        name: a weight, a model (its default weight), a bundle or run folder.
+        name: a weight, a model (its default weight), a bundle or run folder, or a predictor.
         raw: a series as `zoo.predictor` takes it. Of one that is long enough the last rows, as many as the horizon, are
             kept back as the truth, and the forecast begins in front of them; of a shorter one there is no truth to
             show. Without a series it is the end of the recipe's test split, fetched where it is not at hand.
@@ -30,13 +32,11 @@ def forecast(name: str | os.PathLike[str], raw: Any = None) -> Figure:
 
         >>> viz.save(viz.forecast("gru_forecast", numpy.random.rand(480, 7)), "forecast.png")
     """
-    from zoo._predictor import predictor
     from zoo.kinds.series import read
 
-    ask = predictor(name)
-    check(name, ask.task, "forecast")
+    ask = predictor_of(name, "forecast")
     context, horizon, channels = (ask.input[key] for key in ("context", "horizon", "channels"))
-    rows = _test(name) if raw is None else read(raw, channels)[1]
+    rows = _test(ask) if raw is None else read(raw, channels)[1]
     told = len(rows) >= context + horizon
     before, truth = (rows[:-horizon], rows[-horizon:]) if told else (rows, None)
     ahead = ask(before).answer
@@ -44,7 +44,7 @@ def forecast(name: str | os.PathLike[str], raw: Any = None) -> Figure:
     count = min(MOST, len(channels))
     lines, columns = (math.ceil(count / 2), 2) if count > 1 else (1, 1)
     where = "at the end of the test split" if raw is None else "of the series given"
-    title = f"{ask.model.zoo.weight}: {horizon} rows {where}"  # type: ignore[union-attr]
+    title = f"{ask.record.weight}: {horizon} rows {where}"
     figure = new(8, 1 + 1.5 * lines, title)
     panels = list(figure.subplots(lines, columns, squeeze=False).flat)
     for place, (axes, channel) in enumerate(zip(panels, channels[:count], strict=False)):
@@ -66,11 +66,8 @@ def forecast(name: str | os.PathLike[str], raw: Any = None) -> Figure:
     return figure
 
 
-def _test(name: str | os.PathLike[str]) -> Tensor:
+def _test(ask: Predictor[Any]) -> Tensor:
     """The rows (T, C) of the series that the weight's recipe is measured on, from its beginning."""
-    from zoo import sources
-    from zoo.publishing.provenance import recipe_of
-    from zoo.training import own
+    from zoo.opened import Opened
 
-    recipe = recipe_of(sources.find(name))
-    return own.load(recipe).test.inputs  # type: ignore[return-value]
+    return Opened(ask.bundle).data.test.inputs

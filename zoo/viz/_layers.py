@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +12,12 @@ from torch import Tensor, nn
 from zoo.errors import ZooError, unknown
 from zoo.viz._figure import bare, new, percent
 from zoo.viz._pictures import picture, scale, seen, tiled
-from zoo.viz._which import check
+from zoo.viz._which import name_of, predictor_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from zoo.viz._which import Weight
 
 MOST = 64  # channels or filters shown: what eight inches hold so that each is still seen
 
@@ -52,11 +53,11 @@ def activations(model: nn.Module, inputs: Iterable[Tensor], layer: str) -> tuple
     return seen[0], outputs
 
 
-def features(name: str | os.PathLike[str], raw: Any, layer: str | None = None) -> Figure:
+def features(name: Weight, raw: Any, layer: str | None = None) -> Figure:
     """What a layer of a vision model makes of an image: a map for each channel, or a square for each unit.
 
     Args:
-        name: a weight, a model (its default weight), a bundle or run folder.
+        name: a weight, a model (its default weight), a bundle or run folder, or a predictor.
         raw: the image, as `zoo.predictor` takes it.
         layer: its name in the model, such as `stages.0.1.conv2`; by default the first convolution, or the first linear
             layer where there is none.
@@ -65,15 +66,12 @@ def features(name: str | os.PathLike[str], raw: Any, layer: str | None = None) -
 
         >>> viz.save(viz.features("cnn_cifar", "cat.png"), "features.png")
     """
-    from zoo._predictor import predictor
-
-    read = predictor(name)
-    check(name, read.task, "features")
+    read = predictor_of(name, "features")
     layer = layer or _first(read.model)
     inputs = read.prepare([raw])
     maps, outputs = activations(read.model, inputs, layer)
     answer = read.task.answer(outputs, [raw], read.config)[0]
-    title = f"{read.model.zoo.weight}, layer {layer}"  # type: ignore[union-attr]
+    title = f"{read.record.weight}, layer {layer}"
     if hasattr(answer, "label"):
         title += f"; the answer is {answer.label} ({percent(answer.probability)})"
     values = maps[0]
@@ -91,7 +89,7 @@ def features(name: str | os.PathLike[str], raw: Any, layer: str | None = None) -
     return figure
 
 
-def filters(name: str | os.PathLike[str]) -> Figure:
+def filters(name: Weight) -> Figure:
     """The filters of a vision model's first layer: what each of its channels or units answers to most.
 
     Of a grey image's filters blue is below 0 and red above; those of a colour image are shown in colour, 0 as grey, on
@@ -100,19 +98,18 @@ def filters(name: str | os.PathLike[str]) -> Figure:
 
         >>> viz.save(viz.filters("cnn_cifar"), "filters.png")
     """
-    from zoo._predictor import predictor
-
-    read = predictor(name)
-    check(name, read.task, "filters")
+    read = predictor_of(name, "filters")
     layer, channels = _first(read.model), read.input["channels"]
     weight = read.model.get_parameter(f"{layer}.weight").detach()
     if weight.ndim == 2 and weight.shape[1] == channels * math.prod(read.input["size"]):
         weight = weight.view(-1, channels, *read.input["size"])
     if weight.ndim != 4 or weight.shape[1] not in (1, 3):
-        raise ZooError(f"the first layer of {name}, {layer}, has no filters to look at; choose another --what.")
+        raise ZooError(
+            f"the first layer of {name_of(name)}, {layer}, has no filters to look at; choose another --what."
+        )
     shown = weight[:MOST]
     kind = "filters" if len(shown) == len(weight) else f"filters, the first {MOST} of {len(weight)}"
-    title = f"{read.model.zoo.weight}, layer {layer}: {weight.shape[2]} x {weight.shape[3]} {kind}"  # type: ignore[union-attr]
+    title = f"{read.record.weight}, layer {layer}: {weight.shape[2]} x {weight.shape[3]} {kind}"
     figure = new(7, 6.6, title)
     axes = bare(figure.subplots())
     columns = math.ceil(math.sqrt(len(shown)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -14,9 +13,12 @@ from zoo.errors import ZooError
 from zoo.viz._figure import bare, new, percent
 from zoo.viz._pictures import picture, pixels
 from zoo.viz._verdicts import verdicts
+from zoo.viz._which import name_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from zoo.viz._which import Weight
 
 IMAGES, TEXTS = 20, 10  # mistakes shown: what is read on one page
 WIDTH = 100  # characters a line: what eight inches hold in letters of 9 points, unless most are capitals
@@ -24,12 +26,12 @@ PANEL = 22  # letters of 8 points that the title of a fifth of eight inches hold
 AROUND = 9  # words of a sentence shown on either side of one that was mistaken
 
 
-def mistakes(name: str | os.PathLike[str]) -> Figure:
+def mistakes(name: Weight) -> Figure:
     """The worst mistakes on the test split: those that gave the truth the lowest probability, the worst first.
 
     Images with what they are and what they were taken for, each with the probability that it was given; of texts the
     beginning and the end, of words those around them. `name` is a weight, a model (its default weight), a bundle or run
-    folder. Raises `ZooError` as `verdicts` does, and where there is no mistake to show.
+    folder, or a predictor. Raises `ZooError` as `verdicts` does, and where there is no mistake to show.
 
         >>> viz.save(viz.mistakes("mlp.digits_v1"), "mistakes.png")
     """
@@ -38,7 +40,9 @@ def mistakes(name: str | os.PathLike[str]) -> Figure:
     of_images = found.data.kind == "image"
     wrong = (answers != found.truth).nonzero().squeeze(1)
     if not len(wrong):
-        raise ZooError(f"{name} makes no mistake on the test split of {found.data.name}; there is none to show.")
+        raise ZooError(
+            f"{name_of(name)} makes no mistake on the test split of {found.data.name}; there is none to show."
+        )
     order = found.probabilities[wrong, found.truth[wrong]].argsort(stable=True)
     worst = wrong[order][: IMAGES if of_images else TEXTS]
 
@@ -55,7 +59,7 @@ def mistakes(name: str | os.PathLike[str]) -> Figure:
     places = found.places[worst]
     if of_images:
         return _images(title, said, pixels(test, places, found.input), found.data.maximum)
-    return _texts(title, said, [_excerpt(test.inputs, test.targets, place) for place in places.tolist()])  # type: ignore[arg-type]
+    return _texts(title, said, [_excerpt(test.inputs, test.targets, place) for place in places.tolist()])
 
 
 def _images(title: str, said: list[tuple[str, str]], images: Tensor, maximum: float) -> Figure:

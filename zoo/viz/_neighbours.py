@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,21 +10,22 @@ from torch import Tensor
 from zoo.data import Split
 from zoo.viz._figure import bare, new
 from zoo.viz._pictures import picture, pixels, seen
-from zoo.viz._which import check
+from zoo.viz._which import predictor_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from zoo._predictor import Predictor
+    from zoo.viz._which import Weight
 
 QUERIES, NEAREST = 5, 7  # rows where no image is given, and neighbours in a row
 
 
-def neighbours(name: str | os.PathLike[str], raw: Any = None) -> Figure:
+def neighbours(name: Weight, raw: Any = None) -> Figure:
     """An image and those of the test split that lie nearest to it in the embedding, each with its label and distance.
 
     Args:
-        name: a weight, a model (its default weight), a bundle or run folder.
+        name: a weight, a model (its default weight), a bundle or run folder, or a predictor.
         raw: the image, as `zoo.predictor` takes it; by default the first of the test split of each of five labels,
             among all others. Where the split holds the image itself, that is not a neighbour of it.
 
@@ -33,18 +33,14 @@ def neighbours(name: str | os.PathLike[str], raw: Any = None) -> Figure:
 
         >>> viz.save(viz.neighbours("mnist_embed"), "neighbours.png")
     """
-    from zoo import sources
-    from zoo._predictor import predictor
-    from zoo.publishing.provenance import recipe_of
-    from zoo.training import own
+    from zoo.opened import Opened
 
-    read = predictor(name)
-    check(name, read.task, "neighbours")
-    recipe = recipe_of(sources.find(name))
-    found = own.load(recipe)
+    read = predictor_of(name, "neighbours")
+    opened = Opened(read.bundle)
+    found = opened.data
     test, labels = found.test, found.test.targets
     given = None if raw is None else read.prepare([raw])[0]
-    embeddings, itself = _embed(read, test, recipe.evaluate.batch_size, given)
+    embeddings, itself = _embed(read, test, opened.recipe.evaluate.batch_size, given)
     queries: list[int] = []
     if given is None:
         queries = [int((labels == label).nonzero()[0]) for label in labels.unique()[:QUERIES]]
@@ -58,7 +54,7 @@ def neighbours(name: str | os.PathLike[str], raw: Any = None) -> Figure:
     for row, query in enumerate(queries):
         distances[row, query] = torch.inf
     nearest = distances.topk(NEAREST, largest=False)
-    title = f"{read.model.zoo.weight}: the nearest of {len(labels):,} images of {found.name}'s test split"  # type: ignore[union-attr]
+    title = f"{read.record.weight}: the nearest of {len(labels):,} images of {found.name}'s test split"
     figure = new(8, 0.5 + 1.45 * len(images), title)
     for row, panels in enumerate(figure.subplots(len(images), 1 + NEAREST, squeeze=False)):
         named = f", {found.labels[int(labels[queries[row]])]}" if queries else ""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo.data.checking.findings import Finding, found
-from zoo.data.checking.guessing import kind_and_task
+from zoo.data.checking.guessing import kind_of
 from zoo.data.split import DataSet
 from zoo.errors import ZooError
+
+if TYPE_CHECKING:
+    from zoo.tasks import Task
 
 __all__ = ["Check", "Finding", "check", "of", "worst"]
 
@@ -42,13 +45,13 @@ class Check:
         return asdict(self)
 
 
-def check(address: str, settings: Mapping[str, Any] | None = None) -> Check:
+def check(address: str, settings: Mapping[str, Any] | None = None, *, task: Task | None = None) -> Check:
     """Read a data set and look for what spoils a training or a figure.
 
     Args:
         address: a data set of the zoo, `file:PATH`, `imagefolder:PATH`, `hf:OWNER/NAME`, or a path.
-        settings: key paths of a recipe -> values, such as {"data.columns.text": "review", "data.split.by": "group"};
-            `model` names the model that will read the data, if its kind is not clear from the data.
+        settings: key paths of a recipe -> values, such as {"data.columns.text": "review", "data.split.by": "group"}.
+        task: that of the model that will read the data, if their kind is not clear from the files.
 
     Data that cannot be read as they are give one finding, `readable`. Raises `ZooError` if there are no such data, and
     for settings that are not a recipe's.
@@ -61,10 +64,10 @@ def check(address: str, settings: Mapping[str, Any] | None = None) -> Check:
         whole = data.load(address)
         return of(whole, address, _columns(whole, {}, []), [])
     name = address if places.is_one(address) else f"file:{address}"
-    kind, task = kind_and_task(name, settings)
+    kind, classes = kind_of(name, settings) if task is None else (task.kind, task.classes)
     columns, split = (_section(settings, f"data.{part}.") for part in ("columns", "split"))
     try:
-        own = loading.load(name, kind, task, columns=columns, split=split)
+        own = loading.load(name, kind, classes, columns=columns, split=split)
     except ZooError as error:
         if not places.is_there(name):
             raise

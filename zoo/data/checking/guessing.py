@@ -17,16 +17,12 @@ WORDS = 3
 """A column of text whose cells have so many words or more at the median holds texts, not categories."""
 
 
-def kind_and_task(name: str, settings: Mapping[str, Any]) -> tuple[str, str]:
-    """(kind of data, task) by the model that `settings` names, or by the files. `ZooError` if that is not clear."""
-    from zoo import registry, tasks
-
-    if model := settings.get("model"):
-        task = registry.get(str(model)).task
-        return tasks.get(task).kind, task
+def kind_of(name: str, settings: Mapping[str, Any]) -> tuple[str, bool]:
+    """(kind of data, whether the targets are classes) by the files and the columns that `settings` name. `ZooError` if
+    that is not clear."""
     prefix, rest = places.split_name(name)
     if prefix == "imagefolder":
-        return "image", "image-classification"
+        return "image", True
     if prefix != "file":
         raise ZooError(f"{name}: say which model will read it, as in model=bilstm_attn, so that its kind is known.")
     root = Path(rest).expanduser()
@@ -35,22 +31,22 @@ def kind_and_task(name: str, settings: Mapping[str, Any]) -> tuple[str, str]:
     files = [path for paths in places.parts_of(root).values() for path in paths] if root.is_dir() else [root]
     plain = files[0].name.removesuffix(".gz")
     if plain.endswith((".conllu", ".conll-u", ".conll")):
-        return "tagged", "token-classification"
+        return "tagged", True
     if format_of(files[0]) is None:
-        return "characters", "language-modelling"
+        return "characters", True
     return _of_table(files[0], settings)
 
 
-def _of_table(path: Path, settings: Mapping[str, Any]) -> tuple[str, str]:
+def _of_table(path: Path, settings: Mapping[str, Any]) -> tuple[str, bool]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if any(f"data.columns.{key}" in settings for key in ("id", "value")):
-        return "series", "forecasting"
+        return "series", False
     if "data.columns.image" in settings:
-        return "image", "image-classification"
+        return "image", True
     if "data.columns.text" in settings:
-        return "text", "text-classification"
+        return "text", True
     one = read(path)
     names = one.table.column_names
     usual = [name for name in names if name.lower() in ("target", "label", "labels", "class", "y")]
@@ -58,7 +54,7 @@ def _of_table(path: Path, settings: Mapping[str, Any]) -> tuple[str, str]:
     if target is None:
         kinds = [one.table.column(name).type for name in names]
         if any(pa.types.is_date(kind) or pa.types.is_timestamp(kind) for kind in kinds):
-            return "series", "forecasting"
+            return "series", False
         raise ZooError(f"{path}: which column is the target? Say data.columns.target=NAME: {some(names, 20)}.")
     if target not in names:
         from zoo.errors import unknown
@@ -70,9 +66,9 @@ def _of_table(path: Path, settings: Mapping[str, Any]) -> tuple[str, str]:
             continue
         words = sorted(len(text.split()) for text in texts_of(column.slice(0, 1000)))
         if words and words[len(words) // 2] >= WORDS:
-            return "text", "text-classification"
+            return "text", True
     column = one.table.column(target)
     numbers = pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
     if numbers and pc.count_distinct(column).as_py() > CLASSES:  # type: ignore[attr-defined]
-        return "table", "regression"
-    return "table", "tabular-classification"
+        return "table", False
+    return "table", True
