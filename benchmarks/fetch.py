@@ -158,7 +158,7 @@ def _once(fault: Callable[[Handler, bytes], None]) -> Callable[[Handler, bytes, 
 FAULTS: dict[str, Callable[[Handler, bytes, int], None]] = {
     "cut once, half-way": _once(lambda handler, body: handler.whole(body, upto=len(body) // 2)),
     "503 once, Retry-After: 1": _once(lambda handler, body: handler.reply(b"", {"Retry-After": "1"}, 503)),
-    "4,000 bytes are zeros": lambda handler, body, used: handler.whole(
+    "4,000 bytes in the middle are zeros": lambda handler, body, used: handler.whole(
         body[: len(body) // 2] + bytes(4000) + body[len(body) // 2 + 4000 :]
     ),
     "an HTML page with status 200": lambda handler, body, used: handler.reply(b"<html>sign in</html>", {}),

@@ -130,6 +130,7 @@ def lines(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], width: int | N
 
     columns = [[" ".join(cell.split()) for cell in column] for column in zip(head, *rows, strict=True)]
     widths = [max(map(cell_len, column)) for column in columns]
+    numbers = [all(not cell or _NUMBER.fullmatch(cell) for cell in column[1:]) for column in columns]
     fitting = len(columns)
     while width is not None and fitting > 1 and sum(widths[:fitting]) + len(GAP) * (fitting - 1) > width:
         room = width - sum(widths[: fitting - 1]) - len(GAP) * (fitting - 1)
@@ -142,8 +143,7 @@ def lines(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], width: int | N
         if cell_len(cell) > widths[column]:
             return set_cell_size(cell, widths[column] - 1) + "…"
         blank = " " * (widths[column] - cell_len(cell))
-        numbers = all(not other or _NUMBER.fullmatch(other) for other in columns[column][1:])
-        return blank + cell if numbers else cell + blank
+        return blank + cell if numbers[column] else cell + blank
 
     shown = [
         GAP.join(padded(cell, column) for column, cell in enumerate(line[:fitting])).rstrip()

@@ -122,7 +122,7 @@ def find(task: str, metric: str) -> Metric:
     shown as it is, and less of it is better."""
     if (outside := METRICS.outside(metric)) is not None:
         return _of_a_plug_in(outside)
-    if task not in tasks.names():
+    if task not in tasks.TASK_TABLE:
         return Metric(_unknown)
     known = tasks.get(task)
     each = (one for end, one in known.of_each.items() if metric.endswith(f"_{end}"))
