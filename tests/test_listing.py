@@ -56,7 +56,7 @@ def test_what_is_asked_wrongly():
         names(task="image")
     with pytest.raises(ZooError, match=r"unknown data set 'MNIST'"):
         names(data="MNIST")
-    with pytest.raises(ZooError, match=r"^the largest size is 0 MB; give a number above 0\.$"):
+    with pytest.raises(ZooError, match=r"^max_mb is 0; give a number above 0\.$"):
         names(max_mb=0)
 
 

@@ -213,7 +213,7 @@ def test_a_folder_and_a_glob_are_their_pictures(images: zoo.Predictor, tmp_path:
 @pytest.mark.parametrize("address", ["http://example.org/a.png", "https://example.org/a.png", "s3://bucket/a.png"])
 def test_pictures_are_never_fetched(images: zoo.Predictor, address: str) -> None:
     for raw in (address, [address]):
-        with pytest.raises(ZooError, match=r"^\w+://\w+.* is an address, and pictures are read from files alone"):
+        with pytest.raises(ZooError, match=r"^\w+://\w+.* is a web address, but pictures are read from files only"):
             images(raw)
 
 

@@ -65,13 +65,15 @@ def test_reports_of_two_machines_stand_on_the_card(weight: Path, reported: Path,
 )
 def test_reports_of_something_else_are_not_added_up(reported: Path, elsewhere, key: str, value: str):
     there = elsewhere(lambda report: report.update({key: value}))
-    with pytest.raises(ZooError, match=rf"has the {key} '{value}', and that in .* add up reports of the same bytes"):
+    with pytest.raises(
+        ZooError, match=rf"has the {key} '{value}', and that in .* add up only reports of the same bytes"
+    ):
         read_reports([reported, there])
 
 
 def test_a_report_of_another_weight_is_not_published(weight: Path, elsewhere, tmp_path: Path):
     there = elsewhere(lambda report: report.update(recipe_sha256="0" * 64))
-    with pytest.raises(ZooError, match=r"with other bytes or another recipe than what is published"):
+    with pytest.raises(ZooError, match=r"but of other bytes or another recipe than the published ones"):
         zoo.publish(weight, tmp_path / "shelf", name="mlp.short_v2", reports=[there])
     assert not (tmp_path / "shelf").exists()
 

@@ -172,7 +172,7 @@ def _offer_to_timm() -> None:
     except Exception as error:  # whoever imports timm or us wants that first
         from warnings import warn
 
-        warn(f"timm does not get to know the zoo's models ({type(error).__name__}: {error}).", stacklevel=2)
+        warn(f"the zoo's models could not be registered with timm ({type(error).__name__}: {error}).", stacklevel=2)
 
 
 if sys.modules.get("timm"):

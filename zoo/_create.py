@@ -174,7 +174,9 @@ def _guest(
             net = entry.constructor(num_classes=num_classes, **model_args, **own)
     except Exception as error:  # timm and torch raise almost anything for arguments that do not go together
         why = " ".join(str(error).split()) or type(error).__name__
-        raise ZooError(f"the weight of {name} does not fit it with {model_args} ({why}); change them.") from error
+        raise ZooError(
+            f"the weight of {name} does not fit the model with {model_args} ({why}); change these arguments."
+        ) from error
     if num_classes not in (None, published):
         warnings.warn(f"the classifier of {name} is a fresh one for {num_classes} classes; train it.", stacklevel=5)
     net.to(device=device, dtype=dtype)

@@ -136,7 +136,7 @@ class Predictor(Generic[A]):
         rows = self._several(raws)
         rows = self.kind.unpack(raws) if rows is None else rows
         if rows is None:
-            raise ZooError(f"{type(raws).__name__} is one input, and stream takes many; give an iterable of them.")
+            raise ZooError(f"{type(raws).__name__} is one input, but stream takes many; give an iterable of them.")
         return self._stream(iter(rows))
 
     def _stream(self, rows: Iterator[Any]) -> Iterator[A]:

@@ -243,8 +243,8 @@ def _claim(bundle: Bundle, device: torch.device | str | None) -> _Claim:
     figures = bundle.metrics["metrics"][metric]
     if opened.data.fingerprint != bundle.metrics["data"]["fingerprint"]:
         raise ZooError(
-            f"{recipe.data.name} at hand has another fingerprint than the data that {bundle.folder} says it was "
-            "measured on, so nothing can be compared; bring those data."
+            f"{recipe.data.name} on this machine is not the data that {bundle.folder} was measured on (another "
+            "fingerprint), so nothing can be compared; bring the measured data."
         )
     on_test = bundle.metrics["split"] == "test"
     shipped = metrics_of(opened)[metric] if on_test else None

@@ -106,7 +106,8 @@ def _encode(row: Mapping[str, Any], columns: Columns) -> list[float]:
         if name not in row:
             held = some([str(column) for column in row]) if row else "none"
             raise ZooError(
-                f"{where} lacks the column {name!r}, it has {held}; give it, empty if the value is not known."
+                f"{where} lacks the column {name!r}, it has {held}; add the column, and leave it empty if the value "
+                "is not known."
             )
     numbers = [(_date if name in columns.dates else _number)(row[name], name, where) for name in columns.numbers]
     return numbers + [

@@ -69,7 +69,7 @@ def device_of(device: torch.device | str | None) -> torch.device:
         return torch.device("cpu")
     except (RuntimeError, AssertionError, TypeError) as error:
         raise ZooError(
-            f"the device {str(device)!r} is not there; choose one this machine has, such as 'cpu'."
+            f"this machine does not have the device {str(device)!r}; choose one that it has, such as 'cpu'."
         ) from error
 
 

@@ -59,7 +59,7 @@ def pictures(raw: Any) -> list[str] | None:
             raise ZooError(f"{text} holds no pictures (.png, .jpg, .npy, …); give a folder that does.")
         return found
     if ADDRESS.match(text):
-        raise ZooError(f"{text[:200]} is an address, and pictures are read from files alone; download it first.")
+        raise ZooError(f"{text[:200]} is a web address, but pictures are read from files only; download it first.")
     return sorted(file for file in glob.glob(text) if os.path.isfile(file)) or None
 
 
@@ -107,7 +107,7 @@ def array(path: Path) -> Any:
         if dtype.kind not in "biufc" or min(shape, default=0) < 0:
             raise ValueError(f"it holds {dtype} of shape {shape}")
         if size > ARRAY:
-            raise ValueError(f"it holds {size:,} bytes, and {ARRAY:,} are read at most")
+            raise ValueError(f"it holds {size:,} bytes, but at most {ARRAY:,} are read")
         if there < size:
             raise ValueError(f"{there:,} of {size:,} bytes are there")
         return np.load(path, allow_pickle=False)

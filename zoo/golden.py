@@ -54,7 +54,9 @@ def check(bundle: Bundle, model: nn.Module | None = None) -> None:
     tolerance = SAME if all(where.get(key) == here[key] for key in _WHERE) else OTHER
     found = _outputs(bundle, model or load_model(bundle, device="cpu"), given).flatten()
     if found.shape != expected.shape or not torch.allclose(found, expected, rtol=tolerance, atol=tolerance):
-        raise ZooError(f"the outputs for the input in {path} are not those that the weight was published with.")
+        raise ZooError(
+            f"the model's outputs for the input in {path} are not the outputs that were published with the weight."
+        )
 
 
 def raw(given: Any) -> Any:

@@ -28,8 +28,8 @@ def bomb(path: Path) -> ZooError:
     """The error for a file that unpacks to more."""
     how = "unpack it yourself (gunzip) and give that file" if path.suffix == ".gz" else "write them as CSV"
     return ZooError(
-        f"{path} has {path.stat().st_size:,} bytes and unpacks to more than {unpacked(path):,}, as files do that were "
-        f"made to fill a memory; if you know what is in it, {how}."
+        f"{path} has {path.stat().st_size:,} bytes and unpacks to more than {unpacked(path):,}, like a file that was "
+        f"made to fill a machine's memory; if you know what is in it, {how}."
     )
 
 

@@ -43,7 +43,7 @@ def listed(
     if sort not in SORTS:
         raise unknown("order", sort, SORTS)
     if max_mb is not None and not max_mb > 0:
-        raise ZooError(f"the largest size is {max_mb!r} MB; give a number above 0.")
+        raise ZooError(f"max_mb is {max_mb!r}; give a number above 0.")
     every = list(sources.rows())
     for key, asked in (("task", task), ("data", data)):
         known = sorted({str(row[key]) for _, row in every if row.get(key)})

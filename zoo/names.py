@@ -40,7 +40,9 @@ def text_of(name: str | os.PathLike[str]) -> str:
     try:
         text = os.fsdecode(name)
     except TypeError as error:
-        raise ZooError(f"{name!r} names no model or weight; give a name or a path, `zoo list` shows them.") from error
+        raise ZooError(
+            f"{name!r} names no model or weight; give a name or a path; `zoo list` shows the names."
+        ) from error
     guests = text.replace(GUESTS, SHELVED, 1)
     return guests if text.startswith(GUESTS) and is_weight_name(guests) and not os.path.exists(text) else text
 

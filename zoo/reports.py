@@ -61,7 +61,7 @@ def read_reports(places: Sequence[str | os.PathLike[str]]) -> list[dict[str, Any
             if report[key] != first[key]:
                 raise ZooError(
                     f"the report in {place} has the {key} {report[key]!r}, and that in {places[0]} {first[key]!r}; "
-                    "add up reports of the same bytes and the same recipe only."
+                    "add up only reports of the same bytes and the same recipe."
                 )
     return reports
 
@@ -87,8 +87,8 @@ def check_of(reports: Sequence[Mapping[str, Any]], sha256: str, recipe_sha256: s
     for report in reports:
         if (report["sha256"], report["recipe_sha256"]) != (sha256, recipe_sha256):
             raise ZooError(
-                f"a report is of {report['weight']} with other bytes or another recipe than what is published; "
-                "run `zoo reproduce` on the very bundle."
+                f"a report is of {report['weight']}, but of other bytes or another recipe than the published ones; "
+                "run `zoo reproduce` on the published bundle."
             )
 
 

@@ -114,7 +114,7 @@ def draw(comparison: Comparison, path: str | os.PathLike[str]) -> None:
 
     columns = {name: both for name, both in comparison.curves.items() if all(both)}
     if not columns:
-        raise ZooError("there is no epoch that both runs have; train them further.")
+        raise ZooError("the runs have no epoch in common; train them further.")
     figure = new(4.5 * len(columns), 3.6, " and ".join(run.folder for run in comparison.runs))
     for axes, (name, both) in zip(figure.subplots(1, len(columns), squeeze=False)[0], columns.items(), strict=True):
         for run, values in zip(comparison.runs, both, strict=True):

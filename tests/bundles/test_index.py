@@ -50,7 +50,7 @@ def test_unknown_keys_are_left_to_later_versions() -> None:
 )
 def test_a_name_that_is_no_weights(name: str) -> None:
     assert not is_weight_name(name)
-    with pytest.raises(ZooError, match="does not read <model>"):
+    with pytest.raises(ZooError, match="does not have the form <model>"):
         read_index(index(name))
 
 

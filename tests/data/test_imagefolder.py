@@ -347,7 +347,7 @@ def test_the_same_bytes_in_two_splits_are_an_error_with_the_pair(folder: Path):
 def test_the_same_bytes_twice_in_a_split_are_a_warning(folder: Path):
     (folder / "train" / "dark" / "copy.png").write_bytes((folder / "train" / "dark" / "0.png").read_bytes())
     for _ in range(2):
-        with pytest.warns(UserWarning, match=r"1 pictures are there more than once: train/dark/0\.png and train"):
+        with pytest.warns(UserWarning, match=r"1 pictures occur more than once: train/dark/0\.png and train"):
             data.load(f"imagefolder:{folder}")
 
 

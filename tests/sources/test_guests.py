@@ -161,8 +161,8 @@ def test_a_run_does_not_begin_from_a_part_of_another_model(tmp_path: Path):
     [
         ("mlp.digits_v9", r"unknown weight"),
         ("nowhere.safetensors", r"init_from: there is no file nowhere\.safetensors; check the path\.$"),
-        ("t.pth", r"^init_from: t\.pth is not a \.safetensors file, and no other is read; convert it\.$"),
-        ("./t.pth", r"^init_from: \./t\.pth is not a \.safetensors file, and no other is read; convert it\.$"),
+        ("t.pth", r"^init_from: t\.pth is not a \.safetensors file, the only format that is read; convert it\.$"),
+        ("./t.pth", r"^init_from: \./t\.pth is not a \.safetensors file, the only format that is read; convert it\.$"),
         ("./u.pth", r"^there is no"),
         ("timm/nonesuch", r"^unknown model of timm 'timm/nonesuch'; did you mean timm/"),
         (
@@ -271,7 +271,7 @@ def test_a_guest_takes_timms_arguments(guests: HubServer):
     assert features.zoo.input["channels"] == 1 and features.zoo.input["mean"] == [0.5]
     with pytest.raises(ZooError, match=r"model_args: timm/test_resnet cannot be built with .*img_sise.*img_sise"):
         zoo.create(NAME, img_sise=96)
-    with pytest.raises(ZooError, match=r"the weight of timm/test_resnet does not fit it with .*img_sise"):
+    with pytest.raises(ZooError, match=r"the weight of timm/test_resnet does not fit the model with .*img_sise"):
         zoo.create(NAME, pretrained=True, img_sise=96)
 
 
@@ -313,7 +313,7 @@ def test_a_guest_that_is_trained_here_is_published_used_and_grown_again(
     weight = "timm-test_resnet.dots_v1"
     assert zoo.publish(run, shelf) == weight
     assert zoo.publish(run, shelf, name="timm/test_resnet.dots_v1") == weight, "the same, said with timm's slash"
-    with pytest.raises(ZooError, match=r"give one that reads timm-test_resnet\.<tag>_v<N>\.$"):
+    with pytest.raises(ZooError, match=r"give a name of the form timm-test_resnet\.<tag>_v<N>\.$"):
         zoo.publish(run, shelf, name="test_resnet.dots_v1")
 
     monkeypatch.setenv("ZOO_SOURCES", str(shelf))

@@ -109,7 +109,9 @@ def test_a_recipe_written_before_a_setting_had_its_default_is_still_the_zoos(mak
 def test_the_bytes_of_a_weight_never_change(make_run, tmp_path: Path):
     publish(make_run("first"), tmp_path / "shelf")
     before = content(tmp_path / "shelf")
-    with pytest.raises(ZooError, match=r"mlp\.digits_v1 is published with other bytes.*, such as mlp\.digits_v2\.$"):
+    with pytest.raises(
+        ZooError, match=r"mlp\.digits_v1 is already published with other bytes.*, such as mlp\.digits_v2\.$"
+    ):
         publish(make_run("second", seed=1), tmp_path / "shelf", name="mlp.digits_v1")
     assert content(tmp_path / "shelf") == before
 
@@ -218,7 +220,7 @@ def test_a_name_must_be_one_of_a_weight_of_the_model(make_run, tmp_path: Path, n
         ({"value": 0.9, "C": math.inf}, "cannot be written as JSON"),
         (
             {"value": 0.9, "metric": "f1"},
-            "'a line' is measured in 'f1', and the run in accuracy; give it in one of these",
+            "'a line' is measured in 'f1', but the run in accuracy; measure the baseline in one of these",
         ),
     ],
 )

@@ -121,20 +121,20 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "a tensor that is in none": (lambda a: a["weight_map"].update(x=FIRST), "holds other tensors than"),
     "a tensor that it does not name": (
         lambda a: a["weight_map"].pop("head.bias"),
-        "and they have 2,560",
+        "but they have 2,560",
     ),
     "another size": (
         lambda a: a["metadata"].update(total_size=7),
-        "says that the tensors have 7 bytes, and they have 2,600",
+        "says that the tensors have 7 bytes, but they have 2,600",
     ),
     "a size that is none": (lambda a: a["metadata"].update(total_size="1e9"), "total_size is not a number of bytes"),
     "a million tensors": (
         lambda a: a.update(weight_map={str(number): FIRST for number in range(140_000)}),
-        "names 140,000 tensors, and 131,072 are read at most",
+        "names 140,000 tensors, but at most 131,072 are read",
     ),
     "a thousand files": (
         lambda a: a["weight_map"].update({f"t{n}": f"model-{n}.safetensors" for n in range(1000)}),
-        "files, and 256 are read at most",
+        "files, but at most 256 are read",
     ),
     "no map": (lambda a: a.pop("weight_map"), "no weight_map of names"),
     "a map of numbers": (lambda a: a.update(weight_map={"head.bias": 1}), "no weight_map of names"),

@@ -39,7 +39,7 @@ def test_what_is_no_text_is_refused(raw, tokenizer):
 
 def test_half_a_character_is_refused(tokenizer):
     # What Python makes of a command line that is not UTF-8.
-    with pytest.raises(ZooError, match=r"the text 'a good \\udcff' holds half of a character; give valid Unicode\."):
+    with pytest.raises(ZooError, match=r"the text 'a good \\udcff' holds an unpaired surrogate; give valid Unicode\."):
         prepare(["a film", "a good \udcff"], Input(INPUT, tokenizer))
 
 

@@ -42,7 +42,9 @@ def test_what_is_no_sentence_is_refused(raw, tokenizer):
 
 
 def test_half_a_character_is_refused(tokenizer):
-    with pytest.raises(ZooError, match=r"the sentence 'cats \\udcff' holds half of a character; give valid Unicode\."):
+    with pytest.raises(
+        ZooError, match=r"the sentence 'cats \\udcff' holds an unpaired surrogate; give valid Unicode\."
+    ):
         prepare(["cats", "cats \udcff"], Input(INPUT, tokenizer))
 
 

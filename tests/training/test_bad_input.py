@@ -197,7 +197,7 @@ def test_model_arguments_that_the_model_refuses(mlp: dict[str, Any], tmp_path: P
             "model bilstm_attn is for text-classification, but data.name digits is image data; change one of them.",
         ),
         ({"data": {"name": "digits", "validation": 0.0001}}, "data.validation 0.0001 leaves none of the "),
-        ({"data": {"name": "digits", "validation": 0.9999}}, "of digits to train on; choose another part"),
+        ({"data": {"name": "digits", "validation": 0.9999}}, "of digits to train on; choose another share"),
     ],
     ids=str,
 )
@@ -356,8 +356,8 @@ def test_a_single_sample_for_batch_norm(tmp_path: Path):
         "batch norm needs at least two samples, but only 1 of the batch is computed at a time; raise data.batch_size."
     )
     assert refusal(recipe, tmp_path / "run", **{"data.batch_size": 64, "train.accumulate": 4}) == (
-        "train.accumulate is 4, and the model has batch norm, whose statistics would be those of a piece of the batch: "
-        "it would be another model; set it to 1, and lower data.batch_size if memory is short."
+        "train.accumulate is 4, but the model has batch norm, which would see only a piece of the batch and "
+        "so give another model; set it to 1, and lower data.batch_size if memory is short."
     )
     assert not (tmp_path / "run").exists()
 

@@ -165,7 +165,7 @@ def test_more_epochs_are_refused_where_every_rate_would_have_been_another(
 ):
     run = zoo.train(with_(**changes), out=tmp_path / "run", device="cpu")
     before = result(run)
-    said = rf"was started with 2 epochs, and {why}: with 4 the run would have been another .* init_from="
+    said = rf"was started with 2 epochs, and {why}: with 4 epochs, every step .* init_from="
     with pytest.raises(ZooError, match=said):
         zoo.train(with_(**changes, train={"epochs": 4}), out=run.folder, resume=True, device="cpu")
     assert result(Run(run.folder)) == before

@@ -78,7 +78,9 @@ def test_a_group_that_matches_nothing_is_refused():
 
 
 def test_a_group_whose_parameters_all_belong_to_earlier_ones_is_refused():
-    with pytest.raises(ZooError, match=r"all that 'head\.bias' matches belongs to an earlier group; put it first\."):
+    with pytest.raises(
+        ZooError, match=r"all parameters that 'head\.bias' matches belong to an earlier group; put this group first\."
+    ):
         optimizer(Net(), NOTHING, sgd(groups=[Group(match="head.*"), Group(match="head.bias")]))
 
 

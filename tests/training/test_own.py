@@ -195,7 +195,7 @@ def test_the_whole_way_of_a_file(reviews: Path, tmp_path: Path, capsys: pytest.C
     moved.parent.mkdir()
     reviews.rename(moved)
     assert "say where it lies with --data PATH" in zoo.verify(bundle).message
-    with pytest.raises(zoo.ZooError, match=r"the data file:reviews.csv are not on this machine"):
+    with pytest.raises(zoo.ZooError, match=r"the data file:reviews.csv were not found on this machine"):
         zoo.reproduce(bundle)
     report = zoo.reproduce(bundle, data=moved, device="cpu")
     assert report.identical and report.verdict == "reproduced"

@@ -37,8 +37,8 @@ def test_a_picture_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("a.pdf", r"a\.pdf is not a name for a PNG; let it end in \.png"),
-        ("a", "is not a name for a PNG"),
+        ("a.pdf", r"a\.pdf is not the name of a PNG file; give one that ends in \.png"),
+        ("a", "is not the name of a PNG file"),
         ("nowhere/a.png", r"a\.png cannot be written \(No such file or directory\); choose another file"),
         ("folder.png", r"folder\.png cannot be written \(Is a directory\)"),
     ],

@@ -46,7 +46,7 @@ def on_own(
         import torch
     except ImportError as error:
         raise ZooError(
-            "reading labelled data needs torch; install it, or answer them with `zoo predict FILE.onnx`."
+            "reading labelled data needs torch; install it, or answer your rows with `zoo predict FILE.onnx`."
         ) from error
     from zoo import tasks
     from zoo._export.making import arrays
@@ -102,7 +102,8 @@ def _decoded(file: OnnxFile) -> tuple[Any, Any]:
         import torch  # noqa: F401
     except ImportError as error:
         raise ZooError(
-            f"{name} is not yet decoded in {home() / 'data'}, and that needs torch; run `zoo data get {name}` where "
+            f"{name} is not yet decoded in {home() / 'data'}, and decoding needs torch; run `zoo data get {name}` "
+            "where "
             "torch is installed, with the same ZOO_HOME."
         ) from error
     from zoo._export.making import arrays

@@ -38,7 +38,9 @@ class Graph(nn.Module):
         task, kind = tasks.get(config["task"]), config["input"]["kind"]
         if not task.exports or kind not in INPUTS:
             known = ", ".join(name for name in tasks.names() if tasks.get(name).exports)
-            raise ZooError(f"a model for {task.name} on {kind} data has no ONNX form; export one for {known}.")
+            raise ZooError(
+                f"a model for {task.name} on {kind} data cannot be exported to ONNX; export one for {known}."
+            )
         self.model, self.input_names, self.output_names = model, tuple(INPUTS[kind]), task.exports
         self.attends = "return_attention" in inspect.signature(model.forward).parameters
         if self.attends:

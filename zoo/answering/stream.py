@@ -72,7 +72,7 @@ def _csv(path: Path) -> Iterator[Row]:
                 yield Row(f"{path}:{begins}", dict(zip_longest(names, cells[: len(names)], fillvalue="")), fault)
         except csv.Error as error:
             raise ZooError(
-                f"{path}:{line} is not CSV ({error}); close its quotes, or double those in a cell."
+                f"{path}:{line} is not CSV ({error}); close its quotes, or double the quotes in a cell."
             ) from error
         except UnicodeDecodeError:
             plain.refuse_bytes(path)

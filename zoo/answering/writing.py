@@ -27,7 +27,9 @@ def written(path: Path) -> Iterator[Add]:
     """
     kind = format_of(path)
     if kind is None or path.suffix == ".gz":
-        raise ZooError(f"{path} does not end in .csv, .tsv, .jsonl or .parquet; name the file so.")
+        raise ZooError(
+            f"{path} does not end in .csv, .tsv, .jsonl or .parquet; give a file name with one of these endings."
+        )
     if path.is_dir():
         raise ZooError(f"{path} is a folder; give the name of a file in it.")
     try:

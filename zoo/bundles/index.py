@@ -153,7 +153,9 @@ def _not_finite(constant: str) -> Any:
 def entry_from(name: str, value: Any, where: str) -> Entry:
     """The weight that an index, or what repeats a part of one, has under `name`; `ZooError` if it cannot be one."""
     if not is_weight_name(name):
-        raise ZooError(f"{where} names the weight {name!r}, which does not read <model>.<tag>_v<N>; ask its publisher.")
+        raise ZooError(
+            f"{where} names the weight {name!r}, which does not have the form <model>.<tag>_v<N>; ask its publisher."
+        )
     value = _object(value, name, where)
     default = value.get("default", False)
     files = {
@@ -166,7 +168,7 @@ def entry_from(name: str, value: Any, where: str) -> Entry:
     if missing := [file for file in required(files) if file not in files]:
         raise ZooError(f"{where} lists {name} without {', '.join(missing)}; ask its publisher to mend it.")
     if len(files) > MOST_FILES:
-        raise ZooError(f"{where} lists {len(files):,} files for {name}, which no bundle has; do not use it.")
+        raise ZooError(f"{where} lists {len(files):,} files for {name}, too many for a bundle; do not use it.")
     for file, record in files.items():
         if record.size > _MOST_BYTES and not file.endswith(".safetensors"):
             raise ZooError(f"{where} lists {file} of {name} with {record.size:,} bytes; do not use it.")

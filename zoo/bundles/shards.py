@@ -61,7 +61,7 @@ class Shards:
             found |= part
         if self.size is not None and self.size != size:
             raise ZooError(
-                f"{self.where} says that the tensors have {self.size:,} bytes, and they have {size:,}; fetch all of "
+                f"{self.where} says that the tensors have {self.size:,} bytes, but they have {size:,}; fetch all of "
                 "them again."
             )
         return found
@@ -76,12 +76,12 @@ def parse(raw: bytes, where: str) -> Shards:
     if not isinstance(names, dict) or not names or not all(isinstance(file, str) for file in names.values()):
         raise ZooError(f"{where} is not an index of safetensors files; it has no weight_map of names.")
     if len(names) > NAMES:
-        raise ZooError(f"{where} names {len(names):,} tensors, and {NAMES:,} are read at most; do not use it.")
+        raise ZooError(f"{where} names {len(names):,} tensors, but at most {NAMES:,} are read; do not use it.")
     files: dict[str, set[str]] = {}
     for name, file in names.items():
         files.setdefault(file, set()).add(name)
     if len(files) > MOST_FILES:
-        raise ZooError(f"{where} names {len(files):,} files, and {MOST_FILES} are read at most; do not use it.")
+        raise ZooError(f"{where} names {len(files):,} files, but at most {MOST_FILES} are read; do not use it.")
     for file in files:
         if not check_file_name(file, where).endswith(".safetensors"):
             raise ZooError(f"{where} names {file}, which is not a safetensors file; do not use it.")
@@ -97,7 +97,7 @@ def parse(raw: bytes, where: str) -> Shards:
 
 def too_long(where: str) -> ZooError:
     """The error for an index that is not even read."""
-    return ZooError(f"{where} has more than {LIMIT:,} bytes, as no index of tensors has; do not use it.")
+    return ZooError(f"{where} has more than {LIMIT:,} bytes, too many for an index of tensors; do not use it.")
 
 
 def _size_of(path: Path) -> int:

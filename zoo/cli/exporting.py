@@ -48,7 +48,7 @@ def predict_file(path: str, inputs: list[str], as_json: bool, plain: bool) -> in
     from zoo.errors import ZooError
 
     if not plain:
-        raise ZooError("of an ONNX file the answers are printed, as text or with --json; leave the other options out.")
+        raise ZooError("the answers of an ONNX file are printed, as text or with --json; leave out the other options.")
     found = [{"input": str(raw), **answer} for raw, answer in answers(open_file(path), inputs)]
     if as_json:
         document(found)

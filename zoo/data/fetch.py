@@ -33,7 +33,7 @@ def folder_of(entry: Entry) -> Path:
     """
     raw = entry.raw
     if raw is None:
-        raise ZooError(f"the data set {entry.name!r} has no files of its own; load it by zoo.data.load")
+        raise ZooError(f"the data set {entry.name!r} has no files of its own; load it with zoo.data.load")
     kept = files.home() / raw.folder
     folder = files.in_zoo_data(raw) or kept
     if not files.missing(raw, folder):

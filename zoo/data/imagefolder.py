@@ -81,7 +81,7 @@ def load_at(
     if (root / "train").is_dir() and test is not None:
         if split:
             raise ZooError(
-                "data.split is for one folder of classes, and there are train and test folders; leave it out."
+                "data.split is for one folder of classes, but there are train and test folders; leave it out."
             )
         if len(there) > 2:
             raise ZooError(f"{root}: {some([each.name for each in there])} are more than test and val; leave two.")
@@ -104,7 +104,7 @@ def load_at(
         labels, everything = _pictures(root, root, names)
         if split.get("by") not in (None, "stratify"):
             raise ZooError(
-                f"data.split.by is {split['by']}, and a folder of classes is parted by stratify; leave it out."
+                f"data.split.by is {split['by']}, but a folder of classes is split by stratify; leave it out."
             )
         train, held = hold_out(everything, 0.2 if split.get("test") is None else split["test"], seed=0)
         parts = {"train": train, "test": held}
@@ -241,11 +241,11 @@ def _check_copies(root: Path, parts: Mapping[str, Sequence[str]], hashes: Mappin
                 (within if place == part else across).append(pair)
     if across:
         raise ZooError(
-            f"{root}: {len(across)} pictures have the same bytes in two of {', '.join(parts)}: {some(across)}; remove "
-            "one of each pair, for what was trained on measures nothing."
+            f"{root}: {len(across)} pictures have the same bytes in two of {', '.join(parts)}: {some(across)}; "
+            "remove one of each pair, because a figure on training pictures means nothing."
         )
     if within:
-        warnings.warn(f"{root}: {len(within)} pictures are there more than once: {some(within)}.", stacklevel=6)
+        warnings.warn(f"{root}: {len(within)} pictures occur more than once: {some(within)}.", stacklevel=6)
 
 
 def _facts(path: str) -> tuple[str | int, ...]:

@@ -114,7 +114,7 @@ def _rows(path: Path, file: Any, image: str, label: str) -> Iterator[dict[str, A
 
 
 def _bomb(path: Path) -> ZooError:
-    return ZooError(f"{path} unpacks to more than {RATIO} times its size, as no pictures do; do not use it.")
+    return ZooError(f"{path} unpacks to more than {RATIO} times its size, too much for pictures; do not use it.")
 
 
 def _split(path: Path) -> str | None:
@@ -132,14 +132,17 @@ def _columns(path: Path, schema: Any) -> tuple[str, str, list[str]]:
         return image, label, [str(name) for name in features[label]["names"]]
     except (KeyError, TypeError, ValueError, AttributeError, StopIteration, RecursionError) as error:
         raise ZooError(
-            f"{path} does not tell a column of pictures (Image) and one of their classes (ClassLabel); give a data set "
+            f"{path} does not declare a column of pictures (Image) and a column of their classes (ClassLabel); give "
+            "a data set "
             "for image classification, as the library `datasets` writes it."
         ) from error
 
 
 def _class(path: Path, place: int, label: Any, names: list[str]) -> int:
     if not isinstance(label, int) or not 0 <= label < len(names):
-        raise ZooError(f"{path}, row {place}: the class is {label!r}, and there are {len(names)}; leave the row out.")
+        raise ZooError(
+            f"{path}, row {place}: the class is {label!r}, but there are only {len(names)} classes; leave the row out."
+        )
     return label
 
 

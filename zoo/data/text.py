@@ -211,7 +211,7 @@ def check(texts: Iterable[object], what: str = "text") -> None:
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            raise ZooError(f"the {what} {text[:40]!r} holds half of a character; give valid Unicode.") from error
+            raise ZooError(f"the {what} {text[:40]!r} holds an unpaired surrogate; give valid Unicode.") from error
 
 
 def pad(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

@@ -33,8 +33,7 @@ def describe(recipe: Recipe, data: DataSet, train: Split[Tensor], begun: Callabl
     symbols = "".join(data.labels)
     if begun and begun().settings["symbols"] != symbols:
         raise ZooError(
-            f"init_from: {recipe.init_from} writes with other symbols than those of {data.name}; "
-            "name a weight with the same ones."
+            f"init_from: {recipe.init_from} uses other symbols than {data.name}; name a weight that uses the same ones."
         )
     return Described(
         {"kind": "characters", "symbols": symbols, "length": recipe.data.characters.length}, {"symbols": symbols}

@@ -80,4 +80,4 @@ def check_batch(recipe: Recipe, samples: int) -> int:
 def refuse_augment(recipe: Recipe, data: DataSet) -> None:
     """Raise `ZooError` where a recipe augments what are not images."""
     if recipe.data.augment.model_dump(exclude_none=True):
-        raise ZooError(f"data.augment is for images, and {data.name} holds {data.kind} data; remove it.")
+        raise ZooError(f"data.augment is for images, but {data.name} holds {data.kind} data; remove it.")

@@ -85,7 +85,7 @@ def readers() -> Iterator[None]:
             raise
         why = " ".join(str(error).split()).rstrip(".")
         raise ZooError(
-            f"a process that read pictures ended ({why}); go on with --resume, and if memory is short with fewer "
+            f"a process that read pictures ended ({why}); go on with --resume, and if memory is short, lower "
             "data.workers."
         ) from error
 

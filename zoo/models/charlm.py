@@ -30,7 +30,7 @@ def encode(prompt: str, symbols: str) -> Tensor:
     if unknown := sorted(set(prompt) - set(symbols)):
         raise ZooError(
             f"the prompt {prompt[:40]!r} holds {', '.join(map(repr, unknown[:5]))}, which the model has never seen; "
-            f"use {symbols!r} alone."
+            f"use only {symbols!r}."
         )
     return torch.tensor([symbols.index(character) for character in prompt])
 

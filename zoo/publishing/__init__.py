@@ -183,7 +183,7 @@ def _draft(
         if is_place(begins) and "://" not in str(begins):
             raise ZooError(
                 f"{bundle.folder} begins from {begins}, a place on this machine, so nobody else could grow it again; "
-                "publish what it begins from, and train with init_from=WEIGHT."
+                "publish that weight first, and train with init_from=WEIGHT."
             )
         check_schema(bundle)
     check_parameters(first)
@@ -193,8 +193,8 @@ def _draft(
     for name, baseline in baselines.items():
         if baseline.get("metric", next(iter(metrics["metrics"]))) not in metrics["metrics"]:
             raise ZooError(
-                f"the baseline {name!r} is measured in {baseline['metric']!r}, and the run in "
-                f"{', '.join(metrics['metrics'])}; give it in one of these."
+                f"the baseline {name!r} is measured in {baseline['metric']!r}, but the run in "
+                f"{', '.join(metrics['metrics'])}; measure the baseline in one of these."
             )
     if baselines:
         metrics["baselines"] = baselines
@@ -261,7 +261,7 @@ def _entry(place: Shelf, draft: _Draft, name: str | None, index: Index) -> tuple
     wanted = text_of(name) if name else _own_name(draft.bundle)
     name = wanted or _next_name(place, draft, model, index)
     if not is_weight_name(name) or model_of(name) != model:
-        raise ZooError(f"{name!r} cannot be the name of this weight; give one that reads {model}.<tag>_v<N>.")
+        raise ZooError(f"{name!r} cannot be the name of this weight; give a name of the form {model}.<tag>_v<N>.")
     files = draft.named(name)
     records = _records(files)
     there = index.get(name)
@@ -272,7 +272,8 @@ def _entry(place: Shelf, draft: _Draft, name: str | None, index: Index) -> tuple
         free = f"{stem}_v{max(_versions(stem, index), default=0) + 1}"
         if there:
             raise ZooError(
-                f"{name} is published with other bytes, and those of a weight never change; give a new name, "
+                f"{name} is already published with other bytes, and the bytes of a weight never change; give a new "
+                "name, "
                 f"such as {free}."
             )
         raise ZooError(

@@ -58,7 +58,7 @@ def import_weight(
     tensors = _read(path)
     renamed, is_torchvision = _rename(list(tensors), model, _rules(maps))
     if doubled := [ours for ours in renamed.values() if list(renamed.values()).count(ours) > 1]:
-        raise ZooError(f"two tensors of {path} become {doubled[0]}; change --map.")
+        raise ZooError(f"two tensors of {path} get the name {doubled[0]}; change --map.")
     state = {renamed[key]: tensor for key, tensor in tensors.items()}
     config, tokenizer = _config(entry, state, like, dict(model_args or {}), is_torchvision)
     _check_fit(path, model, config["model_args"], state)
@@ -131,7 +131,7 @@ def _rules(maps: Iterable[str]) -> list[tuple[str, str]]:
     for text in maps:
         old, equals, new = text.partition("=")
         if not equals or not old:
-            raise ZooError(f"--map {text!r} is not FROM=TO; give the name that is there and ours.")
+            raise ZooError(f"--map {text!r} is not FROM=TO; give the name in the file and the zoo's name.")
         rules.append((old, new))
     return rules
 

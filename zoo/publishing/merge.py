@@ -53,8 +53,8 @@ def _check_alike(first: Bundle, other: Bundle) -> None:
         if key == "recipe.train.seed":
             continue
         raise ZooError(
-            f"{first.folder} and {other.folder} differ in {key} ({ours!r} and {theirs!r}) where only train.seed may; "
-            "publish them as two weights."
+            f"{first.folder} and {other.folder} differ in {key} ({ours!r} and {theirs!r}), but only train.seed may "
+            "differ; publish them as two weights."
         )
 
 

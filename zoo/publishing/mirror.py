@@ -41,7 +41,7 @@ def mirror(
     """
     place = shelf(os.fspath(to))
     if place.holds_one:
-        raise ZooError(f"{place.url} has room for one weight; mirror to a folder or a bucket.")
+        raise ZooError(f"{place.url} holds only one weight; mirror to a folder or a bucket.")
     names = list(names)
     if not names and sign is None and (source := _only_source()):
         with suppress(Unavailable):  # which is said below, for each source that is left out
@@ -117,7 +117,9 @@ def _copy(place: Shelf, some: list[finding.Found], key: str | os.PathLike[str] |
         for found in some:
             there = index.get(found.entry.name)
             if there and there.files != found.entry.files:
-                raise ZooError(f"{place.url} has another {found.entry.name}; mirror to another place.")
+                raise ZooError(
+                    f"{place.url} has a different weight of the name {found.entry.name}; mirror to another place."
+                )
             if not there:
                 new[found.entry.name] = found
         if not new:

@@ -246,7 +246,7 @@ def override(content: dict[str, Any], key: str, value: Any) -> None:
             content[parent] = {}
         content = content[parent]
         if not isinstance(content, dict):
-            raise ZooError(f"override {key}: {parent} holds a value, not keys; check the key path.")
+            raise ZooError(f"override {key}: {parent} is a single value and holds no keys; check the key path.")
     content[last] = value
 
 
@@ -301,7 +301,7 @@ def _check_names(recipe: Recipe, where: str) -> None:
         # A recipe of another kind may hold the defaults: until now all sections were written out.
         if key != task.kind and getattr(recipe.data, key) != of_kinds.section_of(key)():
             raise ZooError(
-                f"{where}: data.{key} is for {key} data, and {recipe.model} reads {task.kind} data; remove it."
+                f"{where}: data.{key} is for {key} data, but {recipe.model} reads {task.kind} data; remove it."
             )
     for key in ("early_stopping", "keep_best"):
         if getattr(recipe.train, key) and not recipe.data.validation:
@@ -311,8 +311,8 @@ def _check_names(recipe: Recipe, where: str) -> None:
             )
     if recipe.train.accumulate > 1 and (isinstance(recipe.loss, Pairs) or getattr(recipe.loss, "class_weight", None)):
         raise ZooError(
-            f"{where}: train.accumulate needs a loss that is a mean over samples, and {recipe.loss.name} is none here; "
-            "set train.accumulate=1."
+            f"{where}: train.accumulate needs a loss that is a mean over samples, which {recipe.loss.name} is not "
+            "here; set train.accumulate=1."
         )
     if recipe.train.accumulate > recipe.data.batch_size:
         raise ZooError(

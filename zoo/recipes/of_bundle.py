@@ -48,8 +48,9 @@ def recipe_of(bundle: Bundle) -> Recipe:
     elsewhere = bare or (places.is_one(name) and places.public(name) != name)
     if elsewhere and places.given() is None and not _TRUSTED.get():
         raise ZooError(
-            f"the recipe of {bundle.folder.name} names a place on a machine for its data ({name}), as no published "
-            "recipe does; say where the data lie with --data PATH, or give --trust (trust=True) if you know its author."
+            f"the recipe of {bundle.folder.name} names a place on a machine for its data ({name}), which a published "
+            "recipe must not do; say where the data lie with --data PATH, or give --trust (trust=True) if you know "
+            "its author."
         )
     if bundle.entry is not None:
         check_begins(recipe, bundle.folder.name)

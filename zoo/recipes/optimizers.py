@@ -86,7 +86,7 @@ class Timm(_Optimizer):
         kind = timm.get_optimizer_info(name).opt_class
         if isinstance(kind, str):  # the class's address in a package that timm does not depend on
             package = kind.split(".")[0]
-            raise ZooError(f"optimizer.name: {name} is of {package}, which the zoo does not use; take another.")
+            raise ZooError(f"optimizer.name: {name} belongs to {package}, which the zoo does not use; take another.")
         return name
 
     @model_validator(mode="after")

@@ -83,7 +83,9 @@ def _whole(loader: _Loader, node: yaml.ScalarNode) -> int:
     try:
         return int(text[2:], {"0o": 8, "0x": 16}[text[:2]]) if text[:2] in ("0o", "0x") else int(text)
     except ValueError as error:  # of more digits than Python reads
-        raise yaml.MarkedYAMLError(problem=f"a number has {len(text)} digits", problem_mark=node.start_mark) from error
+        raise yaml.MarkedYAMLError(
+            problem=f"a number has too many digits ({len(text)})", problem_mark=node.start_mark
+        ) from error
 
 
 def _real(loader: _Loader, node: yaml.ScalarNode) -> float:
@@ -94,7 +96,9 @@ def _text(loader: _Loader, node: yaml.ScalarNode) -> str:
     try:
         node.value.encode("utf-8", "surrogateescape")  # the bytes of a file's name that is not UTF-8 stand like this
     except UnicodeEncodeError as error:
-        raise yaml.MarkedYAMLError(problem="a text holds half of a character", problem_mark=node.start_mark) from error
+        raise yaml.MarkedYAMLError(
+            problem="a text holds an unpaired surrogate", problem_mark=node.start_mark
+        ) from error
     return node.value
 
 

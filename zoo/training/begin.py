@@ -72,8 +72,8 @@ def check_unchanged(name: str, folder: Path) -> None:
         before = json.loads((folder / "metrics.json").read_text(encoding="utf-8")).get("init_from")
     if before is not None and before["sha256"] != origin(name)["sha256"]:
         raise ZooError(
-            f"init_from: {name} is another than {folder} began from (sha256 {before['sha256'][:12]}…); "
-            "bring that back, or start a new run with --out."
+            f"init_from: {name} is not the file that {folder} began from (sha256 {before['sha256'][:12]}…); bring "
+            "that file back, or start a new run with --out."
         )
 
 
@@ -85,7 +85,8 @@ def reader(name: str, kind: str) -> Input:
     found = _find(name)
     if not isinstance(found, Bundle):
         raise ZooError(
-            f"init_from: {name} does not say which words its embedding is of; give the folder of its bundle or run."
+            f"init_from: {name} does not say to which words the rows of its embedding belong; give the folder of its "
+            "bundle or run."
         )
     check_config(found)
     if found.config["input"]["kind"] != kind:
@@ -114,7 +115,7 @@ def _find(name: str) -> Path | Bundle:
     except ZooError as error:
         if path.is_file():
             raise ZooError(
-                f"init_from: {name} is not a .safetensors file, and no other is read; convert it."
+                f"init_from: {name} is not a .safetensors file, the only format that is read; convert it."
             ) from error
         raise
 

@@ -29,8 +29,9 @@ def check_resumable(folder: Path, old: Recipe, new: Recipe, differing: dict[str,
         )
     if why := _depends_on_the_end(new):
         raise ZooError(
-            f"{folder} was started with {before} epochs, and {why}: with {after} the run would have been another from "
-            f"its first step on. Train {after} epochs from the start with --out, or begin from this run's weights with "
+            f"{folder} was started with {before} epochs, and {why}: with {after} epochs, every step from the first "
+            f"would have been different. Train {after} epochs from the start with --out, or begin from this run's "
+            "weights with "
             f"init_from={folder}."
         )
     return True

@@ -65,8 +65,8 @@ def computed(values: dict[str, float], asked: str, where: str) -> tuple[dict[str
     wrong = {name: value for name, value in values.items() if not math.isfinite(value)}
     if asked in wrong:
         raise ZooError(
-            f"{asked} of {where} cannot be computed (it is {wrong[asked]}): such as an area under a curve where one "
-            "class has no row; give data that it can be computed on, or choose another evaluate.metric."
+            f"{asked} of {where} cannot be computed (it is {wrong[asked]}): for example, an area under a curve needs "
+            "rows of each class; give data that it can be computed on, or choose another evaluate.metric."
         )
     notes = [f"{name} of {where} could not be computed (it was {value})." for name, value in wrong.items()]
     return {name: value for name, value in values.items() if name not in wrong}, notes

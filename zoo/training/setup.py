@@ -78,7 +78,8 @@ def prepare(recipe: Recipe, folder: Path, dataset: DataSet | None = None) -> Set
     if bool(dataset.tasks) != task.several:
         has = "several targets" if dataset.tasks else "one target"
         raise ZooError(
-            f"model {recipe.model} is for {task.name}, but data.name {dataset.name} has {has} a sample; change one."
+            f"model {recipe.model} is for {task.name}, but data.name {dataset.name} has {has} for each sample; "
+            "change one of them."
         )
     if recipe.init_from is not None:
         check_unchanged(recipe.init_from, folder)
@@ -147,8 +148,8 @@ def _parts(recipe: Recipe, dataset: DataSet, kind: kinds.Kind) -> tuple[Split, S
     for part, purpose in ((train, "to train on"), (held, "to measure on")):
         if not len(part):
             raise ZooError(
-                f"data.validation {recipe.data.validation} leaves none of the {len(dataset.train)} samples "
-                f"of {dataset.name} {purpose}; choose another part, such as 0.1."
+                f"data.validation {recipe.data.validation} leaves none of the {len(dataset.train)} samples of "
+                f"{dataset.name} {purpose}; choose another share, such as 0.1."
             )
     return train, held, "validation"
 

@@ -41,7 +41,7 @@ def check(name: str | None) -> None:
     if name is None:
         return
     if name not in TRACKERS:
-        raise ZooError(f"unknown tracker {name!r}; there is: {', '.join(TRACKERS)}.")
+        raise ZooError(f"unknown tracker {name!r}; choose one of: {', '.join(TRACKERS)}.")
     try:
         import torch.utils.tensorboard  # noqa: F401
     except ImportError as error:

@@ -47,7 +47,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     """
     target = Path(path).expanduser()
     if target.suffix.lower() != ".png":
-        raise ZooError(f"{target} is not a name for a PNG; let it end in .png.")
+        raise ZooError(f"{target} is not the name of a PNG file; give one that ends in .png.")
     content = io.BytesIO()
     with warnings.catch_warnings():
         # A letter that matplotlib's own font lacks is a box in the picture, which tells as much.

@@ -54,7 +54,7 @@ def test_a_bomb_is_refused_in_a_sentence(name: str, tmp_path: Path) -> None:
     BOMBS[name](path)
     assert path.stat().st_size < 20_000
     for use in (read, lambda path: list(stream.rows(path))):
-        with pytest.raises(ZooError, match=r"and unpacks to more than [\d,]+, as files do that were made to fill"):
+        with pytest.raises(ZooError, match=r"and unpacks to more than [\d,]+, like a file that was made to fill"):
             use(path)
     held = pa.total_allocated_bytes()
     assert held < 50 * SMALL

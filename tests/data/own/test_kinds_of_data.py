@@ -193,7 +193,7 @@ def test_data_travel_and_are_found_again_by_their_hash(
     (tmp_path / "a.csv").rename(elsewhere)
     section = dict(own.section)
     asked = {key: section.get(key) for key in ("columns", "split", "files")}
-    with pytest.raises(ZooError, match="are not on this machine"):
+    with pytest.raises(ZooError, match="were not found on this machine"):
         load(section["name"], "text", "text-classification", **asked)
     monkeypatch.setenv("ZOO_DATA", str(tmp_path / "data"))
     assert load(section["name"], "text", "text-classification", **asked).data.fingerprint == own.data.fingerprint
@@ -224,11 +224,11 @@ def test_data_travel_and_are_found_again_by_their_hash(
         ("text", REVIEWS, {"split": {"by": "group"}}, "name the column to split by"),
         ("series", "t,x\n2026-01-01,1\n2026-01-02,2\n2026-01-04,3\n2026-01-05,3\n", {}, r"a.csv:4: t 2026-01-04 00:00:00 comes 2 days after the time before, and the usual step is 1 day"),
         ("series", "t,x\n2026-01-01,1\n2026-01-02,2\n2026-01-02,3\n2026-01-03,3\n", {}, r"a.csv:4: t 2026-01-02 .* stands there twice"),
-        ("series", "t,x\n2026-01-01,1\n02.01.2026,2\n3 Jan 2026,3\n", {"columns": {"time": "t"}}, "a.csv:3: t is '02.01.2026', which is not a date"),
-        ("series", "t,x\n2026-01-01,1\n02.01.2026,2\n3 Jan 2026,3\n", {}, r"a.csv:3: t is '02.01.2026', and before it dates are written as '2026-01-01'"),
+        ("series", "t,x\n2026-01-01,1\n02.01.2026,2\n3 Jan 2026,3\n", {"columns": {"time": "t"}}, "a.csv:3: t is '02.01.2026', which is neither a date"),
+        ("series", "t,x\n2026-01-01,1\n02.01.2026,2\n3 Jan 2026,3\n", {}, r"a.csv:3: t is '02.01.2026', but earlier dates are written as '2026-01-01'"),
         ("series", "t,x\n31.12.2025,1\n01.01.2026,2\n", {}, r"t holds dates such as '31.12.2025'; write them as 2026-01-31"),
         ("series", "x,y\n" + "3,4\n" * 20, {}, "x, y never changes"),
-        ("table", "t,n,target\n2026-01-01,1,a\n3 Jan 2026,4,b\n04/01/2026,5,b\n", {}, r"a.csv:3: t is '3 Jan 2026', and before it dates"),
+        ("table", "t,n,target\n2026-01-01,1,a\n3 Jan 2026,4,b\n04/01/2026,5,b\n", {}, r"a.csv:3: t is '3 Jan 2026', but earlier dates"),
         ("number", "n,y\n1,7\n2,7\n3,7\n", {"columns": {"target": "y"}}, "the target y is 7 in every row; there is nothing to predict"),
         ("series", "x\n1\n\"\"\n3\n", {}, r"a.csv:3: x is empty where the series' value"),
         ("series", "i,t,v\na,1,1\na,2,2\nb,1,3\n", {"columns": {"id": "i", "time": "t", "value": "v"}}, "the series 'b' has other times than 'a'"),
@@ -245,7 +245,7 @@ def test_bad_data_are_one_sentence_with_their_place(
 @pytest.mark.parametrize(
     "name, content, said",
     [
-        ("a.conllu", "1\tThe\t_\tDET\t_\t_\t_\t_\t_\t_\n2\tcat\tNOUN\n", "a.conllu:2 has 3 columns, and a line of CoNLL-U has 10"),
+        ("a.conllu", "1\tThe\t_\tDET\t_\t_\t_\t_\t_\t_\n2\tcat\tNOUN\n", "a.conllu:2 has 3 columns, but a line of CoNLL-U has 10"),
         ("a.conllu", "1\tThe\t_\t_\t_\t_\t_\t_\t_\t_\n", "a.conllu:1: the word 'The' has no tag"),
         ("a.txt", "The DET\ncat\n", "a.txt:2 is 'cat', not a word and its tag"),
         ("a.txt", "\n\n", "holds no sentence"),
@@ -282,7 +282,7 @@ def test_dates_in_another_form_are_left_out_with_the_reason(opened: Opened) -> N
 
 
 def test_a_text_of_one_character(opened: Opened) -> None:
-    with pytest.raises(ZooError, match=r"a.txt: the train part holds one character alone \('a'\)"):
+    with pytest.raises(ZooError, match=r"a.txt: the train part holds only one character \('a'\)"):
         opened("characters", "a" * 100, "a.txt")
 
 

@@ -38,14 +38,14 @@ def load(files: Mapping[str, list[Path]], asked: rows.Asked) -> rows.Loaded:
     if "all" in texts:
         by = asked.split.get("by")
         if by not in (None, "time"):
-            raise ZooError(f"data.split.by is {by}, and the end of a text is its test part; leave it out.")
+            raise ZooError(f"data.split.by is {by}, but the test part of a text is always its end; leave it out.")
         share = SHARE if asked.split.get("test") is None else asked.split["test"]
         split = {"test": share, "by": "time", "column": None}
         end = int(len(texts["all"]) * (1 - share))
         texts = {"train": texts["all"][:end], "test": texts["all"][end:]}
     symbols = "".join(sorted({*texts["train"]}))
     if len(symbols) == 1:
-        raise ZooError(f"{name}: the train part holds one character alone ({symbols!r}); give a text.")
+        raise ZooError(f"{name}: the train part holds only one character ({symbols!r}); give a text.")
     parts = {part: _split(text, symbols, name, f"{part} part", told) for part, text in texts.items()}
     told.insert(
         0, f"{len(parts['train']):,} characters to train on, {len(parts['test']):,} to test on; {len(symbols)} symbols."

@@ -42,7 +42,7 @@ def other_form(read: Read, name: str, column: pa.ChunkedArray) -> str:
     for row, cell in cells:
         if cell and (form := _form(cell)) and form != first:
             raise ZooError(
-                f"{read.where(row)}: {name} is {cell!r}, and before it dates are written as {cells[0][1]!r}; write all "
+                f"{read.where(row)}: {name} is {cell!r}, but earlier dates are written as {cells[0][1]!r}; write all "
                 f"as {ISO}, or leave the column out (data.columns.ignore)."
             )
     return "" if first == ISO else cells[0][1]

@@ -32,7 +32,7 @@ def way(split: dict[str, Any], classes: bool) -> dict[str, Any]:
     if by in ("random", "stratify") and column:
         raise ZooError(f"data.split.column is {column!r}, but data.split.by is {by}; set by to group, time or column.")
     if by == "stratify" and not classes:
-        raise ZooError("data.split.by is stratify, which is for classes, and the target is numbers; set it to random.")
+        raise ZooError("data.split.by is stratify, which is for classes, but the target is a number; set it to random.")
     test = split.get("test")
     return {"test": None if by == "column" else 0.2 if test is None else test, "by": by, "column": column}
 
@@ -62,7 +62,8 @@ def part(whole: Split, read: Read, split: dict[str, Any]) -> tuple[Split, Split,
     for name, side in (("train on", train), ("test on", held)):
         if not len(side):
             raise ZooError(
-                f"{read.name}: data.split leaves no row of {len(whole)} to {name}; change data.split.test ({test})."
+                f"{read.name}: data.split leaves none of the {len(whole)} rows for {name}; change data.split.test "
+                f"({test})."
             )
     return train, held, validation
 

@@ -99,7 +99,7 @@ def splits(
         train, test, validation = wholes["train"], wholes["test"], wholes.get("validation")
         kept = {key: value for key, value in asked.split.items() if key != "test" and value}
         if kept and kept.get("by") != "group":
-            raise ZooError("data.split is for one file, and there are train and test files; leave it out.")
+            raise ZooError("data.split is for one file, but there are train and test files; leave it out.")
         told.append(f"{len(train):,} rows to train on, {len(test):,} to test on, as the files say.")
         if asked.classes:
             parting.check_classes(train, test, labels, reads["test"])
@@ -127,7 +127,7 @@ def _weights(read: Read, asked: Asked) -> Tensor | None:
         row = int((found < 0).argmax())
         raise ZooError(f"{read.where(row)}: the weight {name} is {found[row]:g}; give 0 or more.")
     if not found.any():
-        raise ZooError(f"{read.name}: the weight {name} is 0 in every row; give some rows more.")
+        raise ZooError(f"{read.name}: the weight {name} is 0 in every row; give some rows a larger weight.")
     return torch.from_numpy(found.astype("float32"))
 
 

@@ -75,7 +75,7 @@ def _parted(
             kept = {"test": None, "by": "column", "column": column}
             return ends["train"], ends["test"], ends.get("validation"), kept, said
         if by not in (None, "time"):
-            raise ZooError(f"data.split.by is {by}, and a series is parted in time; set it to time or column.")
+            raise ZooError(f"data.split.by is {by}, but a series is split by time; set it to time or column.")
         test = 0.2 if test is None else test
         count = len(series) - round(test * len(series))
         train, held = (
@@ -201,8 +201,8 @@ def _times(one: Read, name: str) -> Any:
                 found.append(np.datetime64(text.strip().replace(" ", "T"), "us"))
             except ValueError as error:
                 raise ZooError(
-                    f"{one.where(row)}: {name} is {text!r}, which is not a date as the first rows have it or as ISO "
-                    "8601 has it; write all as 2026-01-31 or 2026-01-31 13:00."
+                    f"{one.where(row)}: {name} is {text!r}, which is neither a date in the form of the first rows "
+                    "nor in that of ISO 8601; write all as 2026-01-31 or 2026-01-31 13:00."
                 ) from error
         return np.array(found)
     return numbers_of(one, name, blanks=False, what="a time")

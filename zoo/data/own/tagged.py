@@ -40,7 +40,7 @@ def load(files: Mapping[str, list[Path]], asked: rows.Asked) -> rows.Loaded:
         by = asked.split.get("by")
         if by not in (None, "random"):
             raise ZooError(
-                f"data.split.by is {by}, and sentences are parted at random; give train and test files instead."
+                f"data.split.by is {by}, but sentences are split at random; give train and test files instead."
             )
         fraction = 0.2 if asked.split.get("test") is None else asked.split["test"]
         every, split = found["all"], {"test": fraction, "by": "random", "column": None}
@@ -101,7 +101,7 @@ def _conllu(path: Path, number: int, line: str, column: int) -> Sentence | tuple
     cells = line.split("\t")
     if len(cells) != 10:
         raise ZooError(
-            f"{path}:{number} has {len(cells)} columns, and a line of CoNLL-U has 10, with tabs between them."
+            f"{path}:{number} has {len(cells)} columns, but a line of CoNLL-U has 10, with tabs between them."
         )
     # Besides words there are spans of several words written as one (1-2) and words left out (1.1).
     if not cells[0].isdigit():

@@ -26,8 +26,8 @@ def check_pieces(model: nn.Module, pieces: int) -> None:
         return
     if has_batch_norm(model):
         raise ZooError(
-            f"train.accumulate is {pieces}, and the model has batch norm, whose statistics would be those of a piece "
-            "of the batch: it would be another model; set it to 1, and lower data.batch_size if memory is short."
+            f"train.accumulate is {pieces}, but the model has batch norm, which would see only a piece of the batch "
+            "and so give another model; set it to 1, and lower data.batch_size if memory is short."
         )
 
 

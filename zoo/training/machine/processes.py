@@ -38,7 +38,7 @@ def join(device: torch.device) -> None:
         for name in MPI:
             if os.environ.get(name, "1") != "1":
                 raise ZooError(
-                    f"the environment speaks of several processes of MPI ({name} is {os.environ[name]!r}); start them "
+                    f"the environment is set up for several MPI processes ({name} is {os.environ[name]!r}); start them "
                     f"with torchrun, or unset {name} to train alone."
                 )
         return
@@ -48,7 +48,8 @@ def join(device: torch.device) -> None:
         wrong = ["RANK"]
     if wrong:
         raise ZooError(
-            f"the environment speaks of several processes (WORLD_SIZE is {told['WORLD_SIZE']!r}), but {wrong[0]} is "
+            f"the environment is set up for several processes (WORLD_SIZE is {told['WORLD_SIZE']!r}), but {wrong[0]} "
+            "is "
             f"{told[wrong[0]]!r}; start them with torchrun, or unset WORLD_SIZE to train alone."
         )
     try:
@@ -68,7 +69,7 @@ def others() -> Iterator[None]:
         if count() == 1 or not (isinstance(error, dist.DistError) or "gloo" in str(error)):
             raise
         raise ZooError(
-            "another process of this launch has ended; see what it said, mend that, and go on with --resume."
+            "another process of this launch has ended; read its message, remove the cause, and go on with --resume."
         ) from error
 
 

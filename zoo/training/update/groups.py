@@ -48,7 +48,8 @@ def parameter_groups(model: nn.Module, criterion: nn.Module, recipe: Optimizer) 
         if group.match not in used:
             if any(fnmatchcase(name, group.match) for name in named):
                 raise ZooError(
-                    f"optimizer.groups: all that {group.match!r} matches belongs to an earlier group; put it first."
+                    f"optimizer.groups: all parameters that {group.match!r} matches belong to an earlier group; put "
+                    "this group first."
                 )
             names = ", ".join(name for name, _ in list(named.items())[:6])
             raise ZooError(f"optimizer.groups: no parameter matches {group.match!r}; parameters are called {names}, …")

@@ -57,7 +57,7 @@ def _weighted(recipe: Recipe, weights: Tensor, train: Split, config: dict[str, A
         raise ZooError("data.columns.weight needs whole batches; set train.accumulate=1.")
     if recipe.data.augment.mixup is not None or recipe.data.augment.cutmix is not None:
         raise ZooError(
-            "data.columns.weight weighs rows, which data.augment.mixup and cutmix blend; leave one of them out."
+            "data.columns.weight weighs rows, but data.augment.mixup and cutmix blend rows; leave one of them out."
         )
     if isinstance(loss, Deviation):
         scale = config["model_args"].get("scale", 1.0)
@@ -95,7 +95,9 @@ def _weighted(recipe: Recipe, weights: Tensor, train: Split, config: dict[str, A
             return found, torch.ones_like(found)
 
         return Weighted(hard, weights)
-    raise ZooError(f"data.columns.weight weighs single rows, which loss.name {loss.name} has none of; leave it out.")
+    raise ZooError(
+        f"data.columns.weight weighs single rows, but loss.name {loss.name} is not computed row by row; leave it out."
+    )
 
 
 class _Loss(nn.Module):
