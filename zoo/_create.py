@@ -157,7 +157,7 @@ def _guest(
 ) -> Model:
     """A guest with timm's weight in eval mode, `model.zoo` its record. Another `num_classes` gives a fresh classifier.
 
-    Raises `ZooError` where the weight is not on the Hub as safetensors, cannot be had, or has other bytes than the Hub
+    Raises `ZooError` if the weight is not on the Hub as safetensors, cannot be had, or has other bytes than the Hub
     says: nothing is unpickled.
     """
     from zoo.models.timm import config, transform

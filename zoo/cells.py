@@ -51,7 +51,7 @@ class Row(dict[str, str]):
 def read_csv(text: str, name: str) -> list[Row]:
     """The rows of a CSV file whose first line names the columns; `name` is the file's, for messages.
 
-    Raises `ZooError` with the line where a row has more or fewer cells than there are columns.
+    Raises `ZooError` with the line if a row has more or fewer cells than there are columns.
     """
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter_of(name, text))
     try:

@@ -59,7 +59,7 @@ def construct(name: str, arguments: Mapping[str, Any]) -> Any:
 
 
 def device_of(device: torch.device | str | None) -> torch.device:
-    """The device that is meant, None being torch's default; `ZooError` where this machine does not have it."""
+    """The device that is meant, None being torch's default; `ZooError` if this machine does not have it."""
     try:
         found = default_device() if device is None else torch.device(device)
         if found.type != "cpu":
@@ -86,7 +86,7 @@ def check_options(dtype: torch.dtype | None, num_classes: int | None) -> int | N
 
 
 def check_arguments(entry: registry.Model, arguments: Mapping[str, Any]) -> None:
-    """Raise `ZooError` where the model's constructor does not take these arguments."""
+    """Raise `ZooError` if the model's constructor does not take these arguments."""
     signature = inspect.signature(entry.constructor)
     try:
         signature.bind(**arguments)
@@ -97,7 +97,7 @@ def check_arguments(entry: registry.Model, arguments: Mapping[str, Any]) -> None
 
 
 def check_units(name: str, model: nn.Module, arguments: Mapping[str, Any]) -> None:
-    """Raise `ZooError` where a layer has nothing to train, as one of width 0."""
+    """Raise `ZooError` if a layer has nothing to train, as one of width 0."""
     for layer, parameter in model.named_parameters():
         if not parameter.numel():
             raise ZooError(f"model {name!r} with {dict(arguments)} has no units in {layer}; give 1 or more.")

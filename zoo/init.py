@@ -49,7 +49,7 @@ def register_init(name: str | None = None) -> Callable[[Scheme], Scheme]:
     """Decorator that registers `scheme(layer, gain)` under its own name or `name`.
 
     It fills the parameters that `layer` itself holds, runs under `torch.no_grad` and draws from torch's global RNG.
-    Raises `ZooError` where the name is taken.
+    Raises `ZooError` if the name is taken.
 
         >>> @zoo.register_init()
         ... def tenths(layer, gain):

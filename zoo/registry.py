@@ -60,7 +60,7 @@ def register_model(
 
     `task` is one of `TASKS` or of a plug-in's, `init` names an init scheme, `description` is one line, `source` is the
     paper or code that the model follows, and `input_shape` is one sample's shape, () where it is not known. Raises
-    `ZooError` where the task is unknown or the name is taken, or is none that a weight's can begin with: letters,
+    `ZooError` if the task is unknown or the name is taken, or is none that a weight's can begin with: letters,
     digits, `_` and `-`. The init scheme is looked up when a model is created: that needs torch.
 
         >>> @zoo.register_model(
@@ -89,7 +89,7 @@ def register_model(
 
 
 def get(name: str) -> Model:
-    """The registered model of that name; `ZooError` with the nearest three where there is none."""
+    """The registered model of that name; `ZooError` with the nearest three if there is none."""
     if name.startswith(GUESTS):
         from zoo.models import timm
 

@@ -53,7 +53,7 @@ class Comparison:
 
 
 def list_runs(root: str | os.PathLike[str] = "runs") -> list[Summary]:
-    """Every run in `root` and the folders below it, by path. Raises `ZooError` where there is no such folder."""
+    """Every run in `root` and the folders below it, by path. Raises `ZooError` if there is no such folder."""
     if not Path(root).is_dir():
         raise ZooError(f"there is no folder {root}; give the one that holds your runs.")
     found = sorted(path.parent for path in Path(root).rglob("recipe.yaml") if (path.parent / "config.json").is_file())
@@ -61,7 +61,7 @@ def list_runs(root: str | os.PathLike[str] = "runs") -> list[Summary]:
 
 
 def summary(run: Run) -> Summary:
-    """The run as a row. Raises `ZooError`, naming the file, where one of its files is damaged or missing."""
+    """The run as a row. Raises `ZooError`, naming the file, if one of its files is damaged or missing."""
     with _readable(run.folder / "recipe.yaml"):
         recipe = run.recipe
     with _readable(run.folder / "log.csv"):
@@ -86,7 +86,7 @@ def summary(run: Run) -> Summary:
 
 
 def compare(first: str | os.PathLike[str], second: str | os.PathLike[str]) -> Comparison:
-    """What differs between two runs. Raises `ZooError` where one of the folders holds none, or one that is damaged."""
+    """What differs between two runs. Raises `ZooError` if one of the folders holds none, or one that is damaged."""
     one, other = _run(first), _run(second)
     runs = summary(one), summary(other)
     a, b = one.recipe.model_dump(), other.recipe.model_dump()
@@ -108,7 +108,7 @@ def compare(first: str | os.PathLike[str], second: str | os.PathLike[str]) -> Co
 def draw(comparison: Comparison, path: str | os.PathLike[str]) -> None:
     """Draw the curves of both runs over the epochs, one panel a column, into a PNG file.
 
-    Raises `ZooError` where matplotlib is not installed, a run has no epoch yet, or the file cannot be written.
+    Raises `ZooError` if matplotlib is not installed, a run has no epoch yet, or the file cannot be written.
     """
     from zoo.viz._figure import new, save
 

@@ -1,4 +1,4 @@
-"""What a list shows of a weight, as an index repeats it."""
+"""What `zoo list` shows of a weight, repeated in the index."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zoo.bundles.index import FileRecord, is_fact
 
 def facts_of(config: Mapping[str, Any], metrics: Mapping[str, Any], files: Mapping[str, FileRecord]) -> dict[str, Any]:
     """Task, data, first metric with its mean, std and n, parameters, the latency of one input in milliseconds, and the
-    bytes of all files; what is not known is absent."""
+    bytes of all files; unknown facts are absent."""
     figures = metrics.get("metrics")
     metric = next(iter(figures), None) if isinstance(figures, Mapping) else None
     figure = figures[metric] if isinstance(figures, Mapping) and metric is not None else {}

@@ -1,4 +1,4 @@
-"""A bundle as an object. Whatever it hands out lies inside its folder and has the bytes that were published."""
+"""A bundle as an object. Every file that it gives lies inside its folder and has the published bytes."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ _CONFIG = {"model": str, "model_args": dict, "task": str, "labels": list, "input
 
 @dataclass(frozen=True)
 class Bundle:
-    """A folder with a weight; `name` and `entry` are None where no index lists it."""
+    """A folder with a weight; `name` and `entry` are None if no index lists it."""
 
     folder: Path
     name: str | None = None
     entry: Entry | None = None
 
     def path(self, file: str) -> Path:
-        """The path of one of the bundle's files, after its bytes were checked; what is at it later may be another file.
+        """The path of one of the bundle's files, after its bytes were checked; later there may be another file at this
+        path.
 
-        They are checked against the index, or without one, as for a run's folder, the tensors against the `sha256` in
-        metrics.json. Raises `ZooError` where the file is absent, leaves the folder, or has other bytes.
+        The bytes are checked against the index; without one (a run's folder) the tensors are checked against the
+        `sha256` in metrics.json. Raises `ZooError` if the file is absent, leaves the folder, or has other bytes.
         """
         path, digest, size = self._expected(file)
         if digest is not None:
@@ -40,12 +41,12 @@ class Bundle:
         return path
 
     def content(self, file: str) -> bytes:
-        """The bytes of one of the bundle's small files, the very ones that were checked."""
+        """The bytes of one of the bundle's small files: the same bytes that were checked."""
         return read_checked(*self._expected(file))
 
     @contextmanager
     def opened(self, file: str) -> Iterator[Path]:
-        """The path of the very file that was checked, for libraries that read by path, while the body runs."""
+        """The path of the checked file itself, while the body runs; for libraries that read by path."""
         path, digest, size = self._expected(file)
         if digest is None:
             yield path
@@ -136,9 +137,9 @@ class Bundle:
         return self.path(self.whole)
 
     def read_tensors(self, read: Callable[[Path, str], dict[str, T]]) -> dict[str, T]:
-        """What `read` finds of each tensor in the checked files, of which it gets the path and the name.
+        """What `read(path, name)` returns for each tensor in the checked files.
 
-        Raises `ZooError` if a file has other bytes than were published, or other tensors than the index of them says.
+        Raises `ZooError` if a file has other bytes than the published ones, or other tensors than their index says.
         """
         if self.shards is not None:
             return self.shards.read(self.opened, read)
@@ -147,7 +148,7 @@ class Bundle:
 
     @property
     def tokenizer(self) -> Path | None:
-        """The path of the checked tokenizer.json, None where the input needs none."""
+        """The path of the checked tokenizer.json, None if the input needs none."""
         file = self.config["input"].get("tokenizer")
         return None if file is None else self.path(check_file_name(str(file), str(self.folder / "config.json")))
 
@@ -155,7 +156,7 @@ class Bundle:
 def open_bundle(folder: Path, *, name: str | None = None, entry: Entry | None = None) -> Bundle:
     """The bundle in `folder`; its files are read and checked when they are first used.
 
-    Raises `ZooError` where one of the files that every bundle has is absent or leaves the folder.
+    Raises `ZooError` if one of the files that every bundle has is absent or leaves the folder.
     """
     if not folder.is_dir():
         raise ZooError(f"there is no bundle at {folder}; give the folder that holds {TENSORS}.")
@@ -165,7 +166,7 @@ def open_bundle(folder: Path, *, name: str | None = None, entry: Entry | None = 
 
 
 def _inside(folder: Path, file: str) -> Path:
-    """The path of a file that is there and, links followed, lies in the folder itself."""
+    """The path of an existing file that lies in the folder itself, after links are followed."""
     path = folder / check_file_name(file, str(folder))
     if not path.is_file():
         raise ZooError(f"the bundle {folder} has no file {file}; fetch or publish it again.")

@@ -1,11 +1,11 @@
-"""The index: which weights there are, and the SHA-256 and size of every file of theirs.
+"""The index: which weights there are, and the SHA-256 and size of each of their files.
 
     {"schema": 1, "weights": {NAME: {"default": bool, "files": {FILE: {"sha256": ..., "size": ...}}, "list": {...}}}}
 
-"list", which may be absent, is what a list shows of the weight (`zoo.bundles.facts`). How large indexes are kept, and
-read part by part, is in `zoo.sources.index`.
+"list", which may be absent, is what `zoo list` shows of the weight (`zoo.bundles.facts`). `zoo.sources.index` says
+how large indexes are stored and read part by part.
 
-It comes from wherever a source is, so nothing in it is believed before it was looked at: its names become paths.
+An index may come from anywhere, so everything in it is checked before it is used: its names become paths.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from zoo.names import check_cases, check_file_name, is_weight_name, model_of
 
 SCHEMA = 1
 TENSORS = "model.safetensors"
-SHARDED = f"{TENSORS}.index.json"  # in its place if the tensors lie in several files (`zoo.bundles.shards`)
+SHARDED = f"{TENSORS}.index.json"  # instead, if the tensors lie in several files (`zoo.bundles.shards`)
 REQUIRED = (TENSORS, "config.json", "recipe.yaml", "metrics.json")
 FILES = (*REQUIRED, "log.csv", "tokenizer.json", "golden.json", "curves.png", "confusion.png", "README.md")
 MOST_FILES = 256  # of one weight; a large model's tensors may lie in many
@@ -51,7 +51,7 @@ class FileRecord:
 class Entry:
     """One weight of an index. `default` marks the one that `pretrained=True` means for its model.
 
-    `facts` is what a list shows of it, as far as the index says.
+    `facts` is what `zoo list` shows of it, as far as the index says.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Entry:
 def read_index(source: Path | str) -> dict[str, Entry]:
     """The weights of an index by name; `source` is its path, or its text.
 
-    Raises `ZooError` for what is not an index of this schema, for names that could leave their folder, and where a
+    Raises `ZooError` for what is not an index of this schema, for names that could leave their folder, and if a
     model has two defaults.
     """
     where = str(source) if isinstance(source, Path) else "the index"
@@ -127,7 +127,7 @@ def required(files: Container[str]) -> list[str]:
 
 
 def read_text(path: Path) -> str:
-    """The text of a small file of a bundle; `ZooError` where it cannot be read."""
+    """The text of a small file of a bundle; `ZooError` if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -136,7 +136,7 @@ def read_text(path: Path) -> str:
 
 
 def parse_json(text: str, where: str) -> dict[str, Any]:
-    """The JSON object that `text` holds; `ZooError` with the line where it is none."""
+    """The JSON object that `text` holds; `ZooError` with the line if it does not hold one."""
     try:
         return _object(json.loads(text, parse_constant=_not_finite), "the whole", where)
     except (ValueError, RecursionError) as error:
@@ -147,11 +147,11 @@ def parse_json(text: str, where: str) -> dict[str, Any]:
 
 
 def _not_finite(constant: str) -> Any:
-    raise ValueError(f"{constant} is not a number of JSON")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def entry_from(name: str, value: Any, where: str) -> Entry:
-    """The weight that an index, or what repeats a part of one, has under `name`; `ZooError` if it cannot be one."""
+    """The weight that an index, or a part of one, has under `name`; `ZooError` if that cannot be a weight."""
     if not is_weight_name(name):
         raise ZooError(
             f"{where} names the weight {name!r}, which does not have the form <model>.<tag>_v<N>; ask its publisher."
@@ -176,7 +176,7 @@ def entry_from(name: str, value: Any, where: str) -> Entry:
 
 
 def _facts(value: Any) -> dict[str, Any]:
-    """What is known and of the right type; a list is for looking at, and nobody is kept from a weight by it."""
+    """The facts of the right type; a wrong fact only spoils a list, so it must not keep a weight from being loaded."""
     given = value if isinstance(value, dict) else {}
     return {key: given[key] for key in FACTS if is_fact(key, given.get(key))}
 

@@ -1,7 +1,7 @@
 """A bundle -> a model. Nothing is initialised that the weight overwrites, and no tensor is copied on its way.
 
-The model is constructed on the meta device, where tensors have shapes and no memory, with every fill skipped; then the
-tensors, mapped from the file straight onto their device, become its parameters and buffers.
+The model is constructed on the meta device, where tensors have shapes but no memory, and no value is filled in; then
+the tensors, mapped from the file straight onto their device, become its parameters and buffers.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ def load_model(
     """The bundle's model in eval mode, with its `Record` as `model.zoo`.
 
     Args:
-        device: where to, by default torch's default device. The tensors are read straight onto it.
-        dtype: of floating-point tensors; by default float32, also where the bundle stores float16 or bfloat16.
-        num_classes: if it is not the weight's, `head` alone is replaced by a fresh one, drawn from torch's RNG by
-            the model's init scheme, with one warning; 0 leaves the head out. The RNG is not touched otherwise.
-        model_args: overrides of the bundle's arguments for the constructor, such as a dropout rate. For an `in_chans`
-            other than the weight's the first layer is summed or repeated (`zoo.nn.channels`).
+        device: where the model goes, by default torch's default device. The tensors are read straight onto it.
+        dtype: of floating-point tensors; by default float32, even if the bundle stores float16 or bfloat16.
+        num_classes: if it differs from the weight's, only `head` is replaced, by a fresh one drawn from torch's RNG
+            by the model's init scheme, with one warning; 0 leaves the head out. The RNG is not touched otherwise.
+        model_args: overrides of the bundle's arguments for the constructor, such as a dropout rate. If `in_chans`
+            differs from the weight's, the first layer is summed or repeated (`zoo.nn.channels`).
 
-    Raises `ZooError` where a file is absent, damaged or not what it should be, where tensors and model do not fit (it
-    lists a few names each that are missing, unexpected or of another shape), where no model can be built with the
-    arguments, and where the device is not there or, as meta, has no memory.
+    Raises `ZooError` if a file is absent, damaged or not what it should be, if tensors and model do not fit (it
+    lists a few names each that are missing, unexpected or of another shape), if no model can be built with the
+    arguments, and if the device is not there or, as meta, has no memory.
     """
     where = device_of(device)
     if where.type == "meta":
@@ -76,13 +76,13 @@ def _load(
     arguments = {**config["model_args"], **(model_args or {})}
     check_arguments(entry, arguments)
     tensors = bundle.read_tensors(lambda path, file: _read(path, bundle.folder / file, device, dtype))
-    # Arguments of the caller's own may ask for more than the bundle's tensors are of.
+    # The caller's own arguments may ask for a larger model than the bundle's tensors make.
     budget = None if model_args or num_classes is not None else Budget.of(tensors)
     model = skeleton(entry.name, arguments, budget)
     about = _in_channels(model, tensors, config["input"], arguments.get("in_chans"))
     _assign(model, tensors, name)
     if _is_partial(model, device, dtype):
-        # The constructor computed something that is in no state dict, such as a table of positions.
+        # The constructor computed something that no state dict holds, such as a table of positions.
         model = in_full(entry.name, arguments, budget and Budget.of(tensors))
         _assign(model, tensors, name)
         model.to(device=device, dtype=dtype)
@@ -99,7 +99,7 @@ def _load(
 
 
 def _read(path: Path, named: Path, device: torch.device, dtype: torch.dtype | None) -> dict[str, Tensor]:
-    """The tensors in `path`, which is called `named` to whoever reads of it."""
+    """The tensors in `path`; messages call it `named`."""
     wanted = dtype or torch.float32
     try:
         if device.type == "cpu" and (converted := widened(path, wanted)) is not None:
@@ -111,7 +111,7 @@ def _read(path: Path, named: Path, device: torch.device, dtype: torch.dtype | No
         ) from error
     for key, tensor in tensors.items():
         if tensor.is_floating_point() and tensor.dtype != wanted:
-            tensors[key] = tensor.to(wanted)  # one at a time, so that little is there twice
+            tensors[key] = tensor.to(wanted)  # one at a time, so that memory never holds all of them twice
     return tensors
 
 
@@ -145,7 +145,7 @@ def _assign(model: nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:
 
 
 def _is_partial(model: nn.Module, device: torch.device, dtype: torch.dtype | None) -> bool:
-    """Whether a tensor anywhere in the model is not yet where and what it should be."""
+    """Whether any tensor of the model does not yet have the right device or dtype."""
 
     def strays(tensor: Tensor) -> bool:
         return tensor.device != device or (dtype is not None and tensor.is_floating_point() and tensor.dtype != dtype)
@@ -158,7 +158,7 @@ def _is_partial(model: nn.Module, device: torch.device, dtype: torch.dtype | Non
 
 
 def _flatten_recurrent(model: nn.Module, device: torch.device) -> None:
-    """cuDNN wants the weights of a recurrent layer in one piece of memory; on the CPU there is no such wish."""
+    """Put a recurrent layer's weights into one piece of memory, which cuDNN needs and the CPU does not."""
     if device.type != "cpu":
         for module in model.modules():
             if isinstance(module, nn.RNNBase):
@@ -168,7 +168,7 @@ def _flatten_recurrent(model: nn.Module, device: torch.device) -> None:
 def _in_channels(
     model: nn.Module, tensors: dict[str, Tensor], about: dict[str, Any], channels: int | None
 ) -> dict[str, Any]:
-    """Make the first layer's tensor fit `channels`; returns the input transform that then holds."""
+    """Make the first layer's tensor fit `channels`; returns the input transform for that number of channels."""
     before = about.get("channels")
     if channels is None or before is None or channels == before:
         return about
@@ -180,7 +180,7 @@ def _in_channels(
 
 
 def leave_out_head(model: nn.Module, name: str) -> None:
-    """Take the head away, so that the model gives its features; `ZooError` if the model does not know how."""
+    """Remove the head, so that the model gives its features; `ZooError` if the model has no way to do that."""
     reset = getattr(model, "reset_classifier", None)
     if reset is None:
         raise ZooError(f"the model of {name} has no reset_classifier, so its head stays; leave num_classes=0 out.")
@@ -193,7 +193,7 @@ def _replace_head(model: nn.Module, num_classes: int, scheme: str, name: str) ->
         return True
     head: Any = getattr(model, "head", None)
     timms = not isinstance(head, nn.Linear) and hasattr(model, "get_classifier")
-    if timms:  # whose last layer has many names
+    if timms:  # timm's last layers have various names
         head = model.get_classifier()  # type: ignore[operator]
     if not isinstance(head, nn.Linear):
         raise ZooError(f"the model of {name} has no linear head to replace; leave num_classes out.")
@@ -208,7 +208,7 @@ def _replace_head(model: nn.Module, num_classes: int, scheme: str, name: str) ->
             fresh = nn.Linear(head.in_features, num_classes, bias=head.bias is not None)
             init.apply(fresh, scheme)
             model.head = fresh.to(weight.dtype)
-    if getattr(model, "ngrams", None) is not None:  # their weights are for the old labels
+    if getattr(model, "ngrams", None) is not None:  # the n-grams' weights are for the old labels
         model.ngrams = None  # type: ignore[assignment]
     warnings.warn(
         f"the head of {name} for {head.out_features} classes was replaced by a fresh one for {num_classes}; "

@@ -1,6 +1,6 @@
-"""What of a bundle other packages brought: noted when it is trained, looked at when it is used.
+"""The parts of a bundle that other packages brought: noted when it is trained, checked when it is used.
 
-`plug_ins` of config.json lists it, and is absent where all is the zoo's own.
+`plug_ins` of config.json lists them; it is absent if every part is the zoo's own.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from zoo.plugins import TABLES, Origin
 
 LOADED = ("model",)
 ANSWERS = ("model", "task", "kind of data")
-"""What a bundle needs to be loaded, and to answer; all that it lists is needed to train it again."""
+"""The parts needed to load a bundle and to answer; training it again needs all that it lists."""
 
 
 def require(bundle: Bundle, whats: Sequence[str] = ()) -> None:
-    """Raise `ZooError` that says which package to install if the bundle needs one that is not here.
+    """Raise `ZooError`, naming the package to install, if the bundle needs one that is not here.
 
-    `whats` are the sorts of things that it needs them for, all if empty.
+    `whats` are the sorts of parts to look at; all if empty.
     """
     for noted in _noted(bundle, whats):
         if _here(noted) is None and not _known(noted):
@@ -33,7 +33,7 @@ def require(bundle: Bundle, whats: Sequence[str] = ()) -> None:
 
 
 def differing(bundle: Bundle, whats: Sequence[str] = ()) -> list[str]:
-    """A sentence for each thing whose source here is not the one that the bundle was trained with."""
+    """A sentence for each part whose source code here differs from the one that the bundle was trained with."""
     said = []
     for noted in _noted(bundle, whats):
         found = _here(noted)
@@ -61,12 +61,12 @@ def _noted(bundle: Bundle, whats: Sequence[str]) -> list[Origin]:
 
 
 def _is_right(one: Any) -> bool:
-    """Whether it is an object of an `Origin`'s fields, with nothing in it that a terminal or a shell would obey."""
+    """Whether it is an object with an `Origin`'s fields, without anything that a terminal or a shell would execute."""
     return (
         isinstance(one, dict)
         and one.keys() == Origin.__dataclass_fields__.keys()
         and all(isinstance(value, str) and re.fullmatch(r"[\w .+/-]*", value) for value in one.values())
-        and re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9._-]*)?", one["package"]) is not None  # somebody will type it
+        and re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9._-]*)?", one["package"]) is not None  # users will type it
         and re.fullmatch(r"[A-Za-z0-9.+!_-]*", one["version"]) is not None
     )
 
@@ -79,5 +79,5 @@ def _here(noted: Origin) -> Origin | None:
 
 
 def _known(noted: Origin) -> bool:
-    """Whether the zoo itself has a thing of that name by now."""
+    """Whether the zoo itself now has something of that name."""
     return any(noted.name in table for table in TABLES.values() if table.what == noted.what)

@@ -1,4 +1,4 @@
-"""What a created model knows of itself."""
+"""What a created model knows about itself."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from zoo.errors import ZooError
 class Record:
     """`model.zoo`: where a model comes from and how to feed it.
 
-    `weight` is None for a freshly initialised model, and a folder's name for a bundle outside every index; `labels` are
+    `weight` is None for a freshly initialised model, and a folder's name for a bundle that no index lists; `labels` are
     the classes in the order of the outputs; `input` is the transform as data (config.json), `recipe` the YAML text.
     `metrics` maps each metric to its value for these very tensors, and `figures` to value, mean, std, n, seeds and
-    values over the seeds that were run (metrics.json). What does not apply, or is not known, is empty.
+    values over the seeds that were run (metrics.json). Fields that do not apply, or are not known, are empty.
 
         >>> made = zoo.create("mlp", pretrained=True).zoo
         >>> made.weight, made.task, made.labels[:3]
@@ -49,7 +49,7 @@ class Record:
         return f"Record of {self.weight or f'{self.name}, freshly initialised'}"
 
     def _rows(self) -> dict[str, str]:
-        """Each thing on a line of its own; the recipe, which would fill the screen, by its length."""
+        """One line for each field; of the recipe, which would fill the screen, only its length."""
         lines = self.recipe.count("\n")
         return {
             "name": self.name,
@@ -69,12 +69,12 @@ if TYPE_CHECKING:
 
         zoo: Record
 
-else:  # the models are of classes of their own, which need not know of this one
+else:  # models have their own classes, which need not know this one
     Model = nn.Module
 
 
 def record(model: nn.Module) -> Record:
-    """The record of a model that `zoo.create` made, for code that knows it as an `nn.Module`.
+    """The record of a model that `zoo.create` made, for code that has it as an `nn.Module`.
 
     The same as `model.zoo`, with a type. Raises `ZooError` if the zoo did not make the model.
 
@@ -95,7 +95,7 @@ def attach(model: nn.Module, record: Record) -> Model:
 
 
 def figures_of(metrics: Any) -> dict[str, dict[str, Any]]:
-    """The figures of metrics.json's `metrics` that can be shown; loading does without those that cannot."""
+    """The figures of metrics.json's `metrics` that can be shown; loading ignores the others."""
     found = metrics if isinstance(metrics, dict) else {}
     return {name: one for name, one in found.items() if isinstance(one, dict) and _is_figure(one)}
 
@@ -108,5 +108,5 @@ def _is_figure(one: Mapping[str, Any]) -> bool:
 
 
 def values(figures: Mapping[str, Any]) -> dict[str, float]:
-    """Metric -> value, of figures as metrics.json has them; one without a value is left out."""
+    """Metric -> value, from figures as in metrics.json; a figure without a value is left out."""
     return {name: one["value"] for name, one in figures.items() if isinstance(one, Mapping) and "value" in one}

@@ -1,11 +1,11 @@
-"""Tensors in several files, as the Hub keeps those of a large model.
+"""Tensors in several files, as the Hub stores a large model.
 
     model.safetensors.index.json       {"metadata": {"total_size": BYTES, "sha256": {FILE: ...}},
                                         "weight_map": {TENSOR: FILE}}
     model-00001-of-00002.safetensors   some of the tensors
 
-In a bundle this index stands in the place of model.safetensors: `sha256` in metrics.json is its hash. If no index of a
-source lists the files, its own `sha256`, which the Hub's tools do not write, vouches for each of them.
+In a bundle this index replaces model.safetensors: `sha256` in metrics.json is the index's hash. If no source's index
+lists the files, the `sha256` inside this index vouches for each of them (the Hub's tools do not write it).
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from zoo.errors import ZooError, some
 from zoo.names import check_cases, check_file_name
 
 LIMIT = 16 << 20
-"""Bytes of the index at the most: the largest models on the Hub need 9 million."""
+"""The most bytes that an index may have; the largest models on the Hub need 9 million."""
 NAMES = 1 << 17
-"""Tensors that an index may name; the largest models on the Hub have 92,000."""
+"""The most tensors that an index may name; the largest models on the Hub have 92,000."""
 
 T = TypeVar("T")
 
@@ -43,9 +43,9 @@ class Shards:
     def read(
         self, opened: Callable[[str], AbstractContextManager[Path]], read: Callable[[Path, str], dict[str, T]]
     ) -> dict[str, T]:
-        """What `read` finds of each tensor, from all files; `opened` gives a file's path, `read` gets it and the name.
+        """What `read(path, name)` returns for each tensor of all files; `opened` gives a file's path.
 
-        Raises `ZooError` if a file holds other tensors than the index says, or all have another size.
+        Raises `ZooError` if a file holds other tensors than the index says, or if their total size differs.
         """
         found: dict[str, T] = {}
         size = 0
@@ -68,7 +68,7 @@ class Shards:
 
 
 def parse(raw: bytes, where: str) -> Shards:
-    """The index of tensors that these bytes are; `ZooError` if they are not one, or name too much."""
+    """The index of tensors in these bytes; `ZooError` if they are not an index, or name too much."""
     if len(raw) > LIMIT:
         raise too_long(where)
     content = parse_json(raw.decode("utf-8", errors="replace"), where)
@@ -96,7 +96,7 @@ def parse(raw: bytes, where: str) -> Shards:
 
 
 def too_long(where: str) -> ZooError:
-    """The error for an index that is not even read."""
+    """The error for an index that is too large to be read."""
     return ZooError(f"{where} has more than {LIMIT:,} bytes, too many for an index of tensors; do not use it.")
 
 

@@ -1,11 +1,11 @@
 """Float16 files as float32 tensors: in one piece of memory, converted by one thread, without both in memory.
 
-`tensor.to(torch.float32)` opens a parallel region for each tensor, on memory that no thread has touched yet. Beside
-another process the threads wait for each other at each of these regions, and loading takes several times as long as on
-one thread; and the system hands out the memory in pages of 4 KB, one by one, which takes longer than to read and
-convert it. So all tensors lie in one piece of memory, in large pages if the system has some at hand, and a conversion
-is too short for a parallel region. The file is read through a buffer that a core's cache holds, and not mapped, so its
-pages do not add to the memory that the tensors need.
+`tensor.to(torch.float32)` opens a parallel region for each tensor, on memory that no thread has touched yet. If
+another process runs too, the threads wait for each other at each of these regions, and loading takes several times as
+long as on one thread. Also, the system gives the memory in pages of 4 KB, one by one, which takes longer than reading
+and converting. So all tensors lie in one piece of memory, in large pages if the system has free ones, and each
+conversion is too short for a parallel region. The file is read through a buffer that a core's cache holds, and not
+mapped, so its pages do not add to the memory that the tensors need.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ PIECE = 32_000
 """Elements in one conversion; from 32,768 torch works in parallel."""
 
 ALIGNED = 64
-"""Bytes of which every tensor's address is a multiple, as torch's own are."""
+"""Every tensor's address is a multiple of this, in bytes, as in torch itself."""
 
 LARGE = 2 << 20
-"""Bytes of a large page; the system gives them where a whole number of them is asked for."""
+"""Bytes of a large page; the system gives large pages if a whole number of them is asked for."""
 
 POPULATE_WRITE = 23
 """MADV_POPULATE_WRITE of Linux, which Python does not name."""
 
 DEAR = 1e-3
-"""Seconds of work from which a large page costs more than small ones: five times what it usually takes."""
+"""If getting one large page takes longer than this (seconds, five times the usual), small pages are cheaper."""
 
 HALVES = {"F16": torch.float16, "BF16": torch.bfloat16}
 OTHERS = {
@@ -57,14 +57,14 @@ TYPES = HALVES | OTHERS
 def widened(path: Path, dtype: torch.dtype) -> dict[str, Tensor] | None:
     """The tensors of a safetensors file on the CPU, those of 16-bit floats in `dtype`, which has more bits.
 
-    Each tensor has a storage of its own; their memory is given back when the last of them is gone. None if there is
-    nothing to gain: the file holds no such tensors, or it holds other types than these, or
-    safetensors cannot map it. Raises what safetensors raises for a file that is not whole.
+    Each tensor has a storage of its own; the memory is freed with the last of them. Returns None if there is nothing
+    to gain: the file holds no such tensors, or it holds other types than these, or safetensors cannot map
+    it. Raises what safetensors raises for a file that is not whole.
     """
     if dtype in HALVES.values() or sys.byteorder != "little":
         return None
     try:
-        with safe_open(path, framework="pt"):  # which checks that the header fits the file
+        with safe_open(path, framework="pt"):  # checks that the header fits the file
             pass
     except OSError as error:
         if error.errno not in (None, *CANNOT_MAP):
@@ -118,7 +118,7 @@ class _Buffer:
 
 
 def _gains(about: dict[str, Any], dtype: torch.dtype) -> bool:
-    """Whether there are 16-bit floats, and nothing else than what this module can read."""
+    """Whether there are 16-bit floats, and nothing that this module cannot read."""
     types = {one["dtype"] for one in about.values()}
     return not types.isdisjoint(HALVES) and types <= TYPES.keys()
 
@@ -138,9 +138,9 @@ def _rounded(size: int) -> int:
 
 
 def _room(size: int) -> tuple[Any, int]:
-    """Memory of nobody else, with the first place in it that is `ALIGNED` and has `size` bytes after it."""
+    """New memory, and the first offset in it that is a multiple of `ALIGNED` and has `size` bytes after it."""
     if size >= 2 * LARGE and sys.platform == "linux":
-        with suppress(OSError):  # as where a limit is set; then there may be other memory
+        with suppress(OSError):  # for instance because of a limit; other memory may still be free
             room = mmap.mmap(-1, -(-size // LARGE) * LARGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
             _populate(room)
             return room, 0
@@ -149,9 +149,9 @@ def _room(size: int) -> tuple[Any, int]:
 
 
 def _populate(room: mmap.mmap) -> None:
-    """Have the system give all of the memory now, in large pages for as long as it has some at hand.
+    """Let the system give all of the memory now, in large pages as long as it has free ones.
 
-    If it must first move other memory about to make one, small pages are faster.
+    If it must first move other memory to make one, small pages are faster.
     """
     with suppress(OSError):  # a kernel without large pages, or before 5.14; it gives the memory when it is first used
         room.madvise(mmap.MADV_HUGEPAGE)

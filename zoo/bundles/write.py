@@ -21,7 +21,7 @@ from zoo.home import json_text, replacing
 from zoo.integrity import sha256
 
 MOST = 5_000_000_000
-"""Bytes of tensors in one file at the most, as the Hub's own tools have it."""
+"""The most bytes of tensors in one file, as in the Hub's own tools."""
 
 
 def write_bundle(
@@ -42,12 +42,12 @@ def write_bundle(
         state_dict: what `nn.Module.state_dict` gives; tied tensors are stored once, under their first name.
         config, metrics: the contents of config.json and metrics.json; `sha256` (of the tensors) and `recipe_sha256`
             are filled in.
-        card: makes the card's text from the contents of config.json and of metrics.json, which then are whole.
+        card: makes the card's text from the contents of config.json and of metrics.json, once they are complete.
         tokenizer: the text of tokenizer.json, for models that read text.
         metadata: repeated in the head of the tensors' file, such as name, data SHA-256, seed and versions.
 
-    The files appear together, once all are written. Raises `ZooError` where `folder` exists and is not empty (the bytes
-    of a weight never change) and where it cannot be written, for lack of space for instance.
+    The files appear together, once all are written. Raises `ZooError` if `folder` exists and is not empty (the bytes
+    of a weight never change) and if it cannot be written, for lack of space for instance.
     """
     if folder.is_file() or (folder.exists() and any(folder.iterdir())):
         raise ZooError(f"{folder} exists already and a bundle never changes; give another folder, or a new version.")
@@ -69,7 +69,7 @@ def write_bundle(
                 if text is not None:
                     (temporary / name).write_text(text, encoding="utf-8", newline="\n")
             if folder.exists():
-                folder.rmdir()  # it is empty, and a folder cannot be renamed onto another everywhere
+                folder.rmdir()  # it is empty; some systems cannot rename a folder onto another
     except OSError as error:
         raise ZooError(
             f"{folder} cannot be written ({error.strerror}); free some space or choose another place."
@@ -78,7 +78,7 @@ def write_bundle(
 
 
 def _write_all(folder: Path, state_dict: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> Path:
-    """Write the tensors in one file, or if they are larger in several; returns the one whose hash is that of all."""
+    """Write the tensors into one file, or several if they are large; returns the file whose hash stands for all."""
     groups: list[dict[str, Tensor]] = [{}]
     room = MOST
     for name, tensor in _untied(state_dict).items():
@@ -106,9 +106,9 @@ def _write_all(folder: Path, state_dict: Mapping[str, Tensor], metadata: Mapping
 def write_tensors(path: Path, state_dict: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
     """Write a safetensors file. The same tensors and metadata give the same bytes, and so the same hash.
 
-    What `safetensors.torch.save` makes, but for its metadata, which here are sorted; and no copy of the tensors is made
-    on the way, where the library makes two. `format: pt` in its head says that the tensors are torch's: accelerate and
-    huggingface_hub read no file without it.
+    The same as `safetensors.torch.save` makes, except that the metadata are sorted and that the tensors are not
+    copied (the library copies them twice). `format: pt` in its head says that the tensors are torch's: without it
+    accelerate and huggingface_hub refuse a file.
     """
     tensors = _untied(state_dict)
     for name, tensor in tensors.items():
@@ -131,7 +131,7 @@ def write_tensors(path: Path, state_dict: Mapping[str, Tensor], metadata: Mappin
             _write(file, tensors[name])
 
 
-# In the library's order, which is that of the tensors in a file, the last type first.
+# In the library's order: by type, the last type first.
 _TYPES = {
     torch.bool: "BOOL",
     torch.uint8: "U8",
@@ -159,7 +159,7 @@ def _untied(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _write(file: BinaryIO, tensor: Tensor) -> None:
-    """The tensor's numbers, little-endian, out of its own memory."""
+    """The tensor's numbers, little-endian, directly from its memory."""
     tensor = tensor.detach().cpu().contiguous()
     if sys.byteorder != "little":
         tensor = torch.from_numpy(tensor.numpy().byteswap())

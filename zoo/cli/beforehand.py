@@ -1,4 +1,4 @@
-"""What a command that takes long says in its first second, before anything heavy is imported."""
+"""The first line of a slow command, printed within a second, before anything heavy is imported."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ PRETRAINED = Path(__file__).parents[1] / "pretrained"
 
 
 def announce(what: str, name: str) -> None:
-    """Tell who waits at a terminal what begins, and how long a seed took when the weight's card was written.
+    """Print on a terminal what begins, and how long a seed took when the weight's card was written.
 
-    `name` is a weight, a model, a recipe or a folder, as the command was given it; nothing is fetched to look. A
-    program that reads standard error gets messages and errors alone, and of several processes the main one speaks.
+    `name` is a weight, a model, a recipe or a folder, as given on the command line; nothing is fetched to find it. If
+    standard error is not a terminal, nothing is printed; of several processes only the main one prints.
     """
     if not streams.is_terminal() or os.environ.get("RANK", "0") != "0":
         return
@@ -31,7 +31,7 @@ def announce(what: str, name: str) -> None:
 
 
 def _metrics(name: str) -> dict[str, Any]:
-    """metrics.json of the folder, the shipped weight, or the newest weight of the recipe or model that is meant."""
+    """metrics.json of the folder, of the shipped weight, or of the newest weight of the recipe or model."""
     try:
         index = json.loads((PRETRAINED / "index.json").read_text(encoding="utf-8"))["weights"]
         default = [weight for weight, entry in index.items() if weight.startswith(f"{name}.") and entry.get("default")]
@@ -41,5 +41,11 @@ def _metrics(name: str) -> dict[str, Any]:
         weight = name if name in index else next(iter([*grown[-1:], *default]), None)
         folder = Path(name) if Path(name).is_dir() else PRETRAINED / weight if weight else None
         return {} if folder is None else json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # what follows says what is wrong with it
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ):  # the command itself reports the fault
         return {}

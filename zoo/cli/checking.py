@@ -1,4 +1,4 @@
-"""What is in a data set and what is wrong with it: `zoo data check`."""
+"""`zoo data check`: what a data set holds and what is wrong with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The names that a shell offers at a press of Tab. Its user waits, so nothing here imports torch or asks a network."""
+"""The names that a shell offers when Tab is pressed. Its user waits, so nothing here imports torch or uses a
+network."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from pathlib import Path
 
 
 def weights(incomplete: str) -> list[str]:
-    """Weights in the sources whose names begin so; of a source on a network, those that its last answer named."""
+    """Weights in the sources whose names begin with this; for a source on a network, the names in its last answer."""
     from zoo import sources
     from zoo.errors import ZooError
 
@@ -19,19 +20,19 @@ def weights(incomplete: str) -> list[str]:
         warnings.simplefilter("ignore")
         try:
             found = sources.names()
-        except ZooError:  # a lock file that is gone; the command itself will say it
+        except ZooError:  # a lock file that is gone; the command itself will report it
             found = []
     return _beginning(incomplete, found)
 
 
 def models(incomplete: str) -> list[str]:
-    """The zoo's own models whose names begin so, read from its source: to register them would import torch."""
+    """The zoo's own models whose names begin with this, read from the source: registering them would import torch."""
     families = (Path(__file__).parents[1] / "models").glob("*.py")
     return _beginning(incomplete, (name for family in families for name in _registered(family)))
 
 
 def recipes(incomplete: str) -> list[str]:
-    """The zoo's own recipes whose names begin so, and the models that `zoo train MODEL --data PATH` takes."""
+    """The zoo's own recipes whose names begin with this, and the models that `zoo train MODEL --data PATH` takes."""
     from zoo.recipes import list_recipes
 
     return _beginning(incomplete, [*list_recipes(), *models(incomplete)])
@@ -49,7 +50,7 @@ def _beginning(incomplete: str, found: Iterable[str]) -> list[str]:
 
 
 def _registered(family: Path) -> list[str]:
-    """The names of what a file decorates with `register_model`."""
+    """The names of the functions and classes that a file decorates with `register_model`."""
     tree = ast.parse(family.read_text(encoding="utf-8"))
     return [
         part.name

@@ -70,7 +70,7 @@ def cache_verify() -> int:
 
     bad = damaged()
     for weight in bad:
-        print(f"{weight.name}: {weight.folder} is damaged or not complete; it is mended when it is used next.")
+        print(f"{weight.name}: {weight.folder} is damaged or not complete; the next use repairs it.")
     print(f"{len(weights()) - len(bad)} of {len(weights())} are whole.")
     return FAILED if bad else DONE
 
@@ -78,13 +78,14 @@ def cache_verify() -> int:
 @cache.command("prune")
 def cache_prune(
     days: Annotated[
-        float | None, typer.Option("--older-than", metavar="DAYS", help="Weights that were not used for so long.")
+        float | None,
+        typer.Option("--older-than", metavar="DAYS", help="Weights that were not used for DAYS."),
     ] = None,
     most: Annotated[
-        float | None, typer.Option("--max-mb", metavar="MB", help="The longest unused, until all have so much at most.")
+        float | None, typer.Option("--max-mb", metavar="MB", help="The longest unused ones, until the rest fits in MB.")
     ] = None,
 ) -> None:
-    """Delete fetched weights by age or size, and what is of no use any more."""
+    """Delete fetched weights by age or size, and files that are no longer of use."""
     from zoo.sources.kept import prune
 
     seconds = None if days is None else 86_400 * days

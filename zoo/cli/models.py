@@ -1,4 +1,4 @@
-"""What there is, and what it sees: `zoo list`, `info`, `show`."""
+"""`zoo list`, `zoo info`, `zoo show`: what there is, and what a model sees."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def list_(
     ] = "name",
     task: Annotated[str | None, typer.Option(metavar="TASK", help="Only weights for this task.")] = None,
     data: Annotated[str | None, typer.Option(metavar="NAME", help="Only weights trained on this data set.")] = None,
-    max_mb: Annotated[float | None, typer.Option(metavar="MB", help="Only weights of at most so many MB.")] = None,
+    max_mb: Annotated[float | None, typer.Option(metavar="MB", help="Only weights of at most MB megabytes.")] = None,
     as_json: Json = False,
 ) -> None:
     """List weights with what they reach and cost, and models that have none."""

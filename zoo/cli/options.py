@@ -1,4 +1,4 @@
-"""What several commands take, and the statuses with which they end."""
+"""Options that several commands share, and the exit statuses."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Names = Annotated[
     typer.Argument(metavar="[NAME...]", help="All of the sources by default.", autocompletion=completing.names),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
-Place = Annotated[str | None, typer.Option("--data", metavar="PATH", help="Where the data lie that its recipe names.")]
+Place = Annotated[str | None, typer.Option("--data", metavar="PATH", help="Where the recipe's data lie.")]
 Trust = Annotated[bool, typer.Option("--trust", help="Let its recipe read the files and addresses that it names.")]
 Device = Annotated[str | None, typer.Option(metavar="DEVICE", help="Where to compute: cpu, cuda, cuda:1, mps.")]
-Lock = Annotated[  # taken before the command is run, wherever it stands
+Lock = Annotated[  # read before the command runs, wherever it stands
     str | None,
     typer.Option("--lock", metavar="FILE", help="A lock file; names mean what it says."),
 ]

@@ -29,9 +29,9 @@ def predict(
         ),
     ] = None,
     column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of a file of rows, the column of texts or of pictures' paths.")
+        str | None, typer.Option(metavar="NAME", help="For a file of rows: the column of texts or pictures' paths.")
     ] = None,
-    text: Annotated[bool, typer.Option("--text", help="The inputs are texts, also those that name a file.")] = False,
+    text: Annotated[bool, typer.Option("--text", help="The inputs are texts, even if one names a file.")] = False,
     top: Annotated[int, typer.Option(min=1, metavar="K", help="How many labels of a classifier to give.")] = 5,
     batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Inputs in one pass through the model.")] = 64,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first input that cannot be answered.")] = False,
@@ -46,7 +46,7 @@ def predict(
 
     Example: zoo predict bilstm_attn.imdb_v1 reviews.csv -o answers.csv
     """
-    if name.endswith(".onnx"):  # which needs no torch
+    if name.endswith(".onnx"):  # needs no torch
         from zoo.cli.exporting import predict_file
 
         return predict_file(name, inputs, as_json, plain=out is None and not (as_csv or as_jsonl or strict))
@@ -67,7 +67,7 @@ def predict(
     every = None if out is not None or as_csv else top
     predictor = zoo.predictor(name, device=device, top=every, batch_size=batch_size)
     predictor = replace(predictor, explains=as_json or as_jsonl)  # nothing else shows it
-    if column is None and any(format_of(Path(one)) for one in inputs):  # the recipe's own; reading it takes its time
+    if column is None and any(format_of(Path(one)) for one in inputs):  # the recipe's; reading it is slow
         column = _column(predictor)
     given = reading.inputs(inputs, predictor.task.kind, text=text, column=column)
     pairs = answers.answered(predictor, given)
@@ -105,7 +105,7 @@ def predict(
 
 
 def _refuse_own(out: str, inputs: list[str]) -> None:
-    """Raise `ZooError` if the answers would take the place of what they are answers to."""
+    """Raise `ZooError` if the answers would overwrite their own input."""
     import os
 
     from zoo.errors import ZooError
@@ -125,7 +125,7 @@ def _strictly(pair: tuple[Any, Any]) -> tuple[Any, Any]:
 
 
 def _column(predictor: Any) -> str | None:
-    """The column of texts or pictures that the weight's own recipe names, where it names one."""
+    """The column of texts or pictures that the weight's own recipe names, or None."""
     from yaml import YAMLError
 
     from zoo.recipes.reading import read_yaml
@@ -133,7 +133,7 @@ def _column(predictor: Any) -> str | None:
     try:
         columns = read_yaml(predictor.record.recipe)["data"]["columns"] or {}
         columns = columns if isinstance(columns, dict) else {}
-    except (YAMLError, LookupError, TypeError):  # there is none, or it is a stranger's
+    except (YAMLError, LookupError, TypeError):  # there is no recipe, or it is a stranger's
         columns = {}
     named = columns.get("image") or columns.get("text")
     named = named[0] if isinstance(named, list) and len(named) == 1 else named
@@ -176,7 +176,7 @@ def _row(columns: Any, one: Any, answer: Any, labels: list[str]) -> dict[str, An
 
 
 def _into(out: str, pairs: Any, predictor: Any) -> int:
-    """Write every answer to the file, with progress; how many could not be given is said at the end."""
+    """Write every answer to the file, with progress; the last line says how many inputs could not be answered."""
     import os
     import sys
     from pathlib import Path
@@ -194,7 +194,7 @@ def _into(out: str, pairs: Any, predictor: Any) -> int:
             failed = isinstance(answer, Exception)
             wrong += failed
             if not shape and failed:
-                pending.append((one, answer))  # what columns an answer has, the first good one says
+                pending.append((one, answer))  # the first good answer says which columns answers have
                 continue
             for row in _rows(one, answer, predictor):
                 shape = shape or list(row)

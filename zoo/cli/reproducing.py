@@ -1,4 +1,4 @@
-"""Whether a figure is true: `zoo evaluate`, `verify`, `reproduce`."""
+"""`zoo evaluate`, `zoo verify`, `zoo reproduce`: whether a figure is true."""
 
 from __future__ import annotations
 
@@ -77,12 +77,12 @@ def verify(
     ] = None,
     data: Place = None,
     key: Annotated[
-        str | None, typer.Option(metavar="PUB", help="A public key (PEM) that must have signed where they come from.")
+        str | None, typer.Option(metavar="PUB", help="A public key (PEM) that must have signed their source.")
     ] = None,
     trust: Trust = False,
     as_json: Json = False,
 ) -> int:
-    """Check hashes, schema and parameter counts, and with the data at hand the published metric."""
+    """Check hashes, schema and parameter counts, and if the data are at hand, the published metric."""
     import zoo
 
     if key:
@@ -104,14 +104,14 @@ def reproduce(
     name: Name,
     seeds: Annotated[int | None, typer.Option(min=1, metavar="K", help="Train with K seeds; one by default.")] = None,
     until_decided: Annotated[
-        bool, typer.Option("--until-decided", help="Seed after seed until it is decided, as many as were published.")
+        bool, typer.Option("--until-decided", help="Add seeds until it is decided, at most as many as published.")
     ] = False,
     minutes: Annotated[
         float, typer.Option(metavar="M", help="With --until-decided, begin no further seed after M minutes.")
     ] = 10.0,
     data: Place = None,
     out: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Where to keep the runs and the report; dropped by default.")
+        str | None, typer.Option(metavar="DIR", help="Keep the runs and the report here; by default they are deleted.")
     ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Train N seeds at a time, as processes.")] = None,
     cluster: Annotated[

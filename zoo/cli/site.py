@@ -14,7 +14,7 @@ def site(
     to: Annotated[str, typer.Option(metavar="DIR", help="A new or empty folder.")],
     source: Annotated[
         str | None,
-        typer.Option(metavar="SOURCE", help="Whose weights: a folder, https://…, hf://…; the package's own."),
+        typer.Option(metavar="SOURCE", help="A folder, https://… or hf://…; by default the package's weights."),
     ] = None,
 ) -> None:
     """Write a static site on which every model runs in the visitor's browser."""

@@ -1,4 +1,4 @@
-"""Growing: `zoo train`, and the runs that it leaves, `zoo runs`."""
+"""`zoo train`, and `zoo runs`, which shows the runs that it leaves."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def train(
         list[str] | None, typer.Argument(metavar="[key.path=value]...", help="Changes, such as train.epochs=3.")
     ] = None,
     data: Annotated[
-        str | None, typer.Option("--data", metavar="PATH", help="Your own data: RECIPE may be a model's name then.")
+        str | None, typer.Option("--data", metavar="PATH", help="Your own data; RECIPE may then be a model's name.")
     ] = None,
     target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column to predict.")] = None,
     text: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="The column of texts; may repeat.")] = None,
@@ -44,7 +44,7 @@ def train(
     track: Annotated[str | None, typer.Option(metavar="NAME", help="Write curves for it too: tensorboard.")] = None,
     baseline: Annotated[
         bool | None,
-        typer.Option("--baseline/--no-baseline", help="Measure plain methods beside it, by default on your own data."),
+        typer.Option("--baseline/--no-baseline", help="Also measure plain methods; by default on your own data."),
     ] = None,
     device: Device = None,
 ) -> None:

@@ -64,7 +64,7 @@ def register_data(
     `kind` is a kind of data, `labels` are the classes' names by index, and `maximum` is the value of white in images.
     With a `fingerprint` (`zoo.data.fingerprint.of(train, test)`) the data are checked against it and kept decoded;
     without one they are read again by every process, and a weight records what it saw. `more` are further fields of
-    `zoo.data.entry.Entry`, such as `table=` or `channels=`. Raises `ZooError` where the name is taken.
+    `zoo.data.entry.Entry`, such as `table=` or `channels=`. Raises `ZooError` if the name is taken.
 
         >>> @zoo.register_data(kind="image", labels=["dark", "light"], maximum=255.0)
         ... def shades():

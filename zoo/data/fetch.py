@@ -29,7 +29,7 @@ def folder_of(entry: Entry) -> Path:
 
     Mirrors are tried in order. A file enters the cache under its name only when its SHA-256 is right.
 
-    Raises ZooError when nothing gives the files; it says where they were looked for and where to put them.
+    Raises ZooError if nothing gives the files; it says where they were looked for and where to put them.
     """
     raw = entry.raw
     if raw is None:

@@ -54,7 +54,7 @@ def load(name: str) -> DataSet:
     """The pictures that `name` stands for, each read once when they are first met, to tell the broken ones.
 
     `Split.inputs` are paths. The fingerprint is the SHA-256 of every file's relative path and content. Raises
-    `ZooError` where there is no such folder, where there are fewer than two classes, where one of them has no picture
+    `ZooError` if there is no such folder, if there are fewer than two classes, if one of them has no picture
     or is called like a part, and, naming them, for pictures that cannot be read whole or are too large
     (`zoo.foreign`); for Parquet files as `parquet.unpacked` does. Files of other kinds are left out with one warning,
     and what is hidden without.

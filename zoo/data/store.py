@@ -22,7 +22,7 @@ SCHEMA = "1"
 def save(path: Path, splits: Sequence[Split], fingerprint: str, stamp: str) -> None:
     """Write the splits (train, test, and validation where there is one), atomically.
 
-    `stamp` says which raw files they came from. Raises ZooError when the file cannot be written; nothing is left then.
+    `stamp` says which raw files they came from. Raises ZooError if the file cannot be written; nothing is left then.
     """
     tensors = {}
     for name, split in zip(SPLITS, splits, strict=False):

@@ -72,7 +72,7 @@ def word_level(
 
 
 def read_tokenizer(path: Path | None) -> Tokenizer:
-    """The tokenizer in a tokenizer.json; `ZooError` where the file holds none."""
+    """The tokenizer in a tokenizer.json; `ZooError` if the file holds none."""
     try:
         with open(str(path), "rb") as file:
             content = file.read(LARGEST + 1)

@@ -128,7 +128,7 @@ class Kind:
 def register_kind(name: str | None = None) -> Callable[[F], F]:
     """Decorator that registers a function which gives a `Kind`, under the function's own name or `name`.
 
-    The function is called when the kind is first asked for. Raises `ZooError` where the name is taken.
+    The function is called when the kind is first asked for. Raises `ZooError` if the name is taken.
 
         >>> @zoo.register_kind("photograph")
         ... def photograph():
@@ -150,7 +150,7 @@ def names() -> list[str]:
 
 
 def get(name: str) -> Kind:
-    """The kind of that name; `ZooError` with the nearest names where there is none."""
+    """The kind of that name; `ZooError` with the nearest names if there is none."""
     return KINDS.find(name)()
 
 

@@ -10,7 +10,7 @@ from zoo.errors import ZooError
 
 
 def to_tensor(array: Any, name: str) -> Tensor:
-    """An array or a tensor as a tensor on the CPU. Raises `ZooError`, naming `name`, where it holds no numbers."""
+    """An array or a tensor as a tensor on the CPU. Raises `ZooError`, naming `name`, if it holds no numbers."""
     if isinstance(array, Tensor):
         return array.detach().cpu()
     import numpy as np

@@ -70,7 +70,7 @@ def shuffled_batches(recipe: Recipe, samples: int, device: torch.device, load: L
 
 
 def check_batch(recipe: Recipe, samples: int) -> int:
-    """The recipe's batch size; `ZooError` where there are fewer training samples."""
+    """The recipe's batch size; `ZooError` if there are fewer training samples."""
     size = recipe.data.batch_size
     if size > samples:
         raise ZooError(f"data.batch_size is {size}, but there are {samples} training samples; lower it.")
@@ -78,6 +78,6 @@ def check_batch(recipe: Recipe, samples: int) -> int:
 
 
 def refuse_augment(recipe: Recipe, data: DataSet) -> None:
-    """Raise `ZooError` where a recipe augments what are not images."""
+    """Raise `ZooError` if a recipe augments what are not images."""
     if recipe.data.augment.model_dump(exclude_none=True):
         raise ZooError(f"data.augment is for images, but {data.name} holds {data.kind} data; remove it.")

@@ -66,7 +66,7 @@ class gru_forecast(WithHead):
     Shapes: x (N, context, C) -> (N, horizon, C) in the units of x, any number of channels C. The head reads the GRU's
     last states (N, C, hidden). `forward_features` puts after them what else a forecast is made of: the normalised
     window, its mean and its deviation, (N, C, hidden + context + 2).
-    Raises `ValueError` where `segment` does not divide `context`.
+    Raises `ValueError` if `segment` does not divide `context`.
     """
 
     def __init__(

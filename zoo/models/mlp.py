@@ -22,7 +22,7 @@ class MLP(WithHead):
             section 3.2); those layers have no bias, which the norm would subtract again.
 
     Shapes: input (N, …) with `in_features` numbers a sample, output logits (N, num_classes).
-    Raises `ValueError` where `dropout` names another number of layers than `widths`.
+    Raises `ValueError` if `dropout` names another number of layers than `widths`.
     """
 
     def __init__(

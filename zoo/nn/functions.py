@@ -95,7 +95,7 @@ def bias_relu(x: Tensor, bias: Tensor, dim: int = 1) -> Tensor:
             float32 parameter leaves bfloat16 activations bfloat16. Its gradient is summed in its own dtype.
         dim: where the channels of x are; 1, as PyTorch's layers have them.
 
-    Raises `ZooError` where the bias does not fit, which `+` would broadcast, and `IndexError` where x has no `dim`.
+    Raises `ZooError` if the bias does not fit, which `+` would broadcast, and `IndexError` if x has no `dim`.
 
         >>> nn.bias_relu(torch.tensor([[-1.0, 1.0]]), torch.tensor([0.5, 0.5]))
         tensor([[0.0000, 1.5000]])

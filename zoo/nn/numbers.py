@@ -22,7 +22,7 @@ class Periodic(nn.Module):
         sigma: the standard deviation of the first frequencies, in waves a unit of x, one for all numbers or one each:
             how quickly what is learnt may change. The paper tunes it for each data set, above all else.
 
-    Shapes: (N, F) -> (N, F, D). Raises `ValueError` where `sigma` names another number of numbers.
+    Shapes: (N, F) -> (N, F, D). Raises `ValueError` if `sigma` names another number of numbers.
 
         >>> nn.Periodic(numbers=3, frequencies=8, dim=4, sigma=0.1)(torch.randn(2, 3)).shape
         torch.Size([2, 3, 4])

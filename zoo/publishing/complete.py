@@ -41,10 +41,10 @@ def complete(folder: Path, *, held: Bundle | None = None, evaluate: bool = True)
     """Bring the bundle in `folder` to the full form of a weight, in place; its tensors are read and not written.
 
     Config.json gets the `temperature` and what timm reads, metrics.json `calibration`, `cost` and the terms of the
-    data; golden.json and the pictures are written. What needs the test split is left out if the very data are not at
-    hand, pictures without matplotlib. `held` is a run of the same recipe with a part of the training data held out, on
-    which the temperature is fitted; without it probabilities stay as they are, or as config.json says already. With
-    `evaluate` false nothing is measured on the test split, which for the largest takes minutes.
+    data; golden.json and the pictures are written. Parts that need the test split are left out if these data are not
+    at hand, pictures if matplotlib is not installed. `held` is a run of the same recipe with a part of the training
+    data held out, on which the temperature is fitted; without it probabilities stay as config.json has them. With
+    `evaluate` false nothing is measured on the test split, which takes minutes for the largest.
     """
     bundle = open_bundle(folder)
     config, metrics = dict(bundle.config), dict(bundle.metrics)
@@ -66,7 +66,7 @@ def complete(folder: Path, *, held: Bundle | None = None, evaluate: bool = True)
 
 
 def card_of(bundle: Bundle, name: str, metrics: dict[str, Any] | None = None) -> str:
-    """The card of a bundle under a name: with the recipe in its short form, and the pictures that there are."""
+    """The card of a bundle under a name, with the recipe in its short form and the existing pictures."""
     metrics = dict(bundle.metrics) if metrics is None else metrics
     pictures = [picture for picture in (CURVES, CONFUSION) if (bundle.folder / picture).is_file()]
     recipe = "" if "imported" in metrics else recipe_of(bundle).short()
@@ -95,7 +95,7 @@ def cost_of(bundle: Bundle) -> dict[str, Any]:
         if place.items() <= known.items():
             return known
     found = {**measure_cost(load_model(bundle, device="cpu"), inputs_of(bundle)), **place}
-    with suppress(OSError):  # costs a second measurement, and this one nothing
+    with suppress(OSError):  # then a later run measures again; this one loses nothing
         write_text(kept, json.dumps(found) + "\n")
     return found
 
@@ -103,9 +103,9 @@ def cost_of(bundle: Bundle) -> dict[str, Any]:
 def temperature_of(held: Bundle, bundle: Bundle) -> float:
     """The temperature fitted on samples that `held` has not learned from.
 
-    `held` has the recipe of `bundle`, but for train.seed and a part of the training data held out (`data.validation`);
-    it may be the bundle itself if its data set has a validation split that nobody trained on. Raises `ZooError`
-    otherwise.
+    `held` has the recipe of `bundle` except for train.seed and a part of the training data held out
+    (`data.validation`); it may be the bundle itself if its data set has a validation split that nobody trained on.
+    Raises `ZooError` otherwise.
     """
     recipe, own = recipe_of(held), recipe_of(bundle)
     for key, ours, theirs in differences(own.model_dump(), recipe.model_dump()):
@@ -137,14 +137,14 @@ def _held_out(held: Bundle) -> Split:
 
 
 def outputs_of(bundle: Bundle, split: Split) -> tuple[Tensor, Tensor]:
-    """The model's outputs for every sample of a split, and the targets; a row a word if words have targets."""
+    """The model's outputs for every sample of a split, and the targets; one row for each word if words have targets."""
     from zoo import kinds
     from zoo.training import measure
 
     reads, size = kinds.input_of(bundle), recipe_of(bundle).evaluate.batch_size
     batches = kinds.get(reads.kind).evaluation(split, reads, size, torch.device("cpu"))
     outputs, targets = measure.outputs_of(load_model(bundle, device="cpu"), batches, tasks.get(bundle.config["task"]))
-    return outputs.clone(), targets.clone()  # of a fit, which inference tensors cannot be in
+    return outputs.clone(), targets.clone()  # inference tensors cannot be used in a fit
 
 
 def _at_hand(bundle: Bundle) -> Split | None:
@@ -156,7 +156,7 @@ def _at_hand(bundle: Bundle) -> Split | None:
         if not own.at_hand(recipe):
             return None
         found = own.load(recipe)
-    except ZooError:  # they are damaged, which the weight is not to blame for
+    except ZooError:  # damaged data are not the weight's fault
         return None
     return found.test if found.fingerprint == bundle.metrics["data"]["fingerprint"] else None
 
@@ -178,7 +178,7 @@ def _draw(folder: Path, counts: Tensor | None) -> None:
 
     bundle = open_bundle(folder)
     labels, name = bundle.config["labels"], str(bundle.metrics["data"].get("name", "data"))
-    with suppress(ZooError):  # there is no matplotlib, or nothing that can be drawn
+    with suppress(ZooError):  # matplotlib is not installed, or there is nothing to draw
         title, task = str(bundle.config.get("recipe") or name), bundle.config["task"]
         _save(_curves.draw(title, bundle.log, bundle.metrics, task), folder / CURVES)
     if counts is not None and len(labels) <= MOST_CLASSES:

@@ -19,7 +19,7 @@ from zoo.names import GUESTS
 
 
 def for_timm(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What a bundle's config.json holds more for timm; {} if its model does not read images."""
+    """The further keys of a bundle's config.json that timm reads; {} if its model does not read images."""
     about = config["input"]
     if about.get("kind") != "image" or not reads_images(registry.get(config["model"])):
         return {}

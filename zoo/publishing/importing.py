@@ -1,4 +1,4 @@
-"""A state dict that somebody has -> a bundle, whose card says that nobody here grew it."""
+"""A state dict from elsewhere -> a bundle. Its card says that the zoo did not grow it."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ def import_weight(
     like: str | None = None,
     model_args: Mapping[str, Any] | None = None,
 ) -> tuple[Path, dict[str, str]]:
-    """Make a bundle of the tensors in `file`; its folder, and which of its names became which.
+    """Make a bundle of the tensors in `file`; returns its folder, and which names became which.
 
     Args:
         file: a `.safetensors`, a Hub's `….safetensors.index.json` beside the files it names, or what `torch.save` wrote
             (read by torch's weights-only unpickler, in a process of its own).
-        model: the registered model that they are for.
-        to: the bundle's folder; if it is called like a weight (`mlp.mine_v1`), so is the weight.
+        model: the registered model that the tensors are for.
+        to: the bundle's folder; if its name has the form of a weight's (`mlp.mine_v1`), the weight gets that name.
         maps: `FROM=TO`, each: names that are FROM, or begin with it, get TO in its place. The prefixes `module.` and
-            `_orig_mod.` come off by themselves, and torchvision's names of a resnet18 are known.
-        like: a weight of the model whose labels, input transform and tokenizer are this one's too. Without it the
+            `_orig_mod.` are removed without it, and torchvision's names of a resnet18 are known.
+        like: a weight of the same model; the bundle takes its labels, input transform and tokenizer. Without it the
             labels are numbers and images are scaled to [0, 1], which is right only by luck.
-        model_args: for the constructor, such as num_classes; by default told by the head's tensors.
+        model_args: for the constructor, such as num_classes; by default taken from the head's tensors.
 
-    Raises `ZooError` if the file is not what it should be, and if the tensors do not fit the model; that lists a few.
+    Raises `ZooError` if the file is not what it should be, and if the tensors do not fit the model (it lists a few).
     """
     path, folder, entry = Path(os.path.expanduser(file)), Path(os.path.expanduser(to)), registry.get(model)
     named = is_weight_name(folder.name) and model_of(folder.name) == stem_of(model)
@@ -107,7 +107,7 @@ def _read(path: Path) -> dict[str, Tensor]:
             if done.returncode:
                 said = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
                 raise ZooError(f"{path} cannot be imported: {said}; save its state dict alone, as safetensors.")
-            return {key: tensor.clone() for key, tensor in load_file(out).items()}  # the file is gone in a moment
+            return {key: tensor.clone() for key, tensor in load_file(out).items()}  # the file is deleted in a moment
     except subprocess.TimeoutExpired as error:
         raise ZooError(f"{path} was not read within {_SECONDS} s; save its state dict as safetensors.") from error
     except (SafetensorError, OSError) as error:
@@ -115,7 +115,7 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 
 def _shards(path: Path) -> shards.Shards:
-    """The Hub's index of a large state dict, of files that all lie beside it."""
+    """The Hub's index of a large state dict; all its files lie beside it."""
     if path.stat().st_size > shards.LIMIT:
         raise shards.too_long(str(path))
     found = shards.parse(path.read_bytes(), str(path))

@@ -1,4 +1,4 @@
-"""Others' words in a page of Markdown: shown as they are, and never as a heading, a picture or a command."""
+"""Text from outside in a Markdown page: shown as it is, never as a heading, a picture or a command."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def plain(text: object) -> str:
 
 
 def item(text: object) -> str:
-    """Text that begins a line or an item of a list, where a # would make a heading of it."""
+    """Text at the start of a line or a list item, where a # would turn it into a heading."""
     said = plain(text)
     return f"\\{said}" if said[:1] in tuple("#>-+*=~|") else said
 

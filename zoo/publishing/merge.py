@@ -1,4 +1,4 @@
-"""Runs of one recipe over several seeds, told as one: the spread beside the value."""
+"""Runs of one recipe over several seeds, reported as one: the value and its spread."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from zoo.recipes.of_bundle import differences, recipe_of
 def merge_metrics(runs: Sequence[Bundle]) -> dict[str, Any]:
     """The metrics of the first run with mean, std, n, seeds and values over all of them.
 
-    The runs have passed `check_schema`. The std is that of a sample (ddof 1), 0.0 for one run. Raises `ZooError` where
-    a run was not measured on the test split, where runs differ in anything but train.seed, and where two have the same
+    The runs have passed `check_schema`. The std is that of a sample (ddof 1), 0.0 for one run. Raises `ZooError` if
+    a run was not measured on the test split, if runs differ in anything but train.seed, and if two have the same
     seed.
     """
     for run in runs:
@@ -59,7 +59,7 @@ def _check_alike(first: Bundle, other: Bundle) -> None:
 
 
 def _identity(run: Bundle) -> dict[str, Any]:
-    """All that runs of one recipe have in common, but for the seed."""
+    """What runs of one recipe must have in common: everything except the seed."""
     from zoo.integrity import sha256
 
     return {

@@ -1,4 +1,4 @@
-"""Weights of the sources, copied to a place: any server of static files, or a bucket, is then a whole mirror."""
+"""Weights of the sources, copied to a place: a bucket or any server of static files then is a complete mirror."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from zoo.sources.place import INDEX, Content, Place, Shelf, Unavailable, shelf
 from zoo.sources.progress import progress
 from zoo.sources.trust import signature_path
 
-# Between two writes of the index. What is copied by then stays if the next ones are stopped.
+# Weights between two writes of the index; a later interruption does not undo these.
 _AT_ONCE = 500  # weights
 _BYTES = 256 << 20
 
@@ -28,23 +28,23 @@ _BYTES = 256 << 20
 def mirror(
     names: Iterable[str], to: str | os.PathLike[str], *, sign: str | os.PathLike[str] | None = None
 ) -> Iterator[str]:
-    """Copy weights to the place `to`, only what is not there yet; the name of each once the index there lists it.
+    """Copy to the place `to` the weights that it does not have yet; yields each name once the index there lists it.
 
-    Without names it is every weight of the sources. What is there is known by its SHA-256, not by its name or date.
-    What an earlier call left off is finished by the same call: downloads are resumed, and files that were copied whole
-    stay. A weight is its model's default unless the place, or a source before, has one. Raises `ZooError` if a weight
-    cannot be had, or if `to` has another one under its name.
+    Without names it copies every weight of the sources. Files are compared by SHA-256, not by name or date. After an
+    interruption, the same call continues: downloads are resumed, and completely copied files
+    stay. A weight becomes its model's default unless the place, or an earlier source, has one. Raises `ZooError` if a
+    weight cannot be had, or if `to` has a different one under its name.
 
-    Of one signed source as a whole the mirror keeps the very index and its signature, and whoever trusts the source
-    trusts the mirror; the package's own weights, which are not in that index, are left out. Any other mirror of signed
-    sources has an index of its own, which `sign`, the path of a private key, signs.
+    A mirror of one whole signed source keeps its index and signature unchanged, so users who trust the source trust
+    the mirror; the package's own weights, which are not in that index, are left out. Any other mirror of signed
+    sources has its own index, which `sign`, the path of a private key, signs.
     """
     place = shelf(os.fspath(to))
     if place.holds_one:
         raise ZooError(f"{place.url} holds only one weight; mirror to a folder or a bucket.")
     names = list(names)
     if not names and sign is None and (source := _only_source()):
-        with suppress(Unavailable):  # which is said below, for each source that is left out
+        with suppress(Unavailable):  # a warning follows below for each source that is left out
             raw = source.read(INDEX, LIMIT)
             index = cache.trusted(source, raw)
             if index.signed:
@@ -55,7 +55,7 @@ def mirror(
 
 
 def _only_source() -> Place | None:
-    """The place that ZOO_SOURCES names, if it is one and no lock stands in its stead."""
+    """The place that ZOO_SOURCES names, if it names exactly one and no lock is set."""
     places = [place for place in finding.sources() if place != Folder(finding.PACKAGE)]
     return places[0] if len(places) == 1 and not lockfile.active() else None
 
@@ -138,7 +138,7 @@ def _copy(place: Shelf, some: list[finding.Found], key: str | os.PathLike[str] |
 
 
 def _one_default(entries: list[Entry], index: Index) -> list[Entry]:
-    """The entries, of which none is the default of a model that has one in the index or among those before it."""
+    """The entries, unmarked as default if the index or an earlier entry has a default for the same model."""
     taken, found = set[str](), []
     for entry in entries:
         model = model_of(entry.name)

@@ -2,8 +2,8 @@
 
     python -m zoo.publishing.unpickle FILE OUT
 
-That unpickler makes tensors and plain containers and calls nothing else; whatever it may yet be talked into ends with
-this process, which may use so much memory and time and no more.
+That unpickler makes tensors and plain containers and calls nothing else. If a file attacks it nevertheless, the
+damage ends with this process, whose memory and time are limited.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import sys
 from typing import Any
 
 _SECONDS = 600
-_MEMORY = 4 << 30  # bytes beside four times the file
+_MEMORY = 4 << 30  # bytes, in addition to four times the file's size
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net", "weights")
 
 
 def main(source: str, out: str) -> None:
-    """Write the state dict in `source` to `out`; what is wrong with it is one line on standard error."""
+    """Write the state dict in `source` to `out`; a fault is reported in one line on standard error."""
     _limit(os.path.getsize(source))
     import torch
     from safetensors.torch import save_file
@@ -41,7 +41,7 @@ def main(source: str, out: str) -> None:
 def _limit(size: int) -> None:
     try:
         import resource
-    except ImportError:  # Windows has none of these
+    except ImportError:  # Windows has no such limits
         return
     for kind, limit in ((resource.RLIMIT_AS, 4 * size + _MEMORY), (resource.RLIMIT_CPU, _SECONDS)):
         _, hard = resource.getrlimit(kind)

@@ -1,4 +1,4 @@
-"""What a bundle was grown from: its recipe, and whether that is the zoo's own recipe of its name."""
+"""A bundle's recipe, and whether it is the zoo's own recipe of that name."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ def trusting(trust: bool) -> Iterator[None]:
 def recipe_of(bundle: Bundle) -> Recipe:
     """The bundle's recipe.
 
-    Raises `ZooError` where it is none, where it is for another model than config.json, and where it names a place on a
-    machine for its data, which nobody gave and nobody trusts; of a published weight also one to begin from.
+    Raises `ZooError` if it is not a recipe, if it is for another model than config.json, and if it names a place on a
+    machine for its data that the user neither gave nor trusts; for a published weight also if it begins from such a
+    place.
     """
     from zoo.data.own import places
     from zoo.recipes import from_text
@@ -43,7 +44,8 @@ def recipe_of(bundle: Bundle) -> Recipe:
     config, where = bundle.config, str(bundle.folder / "recipe.yaml")
     recipe, model = from_text(bundle.recipe, name=str(config.get("recipe", "")), where=where), config["model"]
     name = recipe.data.name
-    # What training writes has the hashes of the files, and no path; a name alone would be a file of the folder at hand.
+    # Recipes that training writes hold the hashes of the files and no path; a bare name would mean a file in the
+    # current folder.
     bare = name.startswith(("file:", "imagefolder:")) and not recipe.data.files
     elsewhere = bare or (places.is_one(name) and places.public(name) != name)
     if elsewhere and places.given() is None and not _TRUSTED.get():
@@ -60,7 +62,7 @@ def recipe_of(bundle: Bundle) -> Recipe:
 
 
 def check_begins(recipe: Recipe, what: str) -> None:
-    """Raise `ZooError` if the recipe begins from a path or an address, and nobody trusts it."""
+    """Raise `ZooError` if the recipe begins from a path or an address that the user does not trust."""
     if is_place(recipe.init_from) and not _TRUSTED.get():
         raise ZooError(
             f"the recipe of {what} begins from a place that it names itself (init_from: {recipe.init_from}); give "
@@ -76,9 +78,9 @@ def is_place(begins: str | None) -> bool:
 
 
 def check_own(bundle: Bundle, name: str) -> None:
-    """Raise `ZooError` where `name` is one of the zoo's recipes and the bundle's differs in more than train.seed.
+    """Raise `ZooError` if `name` is one of the zoo's recipes and the bundle's differs in more than train.seed.
 
-    A number under that name would be taken for what the recipe reaches.
+    Readers would take its figures for those of the zoo's recipe.
     """
     from zoo.recipes import list_recipes, load_recipe
 

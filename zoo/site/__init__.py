@@ -25,8 +25,8 @@ def build(
         source: a folder, `https://…` or `hf://…`; by default the weights that come with the package.
         tell: called with one line for each weight as it is done.
 
-    Raises `ZooError` where the folder holds something already, the source cannot be read, the runtime of the browser
-    cannot be fetched, and where the extra `export` is not installed.
+    Raises `ZooError` if the folder holds something already, the source cannot be read, the runtime of the browser
+    cannot be fetched, and if the extra `export` is not installed.
     """
     from zoo.site.pages import write
 

@@ -51,7 +51,7 @@ class Weight:
 
 
 def weight(bundle: Bundle) -> Weight:
-    """All that is shown of a weight. Reads no tensors; raises `ZooError` where the bundle is damaged."""
+    """All that is shown of a weight. Reads no tensors; raises `ZooError` if the bundle is damaged."""
     from zoo import registry, tasks
     from zoo.check import check_config, check_figures
     from zoo.tasks.measures import find

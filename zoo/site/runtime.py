@@ -27,7 +27,7 @@ PINNED = {
 def runtime() -> list[Path]:
     """The pinned files on this machine, fetched through the user's npm client if the cache lacks them.
 
-    Raises `ZooError` where they cannot be had (ZOO_OFFLINE, no npm, no network) and where a file has other bytes.
+    Raises `ZooError` if they cannot be had (ZOO_OFFLINE, no npm, no network) and if a file has other bytes.
     """
     return [path for package in PINNED for path in _files(package)]
 

@@ -23,7 +23,7 @@ SAMPLES = Path(__file__).parent / "samples"
 def prepare(bundle: Bundle, folder: Path) -> dict[str, str]:
     """Write the ONNX file, the tokenizer and try.json into `folder`; what the page then says of them.
 
-    `runs` is the size to fetch, or `why_not` a sentence, for a model that cannot be exported. Raises `ZooError` where
+    `runs` is the size to fetch, or `why_not` a sentence, for a model that cannot be exported. Raises `ZooError` if
     the extra `export` is not installed.
     """
     from zoo._export.making import exported

@@ -109,7 +109,7 @@ def register_task(name: str | None = None) -> Callable[[F], F]:
     """Decorator that registers a function which gives a `Task`, under the function's own name or `name`.
 
     The function is called when the task is first asked for, so a plug-in's heavier imports may stand inside it. Raises
-    `ZooError` where the name is taken.
+    `ZooError` if the name is taken.
 
         >>> import dataclasses
         >>> @zoo.register_task("digit-classification")
@@ -133,7 +133,7 @@ def names() -> list[str]:
 
 
 def get(name: str) -> Task:
-    """The task of that name; `ZooError` with the nearest names where there is none."""
+    """The task of that name; `ZooError` with the nearest names if there is none."""
     return TASK_TABLE.find(name)()
 
 

@@ -25,7 +25,7 @@ def begin(model: nn.Module, name: str, labels: list[str]) -> None:
 
     The head, which is the model's last layer, stays fresh unless it is known to tell the same labels apart. So does
     what a layer reads from the training data (`zoo.nn.start`), if its shape is another. Raises
-    `ZooError` where there is no such weight, and where any other tensor is not there, has another shape, or has no
+    `ZooError` if there is no such weight, and if any other tensor is not there, has another shape, or has no
     place in the model.
     """
     found = _find(name)
@@ -66,7 +66,7 @@ def origin(name: str) -> dict[str, Any]:
 
 
 def check_unchanged(name: str, folder: Path) -> None:
-    """Raise `ZooError` where the run in `folder` began from other bytes than `name` has now."""
+    """Raise `ZooError` if the run in `folder` began from other bytes than `name` has now."""
     before = None
     with suppress(FileNotFoundError, ValueError):  # a new run, or a damaged file that is written again
         before = json.loads((folder / "metrics.json").read_text(encoding="utf-8")).get("init_from")
@@ -80,7 +80,7 @@ def check_unchanged(name: str, folder: Path) -> None:
 def reader(name: str, kind: str) -> Input:
     """What the weight to begin from reads, to whose tokenizer, alphabet or symbols the rows of its embeddings belong.
 
-    Raises `ZooError` where `name` gives tensors alone, and where the weight reads another kind of data than `kind`.
+    Raises `ZooError` if `name` gives tensors alone, and if the weight reads another kind of data than `kind`.
     """
     found = _find(name)
     if not isinstance(found, Bundle):

@@ -42,7 +42,7 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Metric -> value on the split that metrics.json names. Raises `ZooError` where the run is not finished."""
+        """Metric -> value on the split that metrics.json names. Raises `ZooError` if the run is not finished."""
         if not self.finished:
             raise ZooError(f"the run in {self.folder} is not finished; finish it with `zoo train … --resume` first.")
         content = json.loads((self.folder / "metrics.json").read_text(encoding="utf-8"))
@@ -60,7 +60,7 @@ class Run:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a small file so that it is there whole or not at all. Raises `ZooError` where it cannot be written."""
+    """Write a small file so that it is there whole or not at all. Raises `ZooError` if it cannot be written."""
     try:
         home.write_text(path, text)
     except OSError as error:
@@ -87,7 +87,7 @@ def claimed(folder: Path, recipe: Recipe, resume: bool) -> Iterator[None]:
 
     A run that was begun here and fails before it has anything to show gives the folder back, as it was.
     With more epochs a run goes on if its schedule allows it (`zoo.training.longer`).
-    Raises `ZooError` where another process holds it, where it holds a run already, and where its recipe differs.
+    Raises `ZooError` if another process holds it, if it holds a run already, and if its recipe differs.
     """
     from filelock import FileLock, Timeout
 

@@ -63,7 +63,7 @@ def prepare(recipe: Recipe, folder: Path, dataset: DataSet | None = None) -> Set
     With `data.validation` above 0 the metrics come from that part of the training split, or from the validation split
     of a data set that has one; the test split stays unseen, but for a run that chose its epoch, once at its
     end. `dataset` is the recipe's, if it was read already.
-    Raises `ZooError` where model, model_args and data do not fit together.
+    Raises `ZooError` if model, model_args and data do not fit together.
     """
     dataset = dataset or load(recipe)
     model = registry.get(recipe.model)

@@ -29,7 +29,7 @@ def backward(
 
     With `parts` above 1 the batch is computed in so many pieces, one after another, which takes less memory. Each
     piece's loss counts by its share of what the loss is a mean over, so that the sum is the loss of the whole batch.
-    Raises `ZooError` where batch norm meets a single sample.
+    Raises `ZooError` if batch norm meets a single sample.
     """
     rows = len(targets)
     if parts == 1:

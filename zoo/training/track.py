@@ -37,7 +37,7 @@ def tracker(name: str | None, folder: Path, done: int) -> Iterator[Callable[[int
 
 
 def check(name: str | None) -> None:
-    """Raise `ZooError` where there is no such tracker, or where it is not installed."""
+    """Raise `ZooError` if there is no such tracker, or if it is not installed."""
     if name is None:
         return
     if name not in TRACKERS:

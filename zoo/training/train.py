@@ -87,7 +87,7 @@ def train(
     folder must be one that all of them see. Metrics are measured on the test split, or on the held-out part if the
     recipe has `data.validation` above 0. A run that chooses its epoch on that part (`train.keep_best`,
     `train.early_stopping`) is measured on the test split, once, at its end: that is its figure.
-    Raises `ZooError` for a bad recipe, missing data or device, a folder in use, a loss that is not finite, and where
+    Raises `ZooError` for a bad recipe, missing data or device, a folder in use, a loss that is not finite, and if
     another process of the launch has ended.
 
         >>> run = zoo.train("mlp.digits", {"train.epochs": 1}, out="runs/digits", progress=False)

@@ -23,7 +23,7 @@ WAYS = ("random", "stratify", "group", "time", "column")
 def way(split: dict[str, Any], classes: bool) -> dict[str, Any]:
     """`data.split` with its defaults: a fifth for testing; of classes the same share of each, of numbers any rows.
 
-    Raises `ZooError` where the way needs a column that is not named.
+    Raises `ZooError` if the way needs a column that is not named.
     """
     by = split.get("by") or ("stratify" if classes else "random")
     column = split.get("column")
@@ -40,7 +40,7 @@ def way(split: dict[str, Any], classes: bool) -> dict[str, Any]:
 def part(whole: Split, read: Read, split: dict[str, Any]) -> tuple[Split, Split, Split | None]:
     """(training, test, validation) rows of a data set, in their own order. `split` is as `way` gives it.
 
-    Whole groups stay on one side. Raises `ZooError` where a part is left without rows.
+    Whole groups stay on one side. Raises `ZooError` if a part is left without rows.
     """
     by, test = split["by"], split["test"]
     validation = None

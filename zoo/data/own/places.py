@@ -72,7 +72,7 @@ def parts_of(root: Path) -> dict[str, list[Path]]:
     """train, test, validation -> their files: `root` itself is one file ("all"), or a folder with train and test files.
 
     The part is the beginning or the end of a file's name (`train.csv`, `en_ewt-ud-train.conllu`,
-    `train-00000-of-00002.parquet`), or its folder's name. Raises `ZooError` where there is no such file or folder, a
+    `train-00000-of-00002.parquet`), or its folder's name. Raises `ZooError` if there is no such file or folder, a
     folder holds no file, or its files say no part.
     """
     if root.is_file():

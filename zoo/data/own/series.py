@@ -209,7 +209,7 @@ def _times(one: Read, name: str) -> Any:
 
 
 def _follow(reads: Mapping[str, Read], stamps: Mapping[str, Any]) -> None:
-    """Raise `ZooError` where the first row of a file is not one step after the last of the file before."""
+    """Raise `ZooError` if the first row of a file is not one step after the last of the file before."""
     import numpy as np
 
     order = [part for part in ("train", "validation", "test") if part in stamps]

@@ -19,7 +19,7 @@ _SAID = ("out of memory", "can't allocate memory", "bad_alloc")
 
 @contextmanager
 def enough(sentence: Callable[[], str]) -> Iterator[None]:
-    """Raise `ZooError` with the sentence where what stands inside finds no memory; other errors go through."""
+    """Raise `ZooError` with the sentence if what stands inside finds no memory; other errors go through."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:

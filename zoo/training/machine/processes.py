@@ -30,7 +30,7 @@ MPI = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
 def join(device: torch.device) -> None:
     """Meet the other processes of the launch, where there are any: over gloo on CPUs, over NCCL on GPUs.
 
-    Raises `ZooError` where the environment speaks of a launch but not how to meet, and where the processes do not.
+    Raises `ZooError` if the environment speaks of a launch but not how to meet, and if the processes do not.
     """
     if dist.is_initialized():
         return
@@ -62,7 +62,7 @@ def join(device: torch.device) -> None:
 
 @contextmanager
 def others() -> Iterator[None]:
-    """Raise `ZooError` where what stands inside waits for another process that has ended."""
+    """Raise `ZooError` if what stands inside waits for another process that has ended."""
     try:
         yield
     except RuntimeError as error:

@@ -20,7 +20,7 @@ from zoo.training.update.groups import parameter_groups
 def optimizer(model: nn.Module, criterion: nn.Module, recipe: Optimizer) -> torch.optim.Optimizer:
     """torch's optimizer, or timm's, over the groups of `zoo.training.update.groups`, which are the recipe's.
 
-    Raises `ZooError` for groups that do not fit the model, and where timm's optimizer refuses its arguments or has a
+    Raises `ZooError` for groups that do not fit the model, and if timm's optimizer refuses its arguments or has a
     state that a checkpoint does not hold.
     """
     groups = parameter_groups(model, criterion, recipe)

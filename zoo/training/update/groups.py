@@ -22,7 +22,7 @@ def parameter_groups(model: nn.Module, criterion: nn.Module, recipe: Optimizer) 
     parameter and the output (`depths`). A parameter with `lr_scale` 0 stays out and needs no gradient from here on.
 
     Raises `ZooError` for a group that matches no parameter, groups that leave nothing to train, and a `layer_decay`
-    where there is a single layer.
+    if there is a single layer.
     """
     named = {**dict(model.named_parameters()), **dict(criterion.named_parameters("loss"))}
     rest, used = Group(match="*"), set()

@@ -20,7 +20,7 @@ from zoo.recipes import CrossEntropy, Deviation, Focal, MultiTask, Pairs, Recipe
 def build(recipe: Recipe, train: Split, config: dict[str, Any]) -> nn.Module:
     """The recipe's loss as a module of (outputs in float32, targets) -> scalar; parameters that it has are trained too.
 
-    Raises `ZooError` where it does not fit the data, such as a class weight for each of another number of classes.
+    Raises `ZooError` if it does not fit the data, such as a class weight for each of another number of classes.
     """
     loss = recipe.loss
     if train.weights is not None:
