@@ -25,7 +25,7 @@ from zoo.kinds.holds import is_count, is_number, is_numbers
 
 
 def check_schema(bundle: Bundle) -> None:
-    """Raise `ZooError`, naming the file, where config.json or metrics.json is not right or log.csv is not there."""
+    """Raise `ZooError`, naming the file, if config.json or metrics.json is not right or log.csv is not there."""
     check_config(bundle)
     check_figures(bundle)
     _check_sums(bundle)
@@ -33,7 +33,7 @@ def check_schema(bundle: Bundle) -> None:
 
 
 def check_parameters(bundle: Bundle, model: nn.Module | None = None) -> None:
-    """Raise `ZooError` where the tensors do not fit the model, or are not as many as config.json says.
+    """Raise `ZooError` if the tensors do not fit the model, or are not as many as config.json says.
 
     `model` is the bundle's, if it was loaded already.
     """
@@ -49,7 +49,7 @@ def spread(values: Sequence[float]) -> float:
 
 
 def check_config(bundle: Bundle) -> None:
-    """Raise `ZooError`, naming the key, where config.json is not what it has to be."""
+    """Raise `ZooError`, naming the key, if config.json is not what it has to be."""
     config, where = bundle.config, f"{bundle.folder / 'config.json'}"
     require(bundle, ANSWERS)
     entry = registry.get(config["model"])
@@ -96,7 +96,7 @@ def _budget(bundle: Bundle) -> Budget:
 
 
 def check_figures(bundle: Bundle) -> None:
-    """Raise `ZooError`, naming the key, where a figure in metrics.json is missing or of the wrong type."""
+    """Raise `ZooError`, naming the key, if a figure in metrics.json is missing or of the wrong type."""
     content, where = bundle.metrics, f"{bundle.folder / 'metrics.json'}"
     for key, kind in {"metrics": dict, "data": dict, "environment": dict, "split": str}.items():
         _expect(isinstance(content.get(key), kind), where, key, content.get(key), _KINDS[kind])

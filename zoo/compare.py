@@ -171,7 +171,8 @@ def margin_of(
     """
     if metric not in known:
         raise ZooError(
-            f"{metric} has no direction, so nobody can say what is better; compare by one of {some(list(known))}."
+            f"{metric} has no direction (higher or lower is better), so it cannot be compared; compare by one of "
+            f"{some(list(known))}."
         )
     if asked is not None and not (_is_finite(asked) and asked > 0):
         raise ZooError(f"the margin is {asked!r}; give a number above 0, the smallest difference that matters.")

@@ -20,8 +20,8 @@ app: typer.Typer = typer.Typer(
     name="zoo",
     help="A PyTorch model zoo in which every pretrained weight can be grown again from its recipe.",
     epilog="Exit status: 0 done, 1 the check failed, 2 bad input or usage, 3 undecided, 130 interrupted. "
-    "--debug, anywhere, shows where an error came from; --lock FILE holds names to a lock file.",
-    rich_markup_mode=None,  # plain help: rich would take a third of the time in which it has to be there
+    "--debug, anywhere, shows where an error came from; with --lock FILE names mean what the lock file says.",
+    rich_markup_mode=None,  # plain help: rich takes a third of the time that `zoo --help` may take
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for _part in (models, predicting, training, reproducing, sharing, exporting, site, machine):
@@ -33,14 +33,15 @@ helps.apply(app)
 def zoo_(
     context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False
 ) -> None:
-    # --version is here for the help alone: `_run` answers it, because typer needs pydantic to parse it.
+    # --version stands here only for the help text: `_run` answers it before typer, which needs pydantic, parses
+    # anything.
     if context.invoked_subcommand is None:
         print(context.get_help())
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    if sys.stderr is None:  # closed by whoever started us
+    if sys.stderr is None:  # the program that started us closed it
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  it stays open to the end
     warnings.formatwarning = lambda message, *_, **__: f"warning: {one_line(message)}\n"
     before, process.ours = process.ours, True
@@ -61,15 +62,15 @@ def _status(arguments: list[str] | None) -> int:
         at = arguments.index("--lock")
         os.environ["ZOO_LOCK"] = arguments[at + 1]
         del arguments[at : at + 2]
-    # OpenMP's threads spin while they wait for each other, and beside other work on the machine they wait long: on two
-    # busy cores `zoo train mlp.digits` took 11 s with sleeping threads and minutes with spinning ones. Read by torch's
-    # import.
+    # OpenMP's threads spin while they wait for each other, and they wait long if the machine has other work: on two
+    # busy cores `zoo train mlp.digits` took 11 s with sleeping threads and minutes with spinning ones. torch reads
+    # this when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         if sys.stdout is None or getattr(sys.stdout, "closed", False):
             raise OSError("standard output is closed")
         for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):  # whoever calls `main` may have put something else in its place
+            if hasattr(stream, "reconfigure"):  # the caller of `main` may have replaced it
                 stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         if "--json" not in options:
             with redirect_stdout(Harmless(sys.stdout)):  # type: ignore[type-var]
@@ -83,7 +84,7 @@ def _status(arguments: list[str] | None) -> int:
     except (BrokenPipeError, SystemExit) as leaving:
         if isinstance(leaving, SystemExit) and not isinstance(leaving.__context__, BrokenPipeError):
             raise  # as training does on SIGTERM
-        # Whoever read us has had enough, which typer makes a SystemExit of.
+        # The reader closed the pipe; typer turns that into a SystemExit.
         drop(sys.stdout)
         return DONE
     except (KeyboardInterrupt, typer.Abort):
@@ -96,7 +97,7 @@ def _status(arguments: list[str] | None) -> int:
         print(f"error: {_sentence(error)}", file=sys.stderr)
         try:
             streams.flush(sys.stdout)
-        except (OSError, ValueError):  # a full disk, which Python would complain of once more on its way out
+        except (OSError, ValueError):  # a full disk, which Python would report again on its way out
             drop(sys.stdout)
         return BAD_INPUT
 
@@ -114,7 +115,7 @@ def _sentence(error: Exception) -> str:
     """What to tell the user, on one line."""
     from zoo.errors import ZooError
 
-    if hasattr(error, "format_message"):  # a usage error of typer's, whose classes have moved between its versions
+    if hasattr(error, "format_message"):  # a usage error of typer; its classes moved between typer's versions
         text = error.format_message()  # type: ignore[attr-defined]
         context = getattr(error, "ctx", None)
         text = f"{text.rstrip('.')}; see {context.command_path if context else 'zoo'} --help."

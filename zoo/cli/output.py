@@ -17,7 +17,7 @@ from zoo.display import harmless, one_line, written
 
 
 class Messages:
-    """Standard error that goes quiet where nobody reads it any more: what was asked for is done all the same."""
+    """Standard error that goes quiet once its reader is gone; the command still does its work."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
@@ -40,7 +40,8 @@ class Messages:
 
 
 class Harmless:
-    """Standard output on which no text of a file, a label or a server moves the cursor, rings or hides anything."""
+    """Standard output without control characters: no text of a file, a label or a server can move the cursor or hide
+    text."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
@@ -64,8 +65,8 @@ class Aside:
 
 
 def drop(stream: TextIO | None) -> None:
-    """Send what is left of a stream nowhere."""
-    with suppress(AttributeError, ValueError, OSError):  # there is none, or it is not a file: nothing is left in it
+    """Discard what is left of a stream."""
+    with suppress(AttributeError, ValueError, OSError):  # without a stream or a file nothing is left
         number = stream.fileno()  # type: ignore[union-attr]
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, number)
@@ -74,7 +75,7 @@ def drop(stream: TextIO | None) -> None:
 
 
 def document(content: Any) -> None:
-    """The one JSON document of a command that was asked for it."""
+    """Print the one JSON document of a command."""
     out = getattr(sys.stdout, "document", sys.stdout)
     print(json.dumps(_finite(content), indent=2, allow_nan=False), file=out)
     streams.flush(out)
@@ -109,23 +110,23 @@ def facts(content: dict[str, Any], indent: str = "") -> None:
 GAP = "  "
 """Between two columns."""
 ROOM = 20
-"""Columns of a terminal in which the last text of a row still says something when it is cut."""
+"""The last text of a row is cut only if so many columns of the terminal are left for it."""
 _NUMBER = re.compile(r"[-+]?[\d.,]+( ?%| [kMGT]?B| s| min| h)?( ± .*)?")
 
 
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """Print rows under a head, one line each, columns in the order of their worth: the first is never cut.
+    """Print rows under a head, one line each, the most important column first, which is never cut.
 
     In a terminal the columns on the right that do not fit are left out, and a last line names them; the last of all,
     such as a description, is cut if that leaves enough of it. Without a terminal (a pipe, a file) each row stays whole.
-    Columns of numbers are set to the right.
+    Numbers are aligned to the right.
     """
     for line in lines(head, rows, shutil.get_terminal_size().columns if streams.is_terminal("stdout") else None):
         print(line)
 
 
 def lines(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], width: int | None) -> list[str]:
-    """The lines of `table` in so many columns of a terminal, or whole where `width` is None."""
+    """The lines of `table` in so many columns of a terminal, or whole if `width` is None."""
     from rich.cells import cell_len, set_cell_size
 
     columns = [[" ".join(cell.split()) for cell in column] for column in zip(head, *rows, strict=True)]

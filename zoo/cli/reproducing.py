@@ -36,7 +36,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure a weight or a run on its recipe's test split, or on your own labelled data."""
-    if name.endswith(".onnx") and data is None:  # which needs no torch
+    if name.endswith(".onnx") and data is None:  # needs no torch
         from zoo._export.evaluating import evaluate as evaluate_file
 
         found = {"name": name, "split": "test", "metrics": evaluate_file(name)}

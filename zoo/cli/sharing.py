@@ -1,4 +1,4 @@
-"""Weights on their way: `zoo publish`, `pull`, `lock`, `mirror`, `import`."""
+"""`zoo publish`, `zoo pull`, `zoo lock`, `zoo mirror`, `zoo import`: weights on their way."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def publish(
         str | None, typer.Option(metavar="NAME", help="<model>.<tag>_v<N>; the recipe's next version by default.")
     ] = None,
     baselines: Annotated[
-        str | None, typer.Option(metavar="FILE", help="JSON of plain methods measured beside it, for the card.")
+        str | None, typer.Option(metavar="FILE", help="JSON with figures of plain methods, for the card.")
     ] = None,
     note: Annotated[list[str] | None, typer.Option(metavar="TEXT", help="A sentence for the card; repeatable.")] = None,
     calibrate: Annotated[
@@ -36,7 +36,7 @@ def publish(
     ] = None,
     sign: Sign = None,
 ) -> None:
-    """Publish a run as a weight, with mean and spread where runs of several seeds are given."""
+    """Publish a run as a weight, with mean and spread if you give runs of several seeds."""
     import zoo
 
     card: dict[str, Any] = {
@@ -58,7 +58,7 @@ def pull(
     everything: Annotated[bool, typer.Option("--all", help="Every weight of the sources.")] = False,
     lock: Lock = None,
 ) -> None:
-    """Fetch weights, checked; with --lock and no name, all that it holds."""
+    """Fetch weights and check them; with --lock and no name, all weights of the lock."""
     from zoo._pull import pull_all
     from zoo.errors import ZooError
 
@@ -73,7 +73,7 @@ def lock(
     names: Names = None,
     out: Annotated[str, typer.Option("-o", "--out", metavar="FILE", help="The lock file.")] = "zoo.lock",
 ) -> None:
-    """Write down what names mean today: weight, hashes, source, license. ZOO_LOCK or --lock then holds to it."""
+    """Write down what names mean today: weight, hashes, source, license. ZOO_LOCK or --lock then uses exactly these."""
     from zoo.sources.lockfile import write_lock
 
     for name in write_lock(names or (), Path(out)):
@@ -86,7 +86,7 @@ def mirror(
     names: Names = None,
     sign: Sign = None,
 ) -> None:
-    """Copy weights to a place, only what is not there yet; any server of static files can then serve it."""
+    """Copy the weights that a place does not have yet; any server of static files can then serve it."""
     from zoo.publishing.mirror import mirror
 
     for name in mirror(names or (), to, sign=sign):
@@ -102,7 +102,7 @@ def import_(
     ],
     to: Annotated[str, typer.Option("-o", "--to", metavar="DIR", help="The bundle's folder, such as mlp.mine_v1.")],
     map_: Annotated[
-        list[str] | None, typer.Option("--map", metavar="FROM=TO", help="Rename what begins so; repeatable.")
+        list[str] | None, typer.Option("--map", metavar="FROM=TO", help="Rename what begins with FROM; repeatable.")
     ] = None,
     like: Annotated[
         str | None,

@@ -95,7 +95,7 @@ class Windows:
 
 
 def starts(split: Split[Tensor], context: int, horizon: int) -> Tensor:
-    """The rows of the split at which a forecast of `horizon` rows may begin; `ZooError` where there are none."""
+    """The rows of the split at which a forecast of `horizon` rows may begin; `ZooError` if there are none."""
     fits = (split.targets >= context) & (split.targets + horizon <= len(split.inputs))
     if not fits.any():
         raise ZooError(

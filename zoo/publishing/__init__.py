@@ -50,38 +50,39 @@ def publish(
     """Publish a run as a weight and return the weight's name.
 
     `runs` is a finished run (its folder, or the `Run` that training returned), a bundle, or a list of runs of one
-    recipe that differ in train.seed alone: the bytes of the first are shipped, and the metrics tell mean and spread
+    recipe that differ only in train.seed: the bytes of the first are shipped, and the metrics have mean and spread
     over all. A run gets its model card here, and a bundle under another name a new one.
 
     `to` is a folder or a bucket such as s3://BUCKET/PATH (TO/<weight>/ and TO/index.json, where the first weight of a
     model becomes its default), or hf://OWNER/REPO (created if it is not there; it holds one weight, published in one
-    commit). The index changes last and in one step, so whoever stops half-way leaves the place as it was, and the same
-    call finishes what is there; any number may publish to one place at once. Without `name` a bundle keeps
+    commit). The index changes last and in one step: a call that stops half-way leaves the place as it was, and the
+    same call finishes the work. Several processes may publish to one place at once. Without `name` a bundle keeps
     its own and a run becomes the next version of its recipe: the recipe mlp.digits makes mlp.digits_v1, then _v2. A run
-    of one of the zoo's recipes with changed settings needs a name. What is there already with the same bytes stays as
-    it is.
+    of one of the zoo's recipes with changed settings needs a name. Files that are already there with the same bytes
+    stay as they are.
 
-    `baselines` are plain methods measured on the same split, {NAME: {"value": …}} or a JSON file of that, in the first
-    metric of the task or the one that "metric" beside the value names; the card shows them beside the model and says
-    which wins.
+    `baselines` are plain methods measured on the same split: {NAME: {"value": …}} or a JSON file of that. The value
+    is in the first metric of the task, or in the one that "metric" beside it names. The card shows them beside the
+    model and says which wins.
 
     `notes` are sentences for the card, such as what a reader must know before trusting the figure.
 
     `calibrate` is a run of the same recipe with a part of the training data held out (`data.validation=0.1`): the
-    temperature by which predictors make probabilities of a classifier's outputs is fitted on that part. If the data set
+    temperature that turns a classifier's outputs into probabilities is fitted on that part. If the data set
     has a validation split that the recipe does not train on, the run itself will do.
 
     `reports` are folders that `zoo reproduce --out` wrote for these very bytes, on any machine; the card shows them.
 
-    `sign` is the path of a private key; the index is then signed, and whoever has the public key in ZOO_TRUST believes
-    it alone (`zoo.sources.trust`).
+    `sign` is the path of a private key; the index is then signed, and users with the public key in ZOO_TRUST accept
+    only this index (`zoo.sources.trust`).
 
-    A run's tensors are loaded and, if its data are at hand, measured again before anybody else sees them.
+    Before anything is published, a run's tensors are loaded and, if its data are at hand, measured again.
 
-    Raises `ZooError` if a run is unfinished, was not measured on the test split, says of itself what is not so (see
+    Raises `ZooError` if a run is unfinished, was not measured on the test split, has wrong facts about itself (see
     `zoo.check`), has the recipe of another model, or differs from the first in more than the seed; if a baseline is
-    not a finite number, or is of a metric that the run does not have; if a name is needed, or stands for other bytes,
-    since those of a weight never change; and if nothing can be written. Until all is there the index does not name it.
+    not a finite number, or is in a metric that the run does not have; if a name is needed, or is already used for
+    other bytes (the bytes of a weight never change); and if the place cannot be written. The index names the weight
+    only once all its files are there.
 
         >>> run = zoo.train("mlp.digits", {"train.epochs": 1}, out="runs/one", progress=False)
         >>> zoo.publish(run, "my-zoo", name="mlp.quick_v1")
@@ -112,7 +113,7 @@ def check_measured(bundle: Bundle) -> None:
 
     opened, other = Opened(bundle, "cpu"), False
     name = opened.recipe.data.name
-    with suppress(ZooError):  # what cannot be read cannot be measured on, and the next step says so
+    with suppress(ZooError):  # data that cannot be read cannot be measured on; the next step says so
         other = own.at_hand(opened.recipe) and opened.data.fingerprint != bundle.metrics["data"]["fingerprint"]
     if other:
         said = f"metrics were not measured again: {name} at hand has another fingerprint than the run's data."
@@ -143,7 +144,7 @@ def _read_baselines(given: Mapping[str, Any] | str | os.PathLike[str] | None) ->
 
 
 def _json(content: Mapping[str, Any], where: str) -> str:
-    """`content` as JSON; `ZooError` that begins with `where` for what JSON cannot tell, such as a NaN."""
+    """`content` as JSON; `ZooError` that begins with `where` for values that JSON does not have, such as NaN."""
     try:
         return json.dumps(content, indent=1, allow_nan=False) + "\n"
     except (TypeError, ValueError) as error:
@@ -152,14 +153,14 @@ def _json(content: Mapping[str, Any], where: str) -> str:
 
 @dataclass(frozen=True)
 class _Draft:
-    """A weight before it has a name: the checked files, what the card is written from, and a folder to write it in."""
+    """A weight before it has a name: the checked files, the facts for its card, and a folder to write the card in."""
 
     bundle: Bundle
     files: dict[str, Path]
     metrics: dict[str, Any]
     scratch: Path
     whole: Bundle
-    """The bundle in full form; the same as `bundle` if that was published before."""
+    """The complete bundle; the same as `bundle` if it was published before."""
 
     def named(self, name: str) -> dict[str, Path]:
         """The files of the weight under that name, which its card describes."""
@@ -207,8 +208,8 @@ def _draft(
     text = _json(metrics, f"{first.folder / 'metrics.json'}")
     if metrics != first.metrics:
         files["metrics.json"] = _written(scratch / "metrics.json", text)
-        files.pop(CARD, None)  # it told other figures
-    # The bytes of a weight never change, and of one that was imported there is nothing to measure.
+        files.pop(CARD, None)  # it showed other figures
+    # The bytes of a weight never change, and for an imported weight there is nothing to measure.
     if (_own_name(first) is not None and calibrate is None) or "imported" in metrics:
         return _Draft(first, files, metrics, scratch, first)
     place = scratch / "complete"
@@ -223,7 +224,7 @@ def _draft(
 
 
 def _put(place: Shelf, draft: _Draft, name: str | None, key: str | os.PathLike[str] | None) -> str:
-    """Publish to a place: name the weight by what is there, put it there, and start over if somebody was faster."""
+    """Choose the weight's name by what the place holds, publish it there, and start over if somebody was faster."""
     while True:
         raw, stamp = place.begin()
         index = Flat() if raw is None else cache.parsed(place, raw)
@@ -242,7 +243,8 @@ def _put(place: Shelf, draft: _Draft, name: str | None, key: str | os.PathLike[s
 
 
 def add_signed(place: Shelf, index: Index, entries: Sequence[Entry], key: str | os.PathLike[str] | None) -> Change:
-    """The index with more weights, its root signed by `key`; `ZooError` if it was signed and there is no key now."""
+    """The index with more weights, its root signed by `key`; `ZooError` if the old one was signed and `key` is not
+    given."""
     if key is None:
         if index.signed:
             raise ZooError(f"the index of {place.url} is signed; give its private key with --sign KEY.")
@@ -253,7 +255,7 @@ def add_signed(place: Shelf, index: Index, entries: Sequence[Entry], key: str | 
 
 
 def _entry(place: Shelf, draft: _Draft, name: str | None, index: Index) -> tuple[Entry, dict[str, Path]]:
-    """The weight's entry and files under the name it gets; an entry of `index` if that has the very same files.
+    """The weight's entry and files under the name it gets; the entry of `index` if that has the same files.
 
     Raises `ZooError` if the name cannot be a weight of this model, and if `index` has other bytes under it.
     """
@@ -294,10 +296,10 @@ def _own_name(bundle: Bundle) -> str | None:
 
 
 def _next_name(place: Shelf, draft: _Draft, model: str, index: Index) -> str:
-    """The first free version of the run's recipe; the one that it was published as, if it was."""
+    """The first free version of the run's recipe, or the version as which the run was already published."""
     config = draft.bundle.config
     recipe = str(config.get("recipe") or model)
-    if recipe == config["model"] != model:  # of a model of timm's, and without a name of its own
+    if recipe == config["model"] != model:  # of a timm model, without a name of its own
         recipe = re.sub(r"[^A-Za-z0-9_-]+", "_", str(config.get("data", "")).rpartition(":")[2]).strip("_") or "own"
     stem = recipe if recipe.startswith(f"{model}.") else f"{model}.{recipe}"
     check_own(draft.bundle, stem)
@@ -310,7 +312,7 @@ def _next_name(place: Shelf, draft: _Draft, model: str, index: Index) -> str:
             return name
     version = max(versions, default=0) + 1
     while is_weight_name(f"{stem}_v{version}"):
-        # One that somebody began to publish and never finished is theirs.
+        # A name under which somebody else began to publish belongs to them.
         if place.claim(f"{stem}_v{version}", _records(draft.named(f"{stem}_v{version}"))):
             break
         version += 1

@@ -37,7 +37,7 @@ def is_late(now: Now) -> bool:
 
 
 def save(fixed: Fixed, learner: Learner, now: Now) -> None:
-    """Write a checkpoint, when all losses were looked at. Raises `ZooError` where the weights are not finite."""
+    """Write a checkpoint, when all losses were looked at. Raises `ZooError` if the weights are not finite."""
     # A good loss may have had a bad gradient.
     if not all(bool(parameter.isfinite().all()) for parameter in learner.parameters):
         raise diverged(fixed, f"the weights are not finite after step {now.place.step}")
@@ -58,7 +58,7 @@ def restore(folder: Path, fingerprint: str, learner: Learner) -> Place:
     """Where the newest whole checkpoint of the run in `folder` was written, with its tensors loaded into the learner;
     the beginning if there is none.
 
-    Raises `ZooError` where it belongs to another model, or to other data than those with this fingerprint.
+    Raises `ZooError` if it belongs to another model, or to other data than those with this fingerprint.
     """
     found = checkpoint.newest(folder / "checkpoints")
     if found is None:
@@ -89,7 +89,7 @@ def keep_best(fixed: Fixed, learner: Learner, now: Now) -> None:
 
 
 def best(fixed: Fixed, now: Now) -> dict[str, Tensor]:
-    """The weights of the first epoch that no other is better than. Raises `ZooError` where they are damaged or gone."""
+    """The weights of the first epoch that no other is better than. Raises `ZooError` if they are damaged or gone."""
     values = selection.measured(now.rows, fixed.recipe.evaluate.metric, fixed.metric)
     if max(values) == -math.inf:
         raise ZooError(

@@ -59,7 +59,7 @@ def load(
     Raises `ZooError` for data that are not there or differ from the pinned ones, and as the kind's reader does.
     """
     if kind not in READERS:
-        raise ZooError(f"data.name: {name} is for {', '.join(READERS)} data, and the model reads {kind} data.")
+        raise ZooError(f"data.name: {name} is for {', '.join(READERS)} data, but the model reads {kind} data.")
     asked = rows.Asked(places.public(name), classes, dict(columns or {}), dict(split or {}), model)
     place = places.given() if place is None else place
     prefix, rest = places.split_name(name)
@@ -117,13 +117,13 @@ def _root(name: str, files: places.Files | None, place: Any) -> Path:
     _, rest = places.split_name(name)
     if place is not None:
         if not isinstance(place, (str, os.PathLike)):
-            raise ZooError(f"data is {type(place).__name__}, and the recipe's data are {name}; give a path.")
+            raise ZooError(f"data is {type(place).__name__}, but the recipe's data are {name}; give a path.")
         return expanded(place)
     if files:
         if root := places.found(places.public(name), files):
             return root
         raise ZooError(
-            f"the data {places.public(name)} are not on this machine, as far as the zoo looks; say where they lie with "
+            f"the data {places.public(name)} were not found on this machine; say where they lie with "
             "--data PATH (data= in Python), or put them under ZOO_DATA."
         )
     if not rest:
@@ -146,7 +146,7 @@ def _with_revision(name: str, root: Path) -> str:
 
 def _pictures(root: Path, asked: rows.Asked, files: places.Files | None) -> Own:
     if asked.columns:
-        raise ZooError("data.columns is for files, and the data are a folder of pictures; leave it out.")
+        raise ZooError("data.columns is for files, but the data are a folder of pictures; leave it out.")
     data = imagefolder.load_at(root, asked.address, dict(asked.split), labels=(asked.model or {}).get("labels"))
     known = {"pictures": {"sha256": data.fingerprint, "size": len(data.train) + len(data.test)}}
     if files and asked.model is None and dict(files["pictures"]) != known["pictures"]:
