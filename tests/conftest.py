@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -33,6 +34,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("data"):  # the keywords hold the folder tests/data too
             item.add_marker(absent)
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now lives to the end: no collection of garbage, of which libraries ask for many, reads it."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
