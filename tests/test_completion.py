@@ -49,7 +49,7 @@ def offered(line: str, shell: str = "bash") -> tuple[list[str], set[str]]:
     code = (
         "import sys\nfrom zoo.cli import main\n"
         "try: main()\nexcept SystemExit: pass\n"
-        "print(*{'torch', 'torchvision', 'timm', 'numpy', 'rich'} & set(sys.modules), file=sys.stderr)"
+        "print(*{'torch', 'torchvision', 'timm', 'numpy'} & set(sys.modules), file=sys.stderr)"
     )
     words = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))} if shell == "bash" else {}
     asking = {"_TYPER_COMPLETE_ARGS": line, "_TYPER_COMPLETE_FISH_ACTION": "get-args"} if shell == "fish" else {}

@@ -76,12 +76,29 @@ def test_tabs_are_between_given_words_alone(text: str, found: list[str]) -> None
 )
 def test_reading_a_text_is_linear_in_its_length(piece: str) -> None:
     def seconds(count: int) -> float:
-        started = time.perf_counter()
+        started = time.process_time()
         words.split(piece * count)
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     seconds(100)
     assert seconds(30_000) < 3, "a quadratic search takes a minute"
+
+
+TASKS = {"rnn_text.trec_v1": 48_000, "bilstm_tagger.ud_english_ewt_v1": 6_000, "charlstm.tinyshakespeare_v1": 6_000}
+"""The smallest weight of each task that reads texts, and how long a text it is tried with."""
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_an_answer_takes_time_that_grows_as_the_text_does(name: str) -> None:
+    read = zoo.predictor(name)
+
+    def seconds(length: int) -> float:
+        started = time.process_time()
+        read(("good a.-b! don't " * length)[:length])
+        return time.process_time() - started
+
+    short, long = seconds(TASKS[name] // 6), seconds(TASKS[name])
+    assert long < 15 * max(short, 0.02), "a quadratic reading takes 36 times as long for six times the text"
 
 
 def test_an_address_is_one_word() -> None:
