@@ -1,7 +1,7 @@
 """Data sets by name: `load("mnist")` gives its splits as tensors in memory.
 
 Raw files are looked for in ZOO_DATA (in the layout their authors publish), then in the cache, then fetched from the
-data set's mirrors. What was decoded once is kept in ZOO_HOME/data as tensors and memory-mapped the next time.
+data set's mirrors. Decoded data are kept in ZOO_HOME/data as tensors and memory-mapped the next time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ R = TypeVar("R", bound=Callable[[], Sequence[Split]])
 
 
 def _own() -> None:
-    """The zoo's own data sets: a file each, imported when one is first asked for by its name."""
+    """The zoo's own data sets, one file each, imported when one of them is first asked for by name."""
     from zoo.data.california_housing import CALIFORNIA_HOUSING
     from zoo.data.cifar10 import CIFAR10
     from zoo.data.digits import DIGITS
@@ -58,12 +58,13 @@ def register_data(
     name: str | None = None,
     **more: Any,
 ) -> Callable[[R], R]:
-    """Decorator that registers a function without arguments which gives (train, test), and a validation split third if
-    there is one, as `zoo.data.Split`; under the function's own name or `name`.
+    """Decorator that registers a data set, under the function's own name or `name`. The function takes no arguments
+    and gives (train, test), or (train, test, validation), each a `zoo.data.Split`.
 
     `kind` is a kind of data, `labels` are the classes' names by index, and `maximum` is the value of white in images.
     With a `fingerprint` (`zoo.data.fingerprint.of(train, test)`) the data are checked against it and kept decoded;
-    without one they are read again by every process, and a weight records what it saw. `more` are further fields of
+    without one every process reads them again, and a weight records the fingerprint of the data it saw. `more` are
+    further fields of
     `zoo.data.entry.Entry`, such as `table=` or `channels=`. Raises `ZooError` if the name is taken.
 
         >>> @zoo.register_data(kind="image", labels=["dark", "light"], maximum=255.0)
@@ -96,7 +97,7 @@ def _are_splits(found: Sequence[Any]) -> bool:
 
 
 def names(asked: str = "") -> list[str]:
-    """The data sets that have a name, sorted; and the one asked for if that is an address of one's own.
+    """The names of the data sets, sorted; and `asked` itself if it is the address of the user's own data.
 
     >>> "mnist" in zoo.data.names()
     True
@@ -105,7 +106,7 @@ def names(asked: str = "") -> list[str]:
 
 
 def targets(name: object) -> dict[str, dict[str, Any]]:
-    """What the targets of one of the zoo's data sets are, if a sample has several; none of any other name."""
+    """The targets of one of the zoo's data sets, if a sample has several; {} for any other name."""
     entry = ENTRIES.get(name) if isinstance(name, str) else None
     return {} if entry is None else entry.tasks
 
@@ -114,8 +115,8 @@ def targets(name: object) -> dict[str, dict[str, Any]]:
 def load(name: str) -> DataSet:
     """The data set `name`, whole and checked.
 
-    Raises ZooError for an unknown name, for data that are nowhere to be had, and for data that are not the published
-    ones (a raw file's SHA-256, or the fingerprint of all tensors, differs).
+    Raises ZooError for an unknown name, for data that cannot be found or fetched, and for data that are not the
+    published ones (a raw file's SHA-256, or the fingerprint of all tensors, differs).
 
         >>> zoo.data.load("digits").name
         'digits'
@@ -136,7 +137,7 @@ def load_entry(entry: Entry) -> DataSet:
         try:
             if entry.fingerprint:
                 store.save(kept, splits, entry.fingerprint, stamp or "")
-        except ZooError as error:  # costs the next load its time, and this one nothing
+        except ZooError as error:  # then the next load decodes again; this one loses nothing
             warnings.warn(str(error), stacklevel=3)
     train, test, *validation = splits
     pinned = entry.fingerprint or fingerprint.of(*splits)

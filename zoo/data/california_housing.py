@@ -1,8 +1,8 @@
 """House prices in California's 20,640 block groups of the census of 1990 (Pace & Barry 1997, Sparse Spatial
 Autoregressions), in the version of A. Géron's Hands-On Machine Learning.
 
-There a column tells how near the sea is, and 207 block groups have no `total_bedrooms`. Prices above 500,000 $ stand as
-500,001 $.
+In that version a column says how near the sea is, and 207 block groups have no `total_bedrooms`. Prices above 500,000
+$ are given as 500,001 $.
 """
 
 from __future__ import annotations

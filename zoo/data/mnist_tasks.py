@@ -1,4 +1,4 @@
-"""MNIST with three targets a digit: which it is, whether it is odd, and how thick its strokes are."""
+"""MNIST with three targets for each image: the digit, whether it is odd, and how thick its strokes are."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def thickness(images: Tensor) -> Tensor:
     |gradient|, which is the mean length of the outlines at all grey levels (the coarea formula: Federer 1969, Geometric
     Measure Theory, 3.2.11). The gradient is taken at the corners where four pixels meet, so that it has no preferred
     direction. Both sums are of integers or roots of integers: no rounding of theirs reaches the last digit given.
-    Strokes below two pixels blur into what is beside them and read up to 0.4 wider than drawn.
+    Strokes below two pixels blur into their surroundings; they are measured up to 0.4 wider than drawn.
 
-    An image of one grey has no strokes, and NaN as their width.
+    An image of a single grey has no strokes, and its width is NaN.
     """
     widths = []
     for grey in images.split(CHUNK):

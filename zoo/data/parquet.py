@@ -1,8 +1,8 @@
 """Pictures in Parquet files, as most data sets of the Hub hold them: unpacked once into folders of pictures.
 
-Read is what `datasets` writes: a column of the feature `Image`, which holds whole files, and one of `ClassLabel`, which
-names the classes; both are told by the JSON that the files carry (`huggingface` in the schema's metadata). The split is
-in a file's name (`data/train-00000-of-00003.parquet`) or its folder's (`train/0000.parquet`).
+The files must be as `datasets` writes them: a column of the feature `Image`, which holds whole files, and one of
+`ClassLabel`, which names the classes; JSON in the files (`huggingface` in the schema's metadata) declares both. The
+split is in a file's name (`data/train-00000-of-00003.parquet`) or its folder's (`train/0000.parquet`).
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from zoo.home import replacing
 SPLITS = {"train": "train", "test": "test", "validation": "val", "valid": "val", "val": "val"}
 """What a split may be called -> the folder that it gets."""
 ROWS = 8
-"""Pictures held in memory at a time; of a group of rows with more than `LARGE` bytes, one."""
+"""Pictures held in memory at a time; only one if a group of rows has more than `LARGE` bytes."""
 LARGE = 128 << 20
 RATIO, SPARE = 20, 64 << 20
-"""Pictures are compressed already: a file unpacks to so many times its size at the most, and to so many bytes more."""
+"""Pictures are compressed already, so a file may unpack to at most `RATIO` times its size, plus so many bytes."""
 LABELS = "labels.json"
 HIDDEN = -1
-"""The class of a picture whose class is not told, as in the test splits of competitions; it is left out."""
+"""The class of a picture whose class is hidden, as in the test splits of competitions; it is left out."""
 
 
 def found(folder: Path) -> list[Path]:
-    """The Parquet files in a folder, sorted, but for hidden ones."""
+    """The Parquet files in a folder, sorted, without hidden ones."""
     inside = (path.relative_to(folder) for path in folder.rglob("*.parquet") if path.is_file())
     return sorted(folder / path for path in inside if not any(part.startswith(".") for part in path.parts))
 
@@ -40,7 +40,7 @@ def found(folder: Path) -> list[Path]:
 def unpacked(folder: Path, packed: Sequence[Path]) -> tuple[Path, list[str]]:
     """A folder `<split>/<number of the class>/` of pictures in ZOO_HOME, and the names of the classes.
 
-    Of one split alone it is that split's folder. Where the same files were unpacked before, those pictures are taken.
+    For a single split it is that split's folder. If the same files were unpacked before, those pictures are used.
     Raises `ZooError` if pyarrow is not installed, if a file's name does not say which split it is, and if a file is
     damaged or holds no pictures with classes.
     """
@@ -118,7 +118,7 @@ def _bomb(path: Path) -> ZooError:
 
 
 def _split(path: Path) -> str | None:
-    """The folder for what a file holds; None if its name says no split, or one that no model is measured on."""
+    """The folder for a file's pictures; None if its name names no split, or one that no model is measured on."""
     named = (re.split(r"[-.]", path.name)[0], path.parent.name)
     return next((SPLITS[part] for part in named if part in SPLITS), None)
 

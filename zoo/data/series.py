@@ -26,5 +26,5 @@ def standardise(series: Tensor, input: dict[str, Any]) -> Tensor:
 
 
 def restore(standardised: Tensor, input: dict[str, Any]) -> Tensor:
-    """What `standardise` was given."""
+    """The inverse of `standardise`."""
     return standardised * standardised.new_tensor(input["std"]) + standardised.new_tensor(input["mean"])

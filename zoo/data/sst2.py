@@ -37,10 +37,10 @@ def _split(content: str) -> Split:
 
 
 def sentences(phrases: list[str]) -> list[int]:
-    """For each phrase the number of the sentence that it was cut from, which the files do not say.
+    """For each phrase the number of the sentence from which it was cut; the files do not say it.
 
-    A phrase is taken for a part of the longest text that holds its words in a row; what is in no other is a sentence.
-    A few words that several sentences share go with one of them.
+    A phrase counts as a part of the longest text that holds its words in a row; a phrase in no other text is a
+    sentence. A few words that several sentences share are assigned to one of them.
     """
     owner: dict[str, int | None] = dict.fromkeys(phrases)
     for number, sentence in enumerate(sorted(owner, key=len, reverse=True)):

@@ -15,14 +15,16 @@ from zoo.home import replacing, write_text
 from zoo.integrity import check_file, sha256
 from zoo.tensors import read_metadata, read_tensors
 
-# Of the layout, and of what the file holds beyond the fingerprint (the groups): another schema is decoded again.
+# Covers the layout, and what the file holds beyond the fingerprint (the groups); data of another schema are decoded
+# again.
 SCHEMA = "1"
 
 
 def save(path: Path, splits: Sequence[Split], fingerprint: str, stamp: str) -> None:
-    """Write the splits (train, test, and validation where there is one), atomically.
+    """Write the splits (train, test, and validation if there is one), atomically.
 
-    `stamp` says which raw files they came from. Raises ZooError if the file cannot be written; nothing is left then.
+    `stamp` says which raw files they came from. Raises ZooError if the file cannot be written; then nothing is left
+    behind.
     """
     tensors = {}
     for name, split in zip(SPLITS, splits, strict=False):
@@ -44,9 +46,9 @@ def save(path: Path, splits: Sequence[Split], fingerprint: str, stamp: str) -> N
 
 
 def load(path: Path, fingerprint: str, stamp: str | None) -> tuple[Split, ...] | None:
-    """The splits, memory-mapped; None when the file is not there, is damaged, or holds something else.
+    """The splits, memory-mapped; None if the file does not exist, is damaged, or holds something else.
 
-    `stamp` is that of the raw files at hand, or None where there are none to compare with.
+    `stamp` is that of the raw files at hand, or None if there are none to compare with.
     """
     try:
         check_file(path, _hash_file(path).read_text(encoding="utf-8"))
@@ -62,7 +64,7 @@ def load(path: Path, fingerprint: str, stamp: str | None) -> tuple[Split, ...] |
 
 
 def _hash_file(path: Path) -> Path:
-    """Where the SHA-256 of the kept file stands: written before it, so that no file is believed without."""
+    """The file with the SHA-256 of the kept file; it is written first, so no kept file is used without a hash."""
     return path.with_suffix(".sha256")
 
 

@@ -1,4 +1,4 @@
-"""Tables: from the rows that a person has to what a table model reads."""
+"""Tables: from rows as a person has them to the input of a table model."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ __all__ = ["LARGEST", "Columns", "Row", "category", "describe", "encode", "norma
 def encode(rows: Iterable[Mapping[str, Any]], columns: Columns) -> Tensor:
     """Rows -> float32 (N, columns): numbers as they are, then the place of each category, NaN for a blank.
 
-    A blank is None, NaN, or text without a character; other columns of a row are left alone. Raises `ZooError` for a
-    row that lacks a column, for a number that is none, and for a category that is not among the column's.
+    A blank is None, NaN, or empty text; other columns of a row are ignored. Raises `ZooError` for a row that lacks a
+    column, for a cell that should be a number and is not, and for a category that the column does not have.
     """
     found = encode_rows(rows, columns)
     return torch.tensor(found, dtype=torch.float32).view(len(found), len(columns.numbers) + len(columns.categories))
 
 
 def describe(table: Tensor, columns: Columns, log: Collection[str]) -> dict[str, Any]:
-    """What `normalize` needs to know, as plain values: of each number the mean and the standard deviation in `table`.
+    """The statistics that `normalize` needs, as plain values: the mean and standard deviation of each number in
+    `table`.
 
-    Of the numbers in `log` they are those of the logarithm. Blanks count for neither.
+    For the numbers in `log` they are those of the logarithm. Blanks are not counted.
     """
     numbers = {}
     for name, values in zip(columns.numbers, table.double().unbind(1), strict=False):
         known = values[~values.isnan()]
         known = _log(known) if name in log else known
-        if len(known) < 2:  # of a small file
+        if len(known) < 2:  # in a small file
             numbers[name] = {"log": name in log, "mean": known.mean().item() if len(known) else 0.0, "std": 1.0}
             continue
         numbers[name] = {"log": name in log, "mean": known.mean().item(), "std": known.std().item() or 1.0}
@@ -42,10 +43,10 @@ def describe(table: Tensor, columns: Columns, log: Collection[str]) -> dict[str,
 
 
 def normalize(table: Tensor, input: dict[str, Any]) -> tuple[Tensor, Tensor]:
-    """What `encode` gives -> numbers (N, F) float32 and codes (N, C) int64, as a table model reads them.
+    """The result of `encode` -> numbers (N, F) float32 and codes (N, C) int64, as a table model reads them.
 
-    `input` is a bundle's. Numbers get mean 0 and standard deviation 1, after a logarithm where `log` says so; a blank
-    stays NaN. A category's code is its place from 1; 0 is a blank.
+    `input` is a bundle's. Numbers get mean 0 and standard deviation 1, after a logarithm if `log` names them; a blank
+    stays NaN. A category's code is its place, counted from 1; 0 is a blank.
     """
     about = list(input["numbers"].values())
     numbers, places = table.tensor_split([len(about)], 1)
@@ -55,5 +56,5 @@ def normalize(table: Tensor, input: dict[str, Any]) -> tuple[Tensor, Tensor]:
 
 
 def _log(values: Tensor) -> Tensor:
-    """The logarithm of 1 and so much more; of a negative number minus that of its size, so that none is left out."""
+    """log(1 + x); for a negative number -log(1 + |x|), so that every number has one."""
     return values.sign() * values.abs().log1p()

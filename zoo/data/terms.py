@@ -1,4 +1,4 @@
-"""Under which terms the zoo's data sets stand and in which language they are: for the cards of weights grown from them.
+"""The licences and languages of the zoo's data sets, for the cards of weights grown from them.
 
 A licence is the Hub's identifier, or "unknown" if the authors state none; `source` says where it is stated.
 """
@@ -27,5 +27,5 @@ TERMS: dict[str, dict[str, str]] = {
 
 
 def terms(name: str) -> dict[str, str]:
-    """License, its source and the language of a data set of the zoo; nothing for one of somebody's own."""
+    """License, its source and the language of a data set of the zoo; nothing for a user's own data."""
     return dict(TERMS.get(name, {}))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PAD, UNKNOWN = "<pad>", "<unk>"  # ids 0 and 1 of every tokenizer trained here
 
 LARGEST = 64 << 20
-"""Bytes of a tokenizer's file; those of the largest published ones have a quarter of that."""
+"""The most bytes of a tokenizer's file; the largest published ones have a quarter of that."""
 
 Truncate = Literal["head", "tail", "head_tail"]
 T = TypeVar("T")
@@ -31,8 +31,8 @@ T = TypeVar("T")
 def train_tokenizer(texts: Iterable[str], vocab_size: int = 30_000) -> Tokenizer:
     """A word-level tokenizer of the `vocab_size` most frequent words of `texts`, padding and unknown included.
 
-    Give it the training texts alone: a word that only test texts hold must stay unknown. Everything that is done to a
-    text is inside the tokenizer and so travels in its file: line breaks written as <br /> become spaces, compatibility
+    Give it only the training texts: a word that only test texts hold must stay unknown. All changes to a text are
+    part of the tokenizer and so of its file: line breaks written as <br /> become spaces, compatibility
     forms and typographic apostrophes become plain ones, letters lower case; a word keeps its apostrophes ("don't"), and
     each punctuation mark is a word. Ties in frequency are broken alphabetically, so that the same texts in any order
     give the same bytes.
@@ -54,7 +54,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = 30_000) -> Tokenizer
 def word_level(
     texts: Iterable[str], vocab_size: int, normalizer: normalizers.Normalizer, words: pre_tokenizers.PreTokenizer
 ) -> Tokenizer:
-    """A tokenizer of the `vocab_size` most frequent of the words into which `words` splits the normalised texts."""
+    """A tokenizer of the `vocab_size` most frequent words; `words` splits the normalised texts into words."""
     from tokenizers import Tokenizer, models, trainers
 
     def tokenizer(model: models.WordLevel) -> Tokenizer:
@@ -72,7 +72,7 @@ def word_level(
 
 
 def read_tokenizer(path: Path | None) -> Tokenizer:
-    """The tokenizer in a tokenizer.json; `ZooError` if the file holds none."""
+    """The tokenizer in a tokenizer.json; `ZooError` if the file does not hold one."""
     try:
         with open(str(path), "rb") as file:
             content = file.read(LARGEST + 1)
@@ -82,7 +82,7 @@ def read_tokenizer(path: Path | None) -> Tokenizer:
 
 
 def tokenizer_of(content: bytes, where: str) -> Tokenizer:
-    """The tokenizer that the bytes of a tokenizer.json hold; `ZooError` that names `where` if they hold none."""
+    """The tokenizer that the bytes of a tokenizer.json hold; `ZooError` that names `where` if they do not hold one."""
     from tokenizers import Tokenizer
 
     try:
@@ -90,7 +90,7 @@ def tokenizer_of(content: bytes, where: str) -> Tokenizer:
             raise ValueError(f"it has more than {LARGEST:,} bytes")
         tokenizer = Tokenizer.from_str(content.decode())
         _check_growth(tokenizer)
-        tokenizer.no_padding()  # what is read of a text, and how batches are filled, the weight's settings say
+        tokenizer.no_padding()  # the weight's settings say how much of a text is read and how batches are filled
         tokenizer.no_truncation()
         return tokenizer
     except BaseException as error:  # its Rust code raises nothing narrower, and a panic of it is not an Exception
@@ -116,7 +116,7 @@ def _check_growth(tokenizer: Tokenizer) -> None:
 
 
 def rows_of(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Any]:
-    """What the tokenizer makes of each text; `ZooError` if it fails, as one of a stranger's may."""
+    """The tokenizer's result for each text; `ZooError` if it fails, as a stranger's tokenizer may."""
     try:
         return tokenizer.encode_batch_fast(list(texts))
     except BaseException as error:  # a panic of its Rust code is not an Exception
@@ -131,16 +131,17 @@ def rows_of(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Any]:
 def encode(
     tokenizer: Tokenizer, texts: Sequence[str], max_length: int = 400, truncate: Truncate = "head_tail"
 ) -> list[list[int]]:
-    """Token ids of each text, at most `max_length` of them; no text gives none.
+    """Token ids of each text, at most `max_length` of them; an empty text has none.
 
-    `head_tail` keeps the first and the last half of a longer text, because a review's verdict stands at either end (Sun
-    et al. 2019, How to Fine-Tune BERT for Text Classification?, section 5.3.1); `head` and `tail` keep one end.
+    `head_tail` keeps the first and the last half of a longer text, because a review's verdict is at one of its ends
+    (Sun et al. 2019, How to Fine-Tune BERT for Text Classification?, section 5.3.1); `head` and `tail` keep one end.
     """
     return [shorten(row.ids, max_length, truncate) for row in rows_of(tokenizer, texts)]
 
 
 class Rows(Sequence[Tensor]):
-    """Rows of token ids, each a tensor (length,) of int16 or, of a large vocabulary, int32, in the memory of one.
+    """Rows of token ids, stored in one piece of memory; each row is a tensor (length,) of int16, or int32 for a large
+    vocabulary.
 
     Lists of lists take ten times as much.
     """
@@ -160,15 +161,15 @@ class Rows(Sequence[Tensor]):
 
 
 SHORT = 1 << 15
-"""A vocabulary of no more words has ids that two bytes hold."""
+"""The ids of a vocabulary of up to so many words fit in two bytes."""
 AT_ONCE = 2_000
-"""Texts that a tokenizer is given at once: what it says of each is a hundred times what is kept."""
+"""Texts that a tokenizer gets at once: its result takes a hundred times the memory of the ids that are kept."""
 
 
 def encode_all(
     tokenizer: Tokenizer, texts: Sequence[str], max_length: int = 400, truncate: Truncate = "head_tail"
 ) -> Rows:
-    """As `encode`, for the texts of a whole split: little more memory than the ids themselves take."""
+    """Like `encode`, for the texts of a whole split, in little more memory than the ids themselves."""
     ids, ends = array("h" if tokenizer.get_vocab_size() <= SHORT else "i"), array("q", [0])
     for start in range(0, len(texts), AT_ONCE):
         for row in rows_of(tokenizer, texts[start : start + AT_ONCE]):
@@ -187,7 +188,7 @@ def spans(tokenizer: Tokenizer, text: str) -> list[tuple[int, int]]:
     if text.isascii():  # it has no accents
         return tokenizer.encode(text).offsets
     after = len(text)
-    ends = [after] * (after + 1)  # of each place the next that no accent stands at
+    ends = [after] * (after + 1)  # for each place, the next place without an accent
     for place in range(len(text) - 1, -1, -1):
         after = after if unicodedata.combining(text[place]) else place
         ends[place] = after
@@ -195,7 +196,8 @@ def spans(tokenizer: Tokenizer, text: str) -> list[tuple[int, int]]:
 
 
 def shorten(items: list[T], max_length: int, truncate: Truncate) -> list[T]:
-    """At most `max_length` of the items, from the ends that `truncate` names; of an odd number the head gets more."""
+    """At most `max_length` of the items, from the ends that `truncate` names; if their number is odd, the head gets one
+    more."""
     heads = {"head": max_length, "tail": 0, "head_tail": max_length - max_length // 2}
     if truncate not in heads:
         raise ZooError(f"truncate is {truncate!r}; choose head, tail or head_tail.")
@@ -204,7 +206,8 @@ def shorten(items: list[T], max_length: int, truncate: Truncate) -> list[T]:
 
 
 def check(texts: Iterable[object], what: str = "text") -> None:
-    """Raise `ZooError` for what is not a `str`, and for one that no encoding can write. `what` is the word for it."""
+    """Raise `ZooError` for an object that is not a `str`, and for a `str` that no encoding can write; messages call it
+    `what`."""
     for text in texts:
         if not isinstance(text, str):
             raise ZooError(f"{type(text).__name__} is not a {what}; give a str, or a list of them.")
@@ -217,7 +220,7 @@ def check(texts: Iterable[object], what: str = "text") -> None:
 def pad(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     """Rows of ids -> tokens (N, T) int64, zeros after each row's end, and lengths (N,) int64.
 
-    T is the longest row's length, and 1 where every row is empty.
+    T is the longest row's length, and 1 if every row is empty.
     """
     lengths = torch.tensor([len(row) for row in rows], dtype=torch.int64)
     tokens = torch.zeros(len(rows), max([1, *map(len, rows)]), dtype=torch.int64)

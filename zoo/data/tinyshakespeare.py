@@ -24,7 +24,7 @@ _RAW = Raw(
 
 
 def read(folder: Path) -> tuple[Split, Split]:
-    """(train, test): the first 90 % of the text and the last 10 %, as nanoGPT parts it."""
+    """(train, test): the first 90 % of the text and the last 10 %, as in nanoGPT."""
     ids = {symbol: id for id, symbol in enumerate(SYMBOLS)}
     text = torch.tensor([ids[character] for character in files.read(_RAW, folder, "input.txt").decode()])
     end = len(text) * 9 // 10

@@ -1,7 +1,7 @@
 """Questions and what kind of answer each asks for, in six classes (Li & Roth 2002, Learning Question Classifiers).
 
-https://cogcomp.seas.upenn.edu/Data/QA/QC: 5,452 questions to train on and the 500 of TREC-10 to test on. Ten questions
-stand in both, word for word: they are left where the authors put them.
+https://cogcomp.seas.upenn.edu/Data/QA/QC: 5,452 questions to train on and the 500 of TREC-10 to test on. Ten
+questions are in both, word for word: they are left where the authors put them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LABELS = {
 
 
 def read(raw: Raw, folder: Path) -> tuple[Split, Split]:
-    """(train, test), in the order of the files; a question that stands there twice is a group of its own.
+    """(train, test), in the order of the files; equal questions form a group.
 
     A line is COARSE:FINE, a space and the question, in Latin-1. The fine classes are left out.
     Raises ZooError for a file that is not the published one.

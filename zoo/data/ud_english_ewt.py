@@ -1,7 +1,7 @@
 """The English Web Treebank in Universal Dependencies, version 2.16: weblogs, newsgroups, e-mails, reviews and answers.
 
 Silveira et al. 2014, A Gold Standard Dependency Corpus for English;
-https://github.com/UniversalDependencies/UD_English-EWT. Here each word has its universal part of speech, and no more.
+https://github.com/UniversalDependencies/UD_English-EWT. Here each word has only its universal part of speech.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ LABELS = [
 def read(raw: Raw, folder: Path) -> tuple[Split, ...]:
     """(train, test, validation), each sentence as its words joined by tabs; targets int64 [N, longest].
 
-    Targets are indices into `LABELS`, one a word, and -100 after the last. Words are the syntactic ones: of "don't"
-    the treebank makes "do" and "n't". Raises ZooError for a file that is not the published one.
+    Targets are indices into `LABELS`, one a word, and -100 after the last. Words are syntactic words: the treebank
+    splits "don't" into "do" and "n't". Raises ZooError for a file that is not the published one.
     """
     train, test, validation = (_split(files.read(raw, folder, name).decode()) for name in raw.files)
     return train, test, validation

@@ -1,4 +1,4 @@
-"""The pictures below a folder: each is found where it lies, however links lead about."""
+"""The pictures below a folder, each found once, whatever the links between folders."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 from zoo.foreign import FORMATS
 
 EXTENSIONS: frozenset[str] = frozenset(ending for endings in FORMATS.values() for ending in endings)
-"""Of files that are read as pictures, in any case; of a file with several pictures the first is read."""
+"""The endings of files that are read as pictures, in upper or lower case; of several pictures in a file the first is
+read."""
 
 
 @dataclass
@@ -26,7 +27,7 @@ def is_picture(name: str) -> bool:
 
 
 def leads_inside(link: Path, root: Path) -> bool:
-    """Whether a link to a folder leads to where `root` is read anyway: into it, or to a folder that holds it."""
+    """Whether a link leads to a folder that is read anyway: inside `root`, or one that holds `root`."""
     if not link.is_symlink():
         return False
     to, here = Path(os.path.realpath(link)), Path(os.path.realpath(root))
@@ -36,8 +37,8 @@ def leads_inside(link: Path, root: Path) -> bool:
 def walk(folder: Path, root: Path) -> Found:
     """All files below `folder`, which lies in the tree `root`; what is hidden is left out.
 
-    A link to a folder is followed if that lies outside the tree, and each such folder once: within it every picture
-    would count twice, or without end.
+    A link to a folder is followed only if that folder lies outside the tree, and only once: otherwise every picture
+    would count twice, or the walk would never end.
     """
     found, seen, places = Found(), {os.path.realpath(folder)}, [str(folder)]
     folders: list[tuple[str, list[str]]] = []

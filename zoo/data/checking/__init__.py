@@ -1,4 +1,4 @@
-"""What is in a data set, and what is wrong with it, before anything is trained on it: `zoo data check`."""
+"""`zoo data check`: what a data set holds and what is wrong with it, before a model is trained on it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ __all__ = ["Check", "Finding", "check", "of", "worst"]
 
 @dataclass(frozen=True)
 class Check:
-    """What `check` found. `ok` is whether there are no findings.
+    """The result of `check`. `ok` is true if there are no findings.
 
     Attributes:
-        address: the data set's name, or what was asked for.
+        address: the data set's name, or the given address.
         kind: of data: text, table, image, series, tagged or characters.
-        rows: examples in all parts; of a series its steps, of a text its characters.
+        rows: examples in all parts; for a series its steps, for a text its characters.
         columns: name -> type, in words ("text", "numbers", "categories", "dates", "target", "left out: a reason").
         labels: class -> how many examples; none if the target is a number.
         findings: what is wrong, worst first, each with a count and a sentence with up to three examples.
@@ -46,15 +46,15 @@ class Check:
 
 
 def check(address: str, settings: Mapping[str, Any] | None = None, *, task: Task | None = None) -> Check:
-    """Read a data set and look for what spoils a training or a figure.
+    """Read a data set and look for faults that spoil a training or a figure.
 
     Args:
         address: a data set of the zoo, `file:PATH`, `imagefolder:PATH`, `hf:OWNER/NAME`, or a path.
         settings: key paths of a recipe -> values, such as {"data.columns.text": "review", "data.split.by": "group"}.
         task: that of the model that will read the data, if their kind is not clear from the files.
 
-    Data that cannot be read as they are give one finding, `readable`. Raises `ZooError` if there are no such data, and
-    for settings that are not a recipe's.
+    Data that cannot be read give one finding, `readable`. Raises `ZooError` if there are no such data, and for
+    settings that a recipe does not have.
     """
     from zoo import data
     from zoo.data.own import loading, places
@@ -92,21 +92,21 @@ def of(whole: DataSet, address: str, columns: Mapping[str, str], told: list[str]
 
 
 def worst(whole: DataSet) -> list[str]:
-    """The worst finding as a sentence for whoever trains on the data; none if there is none."""
+    """The worst finding as a sentence for the user; nothing if there are no findings."""
     findings = of(whole, whole.name, {}, []).findings
     more = f" (and {len(findings) - 1} more: zoo data check)" if len(findings) > 1 else ""
     return [f"warning: {findings[0].message}{more}"] if findings else []
 
 
 def _section(settings: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """The settings below a key path; lists where a recipe has lists."""
+    """The settings below a key path; with a list for every setting that is a list in a recipe."""
     several = ("text", "numbers", "categories", "ignore")
     chosen = {key.removeprefix(prefix): value for key, value in settings.items() if key.startswith(prefix)}
     return {key: [value] if key in several and isinstance(value, str) else value for key, value in chosen.items()}
 
 
 def _columns(whole: DataSet, kept: Mapping[str, Any], told: list[str]) -> dict[str, str]:
-    """Name -> type, of a file's columns as the recipe keeps them, or of a built-in table's or series'."""
+    """Name -> type: for a file's columns as the recipe keeps them, or for a built-in table or series."""
     types: dict[str, str] = {}
     for kind in ("text", "image", "numbers", "categories", "dates", "target", "weight", "id", "time", "value"):
         value = kept.get(kind)

@@ -1,4 +1,4 @@
-"""What may be wrong with a data set: each check is a function of it that gives a finding or none."""
+"""The checks of a data set: each is a function that gives findings, or none."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from zoo.data.split import DataSet, Split
 from zoo.data.words import SEPARATOR
 
 FEW = 5
-"""A class with fewer examples than this cannot be learned, and its figure says nothing."""
+"""A class with fewer examples than this cannot be learned, and a figure on it means nothing."""
 LONG = 400
-"""How many words text models read by default; they leave out the middle of a longer text."""
+"""The number of words that text models read by default; they leave out the middle of a longer text."""
 GIVES_AWAY = 0.99
 """A column whose AUC or R² for the target is above this most likely holds the target under another name."""
 SHOWN = 3
 ALIKE, COMPARED = 0.99, 50
-"""The correlation of two pictures that are called alike, and how many of equal hash are compared."""
+"""The correlation from which two pictures count as alike, and how many pictures with equal hashes are compared."""
 SMALL = 28
-"""Pixels a side below which 64 bits tell too little of a picture: digits of 8 x 8 differ in less."""
+"""Pictures with sides below this (pixels) are not compared: 64 bits say too little about them; 8 x 8 digits differ in
+less."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Finding:
 
 
 def found(whole: DataSet, labels: Mapping[str, int]) -> list[Finding]:
-    """All findings, those that spoil a figure before those that cost some of it."""
+    """All findings; first those that make a figure wrong, then those that lower it."""
     checks: tuple[Callable[[DataSet, Mapping[str, int]], Iterator[Finding]], ...] = (
         _across, _gives_away, _two_labels, _within, _near, _few, _empty, _long,
     )  # fmt: skip
@@ -45,7 +46,7 @@ def found(whole: DataSet, labels: Mapping[str, int]) -> list[Finding]:
 
 
 def _keys(part: Split, kind: str) -> list[Hashable]:
-    """Something equal for equal inputs; none for data whose parts follow each other."""
+    """A key for each input, equal for equal inputs; empty for data whose parts follow each other in time."""
     if kind in ("series", "characters"):
         return []
     if isinstance(part.inputs, Tensor):
@@ -57,7 +58,7 @@ def _keys(part: Split, kind: str) -> list[Hashable]:
 
 
 def _said(part: Split, row: int, kind: str) -> str:
-    """An input in a few words. A table's and a picture's is its place."""
+    """An input in a few words; for a table or a picture, its place."""
     if isinstance(part.inputs, Tensor):
         return f"row {row + 1}"
     text = part.inputs[row].replace(SEPARATOR, " ")
@@ -122,7 +123,8 @@ def _two_labels(whole: DataSet, labels: Mapping[str, int]) -> Iterator[Finding]:
 
 
 def _near(whole: DataSet, labels: Mapping[str, int]) -> Iterator[Finding]:
-    """Texts that are equal but for case, punctuation, digits and spaces; pictures that are, but for fine detail."""
+    """Texts that are equal except for case, punctuation, digits and spaces; pictures that are equal except for fine
+    detail."""
     if whole.kind in ("text", "tagged"):
         rows, how = _near_texts(whole), "but for case, punctuation, digits and spaces"
     elif whole.kind == "image":
@@ -167,7 +169,7 @@ def _near_pictures(train: Tensor | list[str], test: Tensor | list[str]) -> list[
 
 def _hashes(images: Tensor) -> list[bytes]:
     keys = []
-    for part in images.split(4096):  # a batch at a time: the floats of all pictures would not fit
+    for part in images.split(4096):  # a batch at a time: the floats of all pictures would not fit into memory
         grey = part.float().mean(1, keepdim=True)
         small = torch.nn.functional.interpolate(grey, size=(8, 9), mode="bilinear", antialias=True)
         keys += [row.tobytes() for row in (small[..., 1:] > small[..., :-1]).flatten(1).numpy()]
@@ -238,7 +240,7 @@ def _gives_away(whole: DataSet, labels: Mapping[str, int]) -> Iterator[Finding]:
 
 
 def _told_by(column: Tensor, targets: Tensor, numeric: bool, classes: int) -> tuple[float, str]:
-    """How well one column tells the target: AUC (the mean over classes) or R²."""
+    """How well one column alone predicts the target: AUC (the mean over classes) or R²."""
     known = ~column.isnan()
     column, targets = column[known], targets[known].double()
     if len(column) < 20:
@@ -260,7 +262,8 @@ def _told_by(column: Tensor, targets: Tensor, numeric: bool, classes: int) -> tu
 
 
 def _means(column: Tensor, truth: Tensor) -> Tensor:
-    """Each row's mean of the truth over the other rows of its category; a category of one row says nothing."""
+    """Each row's mean of the truth over the other rows of its category; a category with a single row has no such
+    mean."""
     _, place = column.unique(return_inverse=True)
     sums = torch.zeros(int(place.max()) + 1, dtype=torch.float64).index_add_(0, place, truth)
     sizes = torch.bincount(place).double()

@@ -1,4 +1,4 @@
-"""Which kind of data an address holds, told from its files, where nobody says it."""
+"""Guesses from the files which kind of data an address holds, if the user does not say it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from zoo.data.own.reading import format_of, read
 from zoo.errors import ZooError, some
 
 CLASSES = 20
-"""A target of whole numbers with so many different values or fewer is a class."""
+"""A target of whole numbers with at most so many different values is a class."""
 WORDS = 3
-"""A column of text whose cells have so many words or more at the median holds texts, not categories."""
+"""A text column whose cells have at least so many words at the median holds texts, not categories."""
 
 
 def kind_of(name: str, settings: Mapping[str, Any]) -> tuple[str, bool]:

@@ -18,10 +18,10 @@ SHARE = 0.1
 
 
 def load(files: Mapping[str, list[Path]], asked: rows.Asked) -> rows.Loaded:
-    """The text of the files (UTF-8) as ids of its characters; those of the training part are the symbols.
+    """The text of the files (UTF-8) as ids of its characters; the training part's characters are the symbols.
 
-    Characters that only another part holds are left out of it, and counted. Raises `ZooError` for a file that is not
-    text, and for a text that is too short to part.
+    Characters that only other parts hold are left out of those parts, and counted. Raises `ZooError` for a file that
+    is not text, and for a text that is too short to split.
     """
     if asked.model is not None:
         files = {"all": files.get("all") or files["test"]}

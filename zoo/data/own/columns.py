@@ -1,4 +1,4 @@
-"""What stands in the columns of a table: numbers, categories, dates; and which are left out, each with the reason."""
+"""The types of a table's columns: numbers, categories, dates; and which columns are left out, each with the reason."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 KEYS = re.compile(r"(^|[_\W])(id|key|index|uuid|nr)$|^$|^Unnamed: 0$|[a-z]I[dD]$")
-"""Names that whole numbers have that count rows or stand for something, where each row has its own."""
+"""Usual names of columns that number the rows or are a key, with another whole number in each row."""
 FEW = 20
-"""With fewer rows nothing is called a key: all values may differ by chance."""
+"""With fewer rows no column counts as a key: all values may differ by chance."""
 LEVELS = 1000
-"""More categories than this in a column are left out: each would have a vector that few rows train."""
+"""A column with more categories than this is left out: each category's vector would be trained by few rows."""
 LARGEST = 3.4028234663852886e38
 DECIMAL_COMMA = re.compile(r"\s*[-+]?\d{1,3}(\.\d{3})*,\d+\s*$|\s*[-+]?\d+,\d+\s*$")
 
@@ -35,7 +35,7 @@ class Types:
     left_out: dict[str, str] = field(default_factory=dict)
 
     def told(self) -> list[str]:
-        """Sentences for whoever trains."""
+        """Sentences for the user."""
         lines = []
         for word in ("numbers", "categories", "dates"):
             if names := getattr(self, word):
@@ -44,15 +44,15 @@ class Types:
 
 
 def found(read: Read, *, given: Mapping[str, Sequence[str]], skip: Sequence[str]) -> Types:
-    """The type of each column but those of `skip` (target, group and so on).
+    """The type of each column except those of `skip` (target, group and so on).
 
-    `given` overrules it: lists of names under "numbers", "categories" and "dates"; "ignore" leaves columns out. If
-    `given` names all three kinds of columns (a resolved recipe does) nothing is looked for.
+    `given` has priority: lists of names under "numbers", "categories" and "dates"; "ignore" leaves columns out. If
+    `given` has all three lists, as in a resolved recipe, no types are guessed.
 
     A column of text is numbers if all of its cells are, dates if it holds ISO dates (pyarrow finds them), and
     categories otherwise. Left out are columns with one value, keys (another value in each row), text with more than
     `LEVELS` different values, and dates in another form. Raises `ZooError` for a decimal comma, for dates in several
-    forms, for a column that is not there, and for one that is given a type that it does not have.
+    forms, for a column that does not exist, and for one whose given type does not fit.
     """
     table, types = read.table, Types()
     pinned = "resolved" in given
@@ -141,7 +141,7 @@ def as_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
 
     try:
         if not pa.types.is_dictionary(column.type):
-            cast(column.slice(0, 100))  # most text is known by its first rows
+            cast(column.slice(0, 100))  # for most text the first rows decide it
             return cast(column)
         whole = column.unify_dictionaries().combine_chunks()
         if isinstance(whole, pa.ChunkedArray):
@@ -178,7 +178,8 @@ def _refuse_decimal_commas(read: Read, name: str, column: pa.ChunkedArray) -> No
 
 
 def numbers_of(read: Read, name: str, *, blanks: bool = True, what: str = "a number") -> Any:
-    """A column as float64 (numpy), NaN for a blank; `ZooError` with the place for other cells and for infinities."""
+    """A column as float64 (numpy), NaN for a blank; `ZooError` with the place for cells that are no numbers or
+    infinite."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc

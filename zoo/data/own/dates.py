@@ -1,4 +1,4 @@
-"""Dates that are not written as ISO 8601 writes them: found, and said, since 02/01/2026 may mean two days."""
+"""Finds dates that are not in the form of ISO 8601, since 02/01/2026 may mean two days."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOOKED_AT = 1000
 
 
 def other_form(read: Read, name: str, column: pa.ChunkedArray) -> str:
-    """The first cell of a column of text that holds dates in one form other than ISO 8601; "" if it holds no such.
+    """The first cell of a column of text that holds dates in one form other than ISO 8601; "" if it does not.
 
     Raises `ZooError` with the place if they have several forms.
     """

@@ -17,8 +17,8 @@ from zoo.errors import ZooError, some
 def load(files: Mapping[str, list[Path]], asked: rows.Asked) -> rows.Loaded:
     """The pictures of `data.columns.image` and the classes of `.target`.
 
-    Raises `ZooError` with file and line for a path that leads out of the file's folder or to no file, and, naming them,
-    for pictures that cannot be read.
+    Raises `ZooError` with file and line if a path leads out of the file's folder or to no file, and, naming them, for
+    pictures that cannot be read.
     """
     if wrong := [path for paths in files.values() for path in paths if format_of(path) is None]:
         raise ZooError(

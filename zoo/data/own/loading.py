@@ -1,4 +1,4 @@
-"""An address of one's own -> a data set, and what a recipe keeps of it."""
+"""The address of the user's own data -> a data set, and what a recipe keeps of it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from zoo.errors import ZooError
 from zoo.home import expanded
 
 READERS = ("text", "table", "image", "series", "tagged", "characters")
-"""The kinds of data that files are read for: a module of this package each."""
+"""The kinds of data that can be read from files: one module of this package each."""
 
 
 @dataclass(frozen=True)
 class Own:
-    """A data set of one's own.
+    """A data set of the user's own.
 
     section: what `data` of a recipe keeps of it: name, files (SHA-256 and size), columns, split. told: sentences for
-    whoever trains. root: where it lies, None if in memory.
+    the user. root: where it lies, None if in memory.
     """
 
     data: DataSet
@@ -50,13 +50,13 @@ def load(
     Args:
         name: `file:PATH`, `imagefolder:PATH`, `hf:OWNER/NAME[@REVISION]`, or `memory:NAME` for an object.
         kind, classes: of the data that the model reads, and whether their targets are classes.
-        columns, split: `data.columns` and `data.split` of the recipe, without what is not given.
+        columns, split: `data.columns` and `data.split` of the recipe, without keys that are not given.
         files: the hashes that a recipe has pinned; None to pin those at hand.
-        place: where the data lie (a path), or what is in memory; by default what `name` says, where the zoo last saw
-            these files, or ZOO_DATA.
-        model: the config.json of a weight to measure on all rows; nothing is parted or learned then.
+        place: where the data lie (a path), or the object in memory; by default the path in `name`, the place where
+            the zoo last saw these files, or ZOO_DATA.
+        model: the config.json of a weight to measure on all rows; then nothing is split or learned.
 
-    Raises `ZooError` for data that are not there or differ from the pinned ones, and as the kind's reader does.
+    Raises `ZooError` for data that are not found or differ from the pinned ones, and as the kind's reader does.
     """
     if kind not in READERS:
         raise ZooError(f"data.name: {name} is for {', '.join(READERS)} data, but the model reads {kind} data.")
@@ -90,7 +90,7 @@ def load(
 
 
 def _note(split: Mapping[str, Any]) -> str:
-    """A sentence for the card of a weight on what its test split is; none if files of its own are it."""
+    """A sentence for a weight's card on how the test split was made; "" if the test split has its own files."""
     by, test, column = (split.get(key) for key in ("by", "test", "column"))
     how = {
         "random": f"{test} of the rows, drawn at random",
@@ -139,7 +139,7 @@ def lists(root: Path) -> bool:
 
 
 def _with_revision(name: str, root: Path) -> str:
-    """The address with the commit that the Hub gave: its cache names the folder of a snapshot by it."""
+    """The address with the commit from the Hub, after which its cache names the folder."""
     base = name.partition("@")[0]
     return f"{base}@{root.name}" if len(root.name) == 40 else name
 

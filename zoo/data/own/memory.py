@@ -1,4 +1,4 @@
-"""What a Python program has in memory as a data set: a frame, or (inputs, targets)."""
+"""Objects of a Python program in memory as a data set: a frame, or (inputs, targets)."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from zoo.errors import ZooError
 
 
 def name_of(data: Any) -> str:
-    """The address that a recipe gives data in memory."""
+    """The address of data in memory, as a recipe has it."""
     return "memory:arrays" if isinstance(data, tuple) else "memory:frame"
 
 
 def load(kind: str, asked: rows.Asked, data: Any) -> rows.Loaded:
     """A data set from a pandas or polars frame, a dict of columns, a pyarrow table, or (inputs, targets).
 
-    Inputs of (inputs, targets): texts as a list; for a table an array (N, columns) or a frame; for pictures an array or
-    tensor (N, H, W), (N, H, W, C) or (N, C, H, W) of uint8, or floats in 0..1. Targets: labels or numbers. For a series
-    an array (T, C), or a frame. Raises `ZooError` for anything else.
+    The inputs of (inputs, targets): for texts a list; for a table an array (N, columns) or a frame; for pictures an
+    array or tensor (N, H, W), (N, H, W, C) or (N, C, H, W) of uint8, or floats in 0..1. Targets: labels or numbers. For
+    a series an array (T, C), or a frame. Raises `ZooError` for anything else.
     """
     if isinstance(data, tuple):
         if len(data) != 2:

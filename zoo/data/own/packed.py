@@ -1,9 +1,9 @@
-"""Parquet files with a bound on what they unpack to: 20 kB may hold a column of gigabytes, or a text repeated a million
-times.
+"""Parquet files with a limit on their unpacked size: 20 kB may hold a column of gigabytes, or a text repeated a
+million times.
 
-What a file's head says is checked first: the rows times the width of each column, and the bytes of its pages. A text
-that many rows share stands in it once (in a dictionary), or is told by the one before it; so texts are read as
-dictionaries, or few rows at a time, until their lengths are known.
+The sizes in a file's head are checked first: the rows times the width of each column, and the bytes of its pages. A
+text that many rows share may be stored once (in a dictionary), or as a difference to the text before it; so texts are
+read as dictionaries, or few rows at a time, until their lengths are known.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
 WIDTHS = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8, "INT96": 8}
-"""Bytes of a value by its type in the file; texts have a place of 4 bytes beside their own."""
+"""Bytes of a value by its type in the file; a text takes 4 bytes in addition to its own."""
 DELTA = {"DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"}
-"""Texts that each are told by the one before them; pyarrow does not read them as dictionaries."""
+"""Texts that are each stored as a difference to the one before; pyarrow does not read these as dictionaries."""
 ROWS = 4096  # at a time
 
 
 class _File(NamedTuple):
-    """An open file: the columns to read of it, how many rows at a time if not all, and how many bytes they may have."""
+    """An open file: the columns to read, how many rows at a time (if not all), and how many bytes they may have."""
 
     path: Path
     packed: ParquetFile
@@ -39,7 +39,7 @@ class _File(NamedTuple):
 
 
 def table(path: Path, wanted: list[str] | None = None) -> pa.Table:
-    """The columns of a Parquet file, or those that are wanted, in the order of the file.
+    """The columns of a Parquet file, or only the `wanted` ones, in the order of the file.
 
     Raises `ZooError` for a file that is damaged, has no such column, or unpacks to more than `zoo.limits.unpacked`.
     """
@@ -54,7 +54,7 @@ def table(path: Path, wanted: list[str] | None = None) -> pa.Table:
 
 
 def batches(path: Path) -> Iterator[pa.RecordBatch]:
-    """The rows of a Parquet file, some thousands at a time. Raises `ZooError` as `table` does, at its place."""
+    """The rows of a Parquet file, some thousands at a time. Raises `ZooError` as `table` does, at the faulty place."""
     with _opened(path, None) as file:
         yield from _batches(file)
 
@@ -84,7 +84,8 @@ def _opened(path: Path, wanted: list[str] | None) -> Iterator[_File]:
 
 
 def _judged(path: Path, metadata: Any, names: set[str], left: int) -> tuple[int | None, list[str]]:
-    """How many rows to read at a time, if not all, and which texts to read as dictionaries; `ZooError` for a bomb."""
+    """How many rows to read at a time, if not all, and which texts to read as dictionaries; `ZooError` if the file
+    unpacks to too much."""
     size, longest, texts, told = 0, 0, set[str](), set[str]()
     for group in range(metadata.num_row_groups):
         for place in range(metadata.num_columns):
@@ -113,7 +114,7 @@ def _batches(file: _File) -> Iterator[pa.RecordBatch]:
 
 
 def _check(file: _File, found: Any, left: int) -> int:
-    """What is left of the bytes after these columns; `ZooError` if they have more."""
+    """The bytes that are left after these columns; `ZooError` if the columns need more."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -130,6 +131,6 @@ def _check(file: _File, found: Any, left: int) -> int:
 
 
 def _plain(file: _File, found: Any) -> list[Any]:
-    """The columns, texts as the file's schema has them: not as dictionaries, but for those that are categories."""
+    """The columns with the types of the file's schema: texts are dictionaries only if they are categories."""
     pairs = zip(found.columns, file.schema, strict=True)
     return [column if column.type == field.type else column.cast(field.type) for column, field in pairs]

@@ -1,4 +1,4 @@
-"""Parting rows into training, test and validation, as `data.split` of a recipe says."""
+"""Splits rows into training, test and validation, as `data.split` of a recipe says."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from zoo.errors import ZooError, some
 PARTS = {"train": "train", "training": "train", "test": "test", "testing": "test"} | dict.fromkeys(
     ("validation", "valid", "val", "dev"), "validation"
 )
-"""What a part may be called."""
+"""The names that a part may have."""
 SEED = 0
-"""The split does not move with the seed of the run: seeds are compared on the same rows."""
+"""The split does not depend on the run's seed, so that seeds are compared on the same rows."""
 WAYS = ("random", "stratify", "group", "time", "column")
 
 
 def way(split: dict[str, Any], classes: bool) -> dict[str, Any]:
-    """`data.split` with its defaults: a fifth for testing; of classes the same share of each, of numbers any rows.
+    """`data.split` with its defaults: a fifth for testing, of each class the same share; if the target is a number, any
+    rows.
 
-    Raises `ZooError` if the way needs a column that is not named.
+    Raises `ZooError` if this way of splitting needs a column that is not named.
     """
     by = split.get("by") or ("stratify" if classes else "random")
     column = split.get("column")
@@ -53,7 +54,7 @@ def part(whole: Split, read: Read, split: dict[str, Any]) -> tuple[Split, Split,
         count = len(whole) - round(test * len(whole))
         train, held = (whole.take(sorted(rows.tolist())) for rows in (order[:count], order[count:]))
     else:
-        if by == "random" and not whole.targets.is_floating_point():  # as numbers are parted: any rows
+        if by == "random" and not whole.targets.is_floating_point():  # the way for numbers: any rows
             places = torch.arange(len(whole))
             rest, taken = hold_out(Split(places, torch.zeros(len(whole)), whole.groups), test, SEED)
             train, held = (whole.take(side.inputs.tolist()) for side in (rest, taken))
@@ -69,7 +70,7 @@ def part(whole: Split, read: Read, split: dict[str, Any]) -> tuple[Split, Split,
 
 
 def by_column(read: Read, name: str) -> dict[str, list[int]]:
-    """The rows of each part by the column that names it; rows without a name are in none."""
+    """The rows of each part, by the column that names the part; a row without a name is in no part."""
     parts: dict[str, list[int]] = {"train": [], "test": [], "validation": []}
     for row, cell in enumerate(texts_of(read.table.column(name))):
         if (said := cell.strip().lower()) and said not in PARTS:
@@ -92,7 +93,7 @@ def groups_of(read: Read, name: str) -> torch.Tensor:
 
 
 def check_classes(train: Split, held: Split, labels: list[str], read: Read) -> None:
-    """Raise `ZooError` for a class that stands in the test part alone: no training could learn it."""
+    """Raise `ZooError` for a class that is only in the test part: no training could learn it."""
     seen = {*train.targets.unique().tolist()}
     if lost := [labels[c] for c in held.targets.unique().tolist() if c not in seen and c >= 0]:
         raise ZooError(

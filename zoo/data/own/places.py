@@ -1,7 +1,7 @@
-"""Where data of one's own lie. A recipe holds the name and hashes of the files, never the path: data travel.
+"""Where the user's own data lie. A recipe holds the names and hashes of the files, never the path, because data move.
 
-The path is given by `--data`, or found again: the zoo remembers in ZOO_HOME where it last saw files of these hashes,
-and looks under ZOO_DATA for files of the same name or size.
+`--data` gives the path. Without it, the zoo uses the place where it last saw files with these hashes (noted in
+ZOO_HOME), or looks under ZOO_DATA for files of the same name or size.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _GIVEN: ContextVar[Any] = ContextVar("given", default=None)
 
 @contextmanager
 def at(place: Any) -> Iterator[None]:
-    """Within the body, data of one's own lie at `place` (a path, or what is in memory); None changes nothing."""
+    """Within the body, the user's own data lie at `place` (a path, or an object in memory); None changes nothing."""
     token = _GIVEN.set(place) if place is not None else None
     try:
         yield
@@ -46,7 +46,7 @@ def given() -> Any:
 
 
 def is_one(name: str) -> bool:
-    """Whether a data set's name is an address of one's own."""
+    """Whether a data set's name is the address of the user's own data."""
     return name.startswith(PREFIXES)
 
 
@@ -57,7 +57,7 @@ def split_name(name: str) -> tuple[str, str]:
 
 
 def public(name: str) -> str:
-    """The address as a recipe keeps it: of a path the last part alone."""
+    """The address as a recipe keeps it: only the last part of a path."""
     prefix, rest = split_name(name)
     if prefix not in ("file", "imagefolder"):
         return name
@@ -65,15 +65,15 @@ def public(name: str) -> str:
 
 
 ABOUT = re.compile(r"(?i)((readme|licen[sc]e)(\.(txt|rst))?|dataset_infos?\.json|.*\.(md|py))$")
-"""Files that say something of a data set, as those of the Hub have them, and are none of its data."""
+"""Files that describe a data set, as on the Hub, and are not part of its data."""
 
 
 def parts_of(root: Path) -> dict[str, list[Path]]:
     """train, test, validation -> their files: `root` itself is one file ("all"), or a folder with train and test files.
 
-    The part is the beginning or the end of a file's name (`train.csv`, `en_ewt-ud-train.conllu`,
+    The part's name is the beginning or the end of a file's name (`train.csv`, `en_ewt-ud-train.conllu`,
     `train-00000-of-00002.parquet`), or its folder's name. Raises `ZooError` if there is no such file or folder, a
-    folder holds no file, or its files say no part.
+    folder holds no file, or its files' names have no part.
     """
     if root.is_file():
         return {"all": [root]}
@@ -121,13 +121,13 @@ def pinned(root: Path, parts: Mapping[str, list[Path]]) -> dict[str, dict[str, A
 
 
 def remember(name: str, known: Files, root: Path) -> None:
-    """Keep in ZOO_HOME where the data lie, so that they are found again; a failure costs only that."""
+    """Note in ZOO_HOME where the data lie, so that they are found again; a failure is ignored."""
     with suppress(OSError):
         write_text(_kept(name, known), json.dumps(str(root.resolve())))
 
 
 def found(name: str, known: Files) -> Path | None:
-    """Where data of a recipe lie on this machine; None if nowhere that the zoo looks."""
+    """Where a recipe's data lie on this machine; None if the zoo does not find them."""
     prefix, rest = split_name(name)
     candidates = []
     with suppress(OSError, ValueError, TypeError):
@@ -144,7 +144,7 @@ def found(name: str, known: Files) -> Path | None:
 def holds(root: Path, known: Files, prefix: str = "file") -> bool:
     """Whether the files at `root` are the pinned ones."""
     if prefix == "imagefolder":
-        return root.is_dir()  # its fingerprint is compared when it is read
+        return root.is_dir()  # its fingerprint is compared when the folder is read
     with suppress(OSError, ZooError):
         if root.is_file():
             only = list(known.values())
@@ -157,7 +157,7 @@ def holds(root: Path, known: Files, prefix: str = "file") -> bool:
 
 
 def _same_size(base: Path, size: int) -> list[Path]:
-    """The files under a folder, two levels deep, that have a size."""
+    """The files of that size under a folder, two levels deep."""
     found = []
     with suppress(OSError):
         for pattern in ("*", "*/*", "*/*/*"):
@@ -171,6 +171,6 @@ def _kept(name: str, known: Files) -> Path:
 
 
 def is_there(name: str) -> bool:
-    """Whether an address names something that is on this machine; one of the Hub always may be had."""
+    """Whether an address names data on this machine; an address on the Hub always counts."""
     prefix, rest = split_name(name)
     return prefix not in ("file", "imagefolder") or expanded(rest).exists()

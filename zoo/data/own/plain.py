@@ -1,4 +1,4 @@
-"""The bytes of a text file: unzipped, and known to be UTF-8; the sentences for those that are not."""
+"""The bytes of a text file, unzipped and checked to be UTF-8, and the error messages for other files."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from zoo.limits import bomb, unpacked
 
 BOM = b"\xef\xbb\xbf"
 OTHER = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
-"""How files in another encoding begin."""
+"""The first bytes of files in other encodings."""
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[IO[bytes]]:
     """The file's bytes as a stream, unzipped if its name ends in .gz.
 
-    Raises `ZooError` for a file that is not there, is empty, may not be read, is damaged gzip, or unpacks to more than
+    Raises `ZooError` for a file that does not exist, is empty, may not be read, is damaged gzip, or unpacks to more
+    than
     `zoo.limits.unpacked`.
     """
     try:
@@ -66,9 +67,10 @@ def content(path: Path) -> str:
 
 
 def decoded(data: bytes, path: Path, whole: bool = True) -> str:
-    """UTF-8 bytes as text; with `whole` false, a character that the end cuts is left out.
+    """UTF-8 bytes as text; if `whole` is false, a character that is cut off at the end is left out.
 
-    Raises `ZooError` that names line and likely encoding for other bytes, and for a file that is empty or not text.
+    Raises `ZooError` for a file that is empty or not text, and for other bytes, naming the line and the likely
+    encoding.
     """
     if not data:
         raise ZooError(f"{path} is empty; give a file with data.")
@@ -90,7 +92,7 @@ def decoded(data: bytes, path: Path, whole: bool = True) -> str:
 
 
 def refuse_bytes(path: Path) -> None:
-    """Raise `ZooError` for the first place in the file that is not UTF-8; nothing if there is none."""
+    """Raise `ZooError` for the first place in the file that is not UTF-8, if there is one."""
     content(path)
 
 

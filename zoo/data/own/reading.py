@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMATS = {"csv": "csv", "tsv": "csv", "tab": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "parquet": "parquet"}
-"""How a file's name ends (before .gz) -> what it is."""
+"""The ending of a file's name (before .gz) -> its format."""
 HEAD = 1 << 20  # bytes in which the header must end
 BLOCK = 1 << 22
 DICTIONARY = 5000
@@ -72,10 +72,10 @@ def read(paths: Path | Sequence[Path], *, wanted: Iterable[str] | None = None, t
 
     Args:
         wanted: the columns to read, in the order of the file; all by default.
-        text: columns that are text (or categories) whatever they look like, so that 007 stays 007.
+        text: columns to read as text (or categories) even if they look like numbers, so that 007 stays 007.
 
-    Raises `ZooError`, with file and line, for a file that is none of the formats, is empty, damaged, not UTF-8, or has
-    a header alone; for a line with too many or too few cells; for a column that is named twice or is not there.
+    Raises `ZooError`, with file and line, for a file that is in none of the formats, is empty, damaged, not UTF-8, or
+    has only a header; for a line with too many or too few cells; for a column that is named twice or does not exist.
     """
     paths = [paths] if isinstance(paths, Path) else list(paths)
     wanted = None if wanted is None else list(dict.fromkeys(wanted))
@@ -105,7 +105,7 @@ def read(paths: Path | Sequence[Path], *, wanted: Iterable[str] | None = None, t
 
 
 def give_back() -> None:
-    """Give back to the system what pyarrow holds and does not use: after reading it is as much as the file."""
+    """Free the memory that pyarrow holds but does not use, after reading as much as the file's size."""
     import pyarrow as pa
 
     pa.default_memory_pool().release_unused()
@@ -137,14 +137,14 @@ def check_names(names: Sequence[str], path: Path) -> None:
 
 
 def check_known(asked: Iterable[str], names: Sequence[str], where: str, key: str) -> None:
-    """Raise `ZooError` with the nearest names for a column that is not there."""
+    """Raise `ZooError` with the nearest names for a column that does not exist."""
     for name in asked:
         if name not in names:
             raise ZooError(f"{where}: {key}: {unknown('column', name, names)}")
 
 
 def place(path: Path, row: int) -> str:
-    """`file:line` of a row (from 0). Slow: the file is read again, for a message alone."""
+    """`file:line` of a row (from 0). Slow, because it reads the file again; only for messages."""
     kind = format_of(path)
     if kind == "parquet":
         return f"{path}, row {row + 1}"
@@ -197,7 +197,7 @@ def _csv(path: Path, wanted: list[str] | None, text: set[str], told: list[str]) 
         with plain.opened(path) if zipped else pa.input_stream(str(path), compression=None) as source:
             options = arrow.ReadOptions(block_size=block)
             table = arrow.read_csv(source, read_options=options, parse_options=parse, convert_options=convert)
-        if any("binary" in str(entry.type) for entry in table.schema):  # what pyarrow makes of text that is not UTF-8
+        if any("binary" in str(entry.type) for entry in table.schema):  # pyarrow's type for text that is not UTF-8
             plain.refuse_bytes(path)
         return table
 
@@ -214,7 +214,7 @@ def _csv(path: Path, wanted: list[str] | None, text: set[str], told: list[str]) 
 
 
 def _csv_error(path: Path, names: list[str], delimiter: str, why: str) -> ZooError:
-    """The line of a CSV file that is wrong, which the csv module finds, as pyarrow names rows."""
+    """The error for a faulty CSV file, with the line, which the csv module finds (pyarrow only knows rows)."""
     with plain.opened(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")  # type: ignore[arg-type]
         reader = csv.reader(text, delimiter=delimiter, strict=True)
@@ -260,7 +260,7 @@ def _jsonl(path: Path, wanted: list[str] | None, text: set[str], told: list[str]
 
 
 def _loose(path: Path, wanted: list[str] | None) -> pa.Table:
-    """JSON lines in which a column holds text and numbers, or a line is very long: all as text."""
+    """JSON lines in which a column mixes text and numbers, or a line is very long: every value as text."""
     import json
 
     import pyarrow as pa

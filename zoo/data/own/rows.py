@@ -1,4 +1,4 @@
-"""What data sets of rows (texts, tables, listed pictures) share: from files to parts with inputs and targets."""
+"""Shared by data sets of rows (texts, tables, listed pictures): from files to parts with inputs and targets."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from zoo.data.split import DataSet, Split
 from zoo.errors import ZooError
 
 Files = Mapping[str, Any]
-"""all, or train, test and validation -> the paths of its files, or a `Read` of what is in memory."""
+"""all, or train, test and validation -> the paths of its files, or a `Read` of data in memory."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of a reader.
+    """A request to a reader.
 
     address: the data set's public name. classes: whether the targets are classes. columns, split: `data.columns` and
-    `data.split` without what is not given. model: the `labels` and `input` of a weight that is to be measured on the
-    data; then all rows (of a folder those of its test files) are the test part, and nothing is learned from them.
+    `data.split` without keys that are not given. model: the `labels` and `input` of a weight to be measured on the
+    data; then all rows (in a folder, those of its test files) are the test part, and nothing is learned from them.
     """
 
     address: str
@@ -39,7 +39,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A data set, the choices that a recipe keeps of it, and sentences about them for whoever trains."""
+    """A data set, the choices about it that a recipe keeps, and sentences on these choices for the user."""
 
     data: DataSet
     columns: dict[str, Any]
@@ -48,14 +48,14 @@ class Loaded:
 
 
 def reads_of(files: Files, asked: Asked, reader: Callable[[list[Path]], Read]) -> dict[str, Read]:
-    """The files of each part, read. To measure a weight only the test part is."""
+    """The files of each part, read; only the test part if a weight is measured."""
     if asked.model is not None:
         files = {"all": files.get("all") or files["test"]}
     return {part: paths if isinstance(paths, Read) else reader(paths) for part, paths in files.items()}
 
 
 def extras(asked: Asked) -> list[str]:
-    """The columns that say how to use a row, and are never read by the model."""
+    """The columns that say how to use a row; the model never reads them."""
     named = [asked.columns.get("weight"), asked.split.get("column")]
     return [name for name in named if name]
 
@@ -70,8 +70,8 @@ def splits(
 ) -> tuple[Split, Split, Split | None, list[str], dict[str, Any], list[str]]:
     """(train, test, validation, labels, resolved data.split, sentences) of rows with a target.
 
-    `inputs` makes what `Split.inputs` holds; `same` gives groups of rows that say the same, so that `data.validation`
-    does not part them.
+    `inputs` makes the content of `Split.inputs`; `same` gives groups of equal rows, which `data.validation` keeps
+    together.
     """
     labels: list[str] = list(asked.model["labels"]) if asked.model else []
     told: list[str] = []
@@ -108,7 +108,7 @@ def splits(
     whole = wholes["all"]
     train, test, validation = parting.part(whole, reads["all"], chosen)
     if chosen["by"] != "group":
-        # Rows that say the same may lie on both sides of a random split: that is for `zoo data check` to find.
+        # Equal rows may lie on both sides of a random split; `zoo data check` finds those.
         train = replace(train, groups=same(reads["all"], train.inputs))
     if asked.classes:
         parting.check_classes(train, test, labels, reads["all"])

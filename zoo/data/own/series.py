@@ -1,4 +1,4 @@
-"""Series from columns of a file: wide (a column a series) or long (an id, a time and a value a row)."""
+"""Series from columns of a file: wide (one column for each series) or long (an id, a time and a value in each row)."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from zoo.timed import check_steps
 def load(files: rows.Files, asked: rows.Asked) -> rows.Loaded:
     """The series of a file, or of train, validation and test files that follow each other in time.
 
-    Wide: every column of numbers is a series (or those that `data.columns.numbers` names), in rows that are equal steps
-    apart; `.time` names the column of the time, and the first of dates is it if none is named. Long: `.id`, `.time` and
-    `.value`; all series have the same times. The last part is the test part (`data.split.test`, a fifth).
+    Wide: every column of numbers is a series (or those that `data.columns.numbers` names), and the rows are equal
+    steps apart; `.time` names the column of the time, by default the first column of dates. Long: the columns `.id`,
+    `.time` and `.value`; all series have the same times. The end of the series is the test part (`data.split.test`, a
+    fifth).
 
-    Raises `ZooError` with the place for a blank, a time that is missing or stands there twice, and another step.
+    Raises `ZooError` with the place for a blank, a time that is missing or there twice, and a step of another length.
     """
     reads = rows.reads_of(files, asked, read)
     told = [*dict.fromkeys(line for one in reads.values() for line in one.told)]
@@ -95,7 +96,7 @@ def _parted(
 
 
 def _wide(one: Read, asked: rows.Asked, names: list[str] | None) -> tuple[Tensor, Any, list[str], str | None]:
-    """(rows (T, C) float32, times, names, the time's column) of a file with a column a series."""
+    """(rows (T, C) float32, times, names, the time's column) of a file with one column for each series."""
     import pyarrow as pa
 
     table = one.table
@@ -133,7 +134,7 @@ def _wide(one: Read, asked: rows.Asked, names: list[str] | None) -> tuple[Tensor
 
 
 def _refuse_other_dates(one: Read, but: set[Any]) -> None:
-    """Raise `ZooError` for a column of dates that are not ISO dates: the steps and the order would not be checked."""
+    """Raise `ZooError` for a column of dates that are not ISO dates, whose steps and order could not be checked."""
     for name in one.table.column_names:
         column = one.table.column(name)
         if name not in but and is_text(column.type) and (date := other_form(one, name, column)):
@@ -152,7 +153,7 @@ def _is_numbers(column: Any) -> bool:
 
 
 def _long(one: Read, asked: rows.Asked, names: list[str] | None) -> tuple[Tensor, Any, list[str], str | None]:
-    """As `_wide`, of a file with a row for each series and time."""
+    """Like `_wide`, for a file with a row for each series and time."""
     import numpy as np
 
     identity, time, value = (asked.columns[key] for key in ("id", "time", "value"))

@@ -22,10 +22,10 @@ KINDS = ("numbers", "categories", "dates")
 
 
 def load(files: rows.Files, asked: rows.Asked) -> rows.Loaded:
-    """All columns but the target and those left out, typed as `zoo.data.own.columns.found` says.
+    """All columns except the target and those left out, with the types from `zoo.data.own.columns.found`.
 
-    The categories of a column are those of the training part, sorted; another one that the test part has, or a row at
-    prediction, counts as blank. Dates are numbers of days since 1970.
+    The categories of a column are those of the training part, sorted; any other category, in the test part or at
+    prediction, counts as blank. Dates are numbers: days since 1970.
     """
     if asked.model is not None:
         return _measured(files, asked)
@@ -102,14 +102,14 @@ def coded(one: Read, name: str) -> tuple[Any, list[str]]:
 
 
 def _levels(reads: Sequence[Read], names: Sequence[str]) -> dict[str, list[str]]:
-    """Every category of each column, in all parts, sorted; blank is none."""
+    """Every category of each column, in all parts, sorted; a blank is not one."""
     return {name: sorted({text for one in reads for text in coded(one, name)[1] if text}) for name in names}
 
 
 def _of_training(
     levels: Mapping[str, list[str]], numbers: int, train: Split, *others: Split
 ) -> tuple[dict[str, tuple[str, ...]], list[Split]]:
-    """The categories that the training part has, and all parts in their codes; what only others have becomes blank."""
+    """The categories of the training part, and all parts in their codes; other categories become blank."""
     known: dict[str, tuple[str, ...]] = {}
     splits = [replace(one, inputs=one.inputs.clone()) for one in (train, *others)]
     for place, (name, texts) in enumerate(levels.items(), numbers):

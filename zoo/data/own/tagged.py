@@ -1,4 +1,4 @@
-"""Tagged sentences: CoNLL-U, or a word and its tag a line with blank lines between the sentences."""
+"""Tagged sentences: CoNLL-U, or one word and its tag on each line, with blank lines between the sentences."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from zoo.errors import ZooError, some
 from zoo.wording import clean
 
 LAYERS = {"lemma": 2, "upos": 3, "xpos": 4, "deprel": 7}
-"""What `data.columns.target` may be for CoNLL-U -> the column."""
+"""The values of `data.columns.target` for CoNLL-U -> the column."""
 Sentence = tuple[list[str], list[str]]
 
 
 def load(files: Mapping[str, list[Path]], asked: rows.Asked) -> rows.Loaded:
-    """The sentences of the files, with one layer of tags: of CoNLL-U `data.columns.target` (upos by default).
+    """The sentences of the files, with one layer of tags: for CoNLL-U `data.columns.target` (by default upos).
 
-    Words are CoNLL-U's syntactic ones. One file is parted at random (`data.split.test`, a fifth). Raises `ZooError`
-    with file and line for a line that is none of the format, and for a word without a tag.
+    Words are CoNLL-U's syntactic words. A single file is split at random (`data.split.test`, a fifth). Raises
+    `ZooError` with file and line for a line that does not fit the format, and for a word without a tag.
     """
     if asked.model is not None:
         files = {"all": files.get("all") or files["test"]}
@@ -110,7 +110,7 @@ def _conllu(path: Path, number: int, line: str, column: int) -> Sentence | tuple
         raise ZooError(f"{path}:{number} begins with {cells[0]!r} where the number of a word is expected.")
     if cells[column] in ("", "_"):
         raise ZooError(f"{path}:{number}: the word {cells[1]!r} has no tag; fill it in, or choose another layer.")
-    return cells[1], cells[column]  # treebanks are in composed form already; their words stay as they are
+    return cells[1], cells[column]  # treebanks are in composed form (NFC) already; their words stay as they are
 
 
 def _pair(path: Path, number: int, line: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from zoo.data.own.reading import Read
 from zoo.errors import ZooError, some
 
 MOST = 10_000
-"""More classes than this are a key, not a target."""
+"""A column with more classes than this is a key, not a target."""
 
 
 def labels_of(texts: Sequence[str]) -> list[str]:
@@ -26,7 +26,7 @@ def labels_of(texts: Sequence[str]) -> list[str]:
 
 
 def classes(read: Read, name: str, labels: Sequence[str] = ()) -> tuple[Tensor, list[str]]:
-    """(class indices int64 [N], labels). With `labels` those are the classes, in that order.
+    """(class indices int64 [N], labels). If `labels` are given, they are the classes, in that order.
 
     Raises `ZooError` for an empty cell, fewer than two classes, more than `MOST` or as many as there are rows, and a
     label that is not among the given ones.
@@ -43,7 +43,7 @@ def classes(read: Read, name: str, labels: Sequence[str] = ()) -> tuple[Tensor, 
         column = column.chunk(0)
     levels = [text.strip() for text in texts_of(column.dictionary)]
     codes = pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False).astype("int64")
-    blank = np.array([not text for text in levels] + [True])  # the last is that of -1
+    blank = np.array([not text for text in levels] + [True])  # the last entry is for -1
     if blank[codes].any():
         missing = int(blank[codes].sum())
         where = read.where(int(blank[codes].argmax()))
@@ -78,8 +78,8 @@ def classes(read: Read, name: str, labels: Sequence[str] = ()) -> tuple[Tensor, 
 
 
 def values(read: Read, name: str, *, learned: bool) -> Tensor:
-    """The numbers to predict, float32 [N]; `ZooError` with the place for a blank and for what is not a number, and if
-    they are to be `learned` for one number in every row."""
+    """The numbers to predict, float32 [N]; `ZooError` with the place for a blank cell and for one that is not a
+    number. If they are to be `learned`, `ZooError` also if every row has the same number."""
     found = numbers_of(read, name, blanks=False, what="the number to predict").astype("float32")
     if learned and len(found) > 1 and (found == found[0]).all():
         raise ZooError(f"{read.name}: the target {name} is {found[0]:g} in every row; there is nothing to predict.")

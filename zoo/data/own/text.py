@@ -23,8 +23,9 @@ JOINT = "\n"
 def load(files: rows.Files, asked: rows.Asked) -> rows.Loaded:
     """The texts of `data.columns.text` (several are joined) and the classes of `.target`.
 
-    Left out, the column of texts is the only one of text beside the target. A blank text is not an error here: the
-    model reads a row without words. Raises `ZooError` for columns that are not there, and for text that is numbers.
+    By default the column of texts is the only text column besides the target. A blank text is not an error here: the
+    model reads a row without words. Raises `ZooError` for columns that do not exist, and for a text column that holds
+    numbers.
     """
     given = list(asked.columns.get("text") or [])
     target = asked.columns.get("target")
@@ -52,7 +53,7 @@ def load(files: rows.Files, asked: rows.Asked) -> rows.Loaded:
 
     found = {part: inputs(one) for part, one in reads.items()}
     told = [*dict.fromkeys(line for one in reads.values() for line in one.told)]
-    # What is read of a row by now is let go: it takes as much memory as the texts.
+    # Free what was read of these rows: it takes as much memory as the texts.
     done = [name for name in texts if name not in {target, *rows.extras(asked)}]
     reads = {part: replace(one, table=one.table.drop_columns(done)) for part, one in reads.items()}
     del first
