@@ -1,6 +1,6 @@
-"""The kinds of data: how a data set becomes batches, and how what a person has becomes a model's inputs.
+"""The kinds of data: how a data set becomes batches, and how a person's raw input becomes a model's input.
 
-One file a kind, named like it; its `KIND` is all that the rest of the zoo knows of it.
+Each kind has one file of its own name; the rest of the zoo uses only the file's `KIND`.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ F = TypeVar("F", bound=Callable[[], Any])
 
 @dataclass(frozen=True)
 class Input:
-    """What a model reads: `settings` is `input` of its config.json, and the tokenizer is read once for all who need it.
+    """What a model reads: `settings` is `input` of its config.json; the tokenizer is read once and shared.
 
     `classes` is how many labels the targets have, 0 if they are not classes.
     """
 
     settings: dict[str, Any]
-    tokenizer: Any = None  # of the package tokenizers, None if the kind has none
+    tokenizer: Any = None  # from the package tokenizers, None if the kind has none
     classes: int = 0
 
     @property
@@ -45,12 +45,13 @@ class Input:
 
 
 Change = tuple[str, Any, str]
-"""What a setting of a recipe becomes: (key path, value, reason)."""
+"""A change of a recipe's setting: (key path, new value, reason)."""
 
 
 @dataclass(frozen=True)
 class Described:
-    """What a data set decides of a bundle: `input` of its config.json, arguments of the model, and the tokenizer."""
+    """The parts of a bundle that the data set decides: `input` of its config.json, arguments of the model, the
+    tokenizer."""
 
     input: dict[str, Any]
     model_args: dict[str, Any]
@@ -66,36 +67,36 @@ class Kind:
             hold limits (`zoo.limits`). `recipe.data.<kind>` has its fields, checked.
 
     Of a data set:
-        describe: (recipe, data set, training split, weight to begin from) -> `Described`. A tokenizer is trained on
-            that split alone, or is that of the weight, which is asked for by calling it; None if there is none.
+        describe: (recipe, data set, training split, weight to begin from) -> `Described`. A tokenizer is trained only
+            on that split, or taken from the weight (call it to read it; None if there is none).
         training: (recipe, split, input, device) -> the run's batches.
         evaluation: (split, input, batch size, device) -> every sample exactly once, without augmentation, as (inputs,
-            targets) on the device. The batches can be gone through again; what takes long is done once.
+            targets) on the device. You can iterate over the batches again; slow work is done only once.
         check: (recipe, data set) -> None; raises `ZooError` with the key path for settings that the data refuse.
         hold_out: (split, fraction) -> (rest, held), for data sets without a validation split of their own.
 
-    Of a recipe that is made to fit somebody's data (`zoo.training.rules`), as its content:
-        fitting: (content, data set, whether it begins from a weight, whose tokenizer and the like it then keeps) ->
-            what the kind's own settings, and arguments of the model, become.
+    Of a recipe that is fitted to the user's data (`zoo.training.rules`), as its content:
+        fitting: (content, data set, whether it begins from a weight, which then keeps its tokenizer and similar
+            settings) -> the changes of the kind's own settings and of arguments of the model.
         count: (content, data set) -> how many samples there are to train on.
-        passes: epochs at the most.
+        passes: the largest number of epochs.
 
     Of `input` in config.json, called settings here:
-        holds: (key, test of the settings, what is expected in words), each once those before it hold.
-        blank: settings -> what the model's `forward` takes for two samples that say nothing, on the CPU.
+        holds: (key, test of the settings, what is expected in words); a test runs only if all tests before it passed.
+        blank: settings -> the arguments of the model's `forward` for two blank samples, on the CPU.
         shape: settings -> the shape of one sample, without the batch, as `ModelInfo.input_shape` has it; () if it is
             not fixed.
         samples: settings -> what one sample is, for messages.
         words: settings -> what happens to a raw input, in sentences for the card; "" if nobody says.
         golden: settings -> a raw input made from these alone, as JSON can hold it (`zoo.golden`), or None.
 
-    Of what a person has, a raw input:
+    Of a raw input, as a person has it:
         example: a line of Python that asks the predictor {} for an answer.
-        prepare: (raw inputs, input) -> what the model's `forward` takes, one batch on the CPU. Raises `ZooError` for
-            what is not of this kind.
-        unpack: the raw inputs that one thing holds, as a file holds rows; None if it is a raw input itself. The text of
-            each is what it is called in messages.
-        batch_ndim: an array or tensor of so many dimensions is a batch of raw inputs; 0 if none is.
+        prepare: (raw inputs, input) -> the arguments of the model's `forward`, one batch on the CPU. Raises
+            `ZooError` for an input that is not of this kind.
+        unpack: the raw inputs that one object holds, such as the rows of a file; None if the object is a raw input
+            itself. The `str` of each is its name in messages.
+        batch_ndim: an array or tensor with so many dimensions is a batch of raw inputs; 0 if arrays never are.
         cost: how long a raw input is. A batch takes as long as its longest member, so inputs of like cost share one.
         explain: (raw inputs, input, attention weights) -> for each input [(part, weight), …]; None if nothing of the
             input can be named.
@@ -109,7 +110,7 @@ class Kind:
     samples: Callable[[dict[str, Any]], str]
     prepare: Callable[[list[Any], Input], Inputs]
     check: Callable[[Recipe, DataSet], None] = lambda recipe, data: None
-    # The split does not move with the seed of the run: seeds are compared on the same samples.
+    # The split does not depend on the run's seed, so that seeds are compared on the same samples.
     hold_out: Callable[[Split, float], tuple[Split, Split]] = lambda split, fraction: hold_out(split, fraction, seed=0)
     shape: Callable[[dict[str, Any]], tuple[int, ...]] = lambda settings: ()
     words: Callable[[dict[str, Any]], str] = lambda settings: ""
@@ -145,12 +146,12 @@ def register_kind(name: str | None = None) -> Callable[[F], F]:
 
 
 def names() -> list[str]:
-    """The kinds that are there, those of plug-ins too."""
+    """All kinds, including those of plug-ins."""
     return KINDS.names()
 
 
 def get(name: str) -> Kind:
-    """The kind of that name; `ZooError` with the nearest names if there is none."""
+    """The kind of that name; `ZooError` with the nearest names if it does not exist."""
     return KINDS.find(name)()
 
 

@@ -23,5 +23,5 @@ def to_tensor(array: Any, name: str) -> Tensor:
 
 
 def line(error: BaseException) -> str:
-    """A foreign message as the end of our sentence."""
+    """Another library's message, as the end of our sentence."""
     return " ".join(str(error).split()).rstrip(".") + "."

@@ -59,8 +59,9 @@ def mirror(images: Tensor, chosen: Tensor) -> Tensor:
 def alternating(samples: int, seed: int, *, p: float = 0.5) -> Tensor:
     """Which of `samples` images are mirrored in even epochs, bool (samples,): each with probability `p`.
 
-    In odd epochs it is the others. So any two epochs in a row show each image both ways, where independent flips show
-    half of the images twice the same way (Jordan 2024, 94% on CIFAR-10 in 3.29 Seconds on a Single GPU, section 3.6).
+    In odd epochs the others are mirrored. So any two epochs in a row show each image both ways, while independent
+    flips show half of the images twice the same way (Jordan 2024, 94% on CIFAR-10 in 3.29 Seconds on a Single GPU,
+    section 3.6).
     """
     return torch.rand(samples, generator=Generator().manual_seed(seed)) < p
 

@@ -1,4 +1,4 @@
-"""Running text as the ids of its characters: from windows of `length` of them, each is predicted from those before."""
+"""Running text as ids of characters: in windows of `length` characters, each is predicted from those before it."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def blank(settings: dict[str, Any]) -> Inputs:
 
 
 def training(recipe: Recipe, split: Split[Tensor], input: Input, device: torch.device) -> Feed:
-    """Windows end to end from a place that is drawn again for each epoch, in random order."""
+    """Windows end to end, in random order; their first place is drawn again for each epoch."""
     written = Text(split, input.settings["length"], device)
-    windows = len(split) // written.length - 1  # so many there are wherever the first begins
+    windows = len(split) // written.length - 1  # the number of windows, wherever the first begins
     size = check_batch(recipe, windows)
     count = windows // size
 
@@ -64,7 +64,7 @@ def training(recipe: Recipe, split: Split[Tensor], input: Input, device: torch.d
 
 
 def evaluation(split: Split[Tensor], input: Input, size: int, device: torch.device) -> Batches:
-    """Windows twice as long: only the second half is counted, the first is what the model looks back at."""
+    """Windows twice as long: only the second half counts; the model looks back at the first."""
     written = Text(split, input.settings["length"], device)
     span = min(2 * written.length, len(split))
     ends = torch.arange(span, len(split) + written.length, written.length, device=device).clamp(max=len(split))
@@ -88,7 +88,8 @@ class Text:
         self.length = length
 
     def at(self, begins: Tensor, steps: int) -> tuple[Inputs, Tensor]:
-        """((ids (N, steps) int64,), those that follow each, likewise) of the windows that begin at `begins` (N,)."""
+        """((ids (N, steps) int64,), the id after each, of the same shape) of the windows that begin at `begins`
+        (N,)."""
         places = begins.unsqueeze(1) + torch.arange(steps, device=begins.device)
         return (self.ids[places].long(),), self.targets[places]
 
@@ -101,15 +102,16 @@ def fitting(content: dict[str, Any], data: DataSet, begun: bool) -> Iterator[Cha
 
 
 def hold_out(split: Split[Tensor], fraction: float) -> tuple[Split[Tensor], Split[Tensor]]:
-    """The end of the text is held, as in the test split."""
+    """Hold out the end of the text, as in the test split."""
     count = len(split) - round(fraction * len(split))
     return Split(split.inputs[:count], split.targets[:count]), Split(split.inputs[count:], split.targets[count:])
 
 
 def prepare(raw: list[Any], input: Input) -> tuple[Tensor]:
-    """Prompts -> ids (N, T) int64, 0 after each end, where a model that reads forwards takes no notice of it.
+    """Prompts -> ids (N, T) int64, 0 after each end; a model that reads forwards ignores those zeros.
 
-    Raises `ZooError` for what is not a `str`, an empty one, and one with characters that the model has never seen.
+    Raises `ZooError` for an object that is not a `str`, for an empty one, and for characters that the model has never
+    seen.
     """
     text.check(raw)
     return (pad_sequence([encode(text.clean(one), input.settings["symbols"]) for one in raw], batch_first=True),)

@@ -27,7 +27,7 @@ class Feed:
     """The training batches of a run.
 
     `plan(epoch)` lists the batches of an epoch as index tensors; `load(indices, generator, progress)` gives the model's
-    inputs and the targets. `size` is the number of batches an epoch.
+    inputs and the targets. `size` is the number of batches in an epoch.
     """
 
     size: int
@@ -37,7 +37,7 @@ class Feed:
 
 @dataclass(frozen=True)
 class Batches:
-    """Batches of at most `size` samples, as (inputs, targets), that can be gone through again: `begin` starts over."""
+    """Batches of at most `size` samples, as (inputs, targets); you can iterate again, because `begin` starts over."""
 
     size: int
     begin: Callable[[], Iterator[tuple[Inputs, Tensor]]]
@@ -58,7 +58,8 @@ def mix(seed: int, *place: int) -> int:
 
 
 def shuffled_batches(recipe: Recipe, samples: int, device: torch.device, load: Load) -> Feed:
-    """Batches of the recipe's size in an order of its own for each epoch; what is left over waits for another epoch."""
+    """Batches of the recipe's size, in another order in each epoch; an incomplete last batch is dropped from the
+    epoch."""
     size = check_batch(recipe, samples)
     count = samples // size
 
@@ -78,6 +79,6 @@ def check_batch(recipe: Recipe, samples: int) -> int:
 
 
 def refuse_augment(recipe: Recipe, data: DataSet) -> None:
-    """Raise `ZooError` if a recipe augments what are not images."""
+    """Raise `ZooError` if a recipe augments data that are not images."""
     if recipe.data.augment.model_dump(exclude_none=True):
         raise ZooError(f"data.augment is for images, but {data.name} holds {data.kind} data; remove it.")

@@ -12,11 +12,11 @@ Row = tuple[str, Test, str]
 
 MOST = 1_000_000
 LARGEST = sys.float_info.max
-"""No float is larger; JSON may hold a whole number that is."""
+"""The largest float; a whole number in JSON may be larger."""
 
 
 def is_number(value: Any) -> bool:
-    """Whether `value` is a finite int or float; a bool is none."""
+    """Whether `value` is a finite int or float; a bool is not."""
     return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
 
 
@@ -42,7 +42,7 @@ def key(name: str, right: Callable[[Any], bool], expected: str) -> Row:
 
 
 def count(name: str) -> Row:
-    """The row for a count that a bundle could ask memory by."""
+    """The row for a count that decides how much memory is used."""
     return key(name, lambda value: is_count(value) and value <= MOST, f"a count of {MOST:,} at most")
 
 
@@ -51,7 +51,7 @@ def text(name: str) -> Row:
 
 
 def standardised(counts: Callable[[Mapping[str, Any]], tuple[int, ...]]) -> tuple[Row, ...]:
-    """The rows for `mean` and `std`: numbers, the second above 0, and of each as many as `counts` allows."""
+    """The rows for `mean` and `std`: numbers (for `std` above 0), of each as many as `counts` allows."""
     return (
         key("mean", is_numbers, "a list of numbers"),
         key("std", lambda value: is_numbers(value) and min(value) > 0, "a list of numbers above 0"),

@@ -123,7 +123,7 @@ def _shape(recipe: Recipe, data: DataSet) -> tuple[int, int, int]:
 
 
 PIXELS = 1 << 20
-"""Of an image as a model reads it, at most; 1,024 x 1,024 is more than any model here takes."""
+"""The most pixels of an image as a model reads it; 1,024 x 1,024 is more than any model here takes."""
 
 
 def _is_size(value: Any) -> bool:
@@ -131,7 +131,7 @@ def _is_size(value: Any) -> bool:
 
 
 def golden(settings: dict[str, Any]) -> Any:
-    """Stripes on a small picture, so that resizing it is tried too."""
+    """Stripes on a small picture, so that resizing is tested too."""
     channels, height, width = settings["channels"], *(min(side, 8) for side in settings["size"])
     white = int(settings["maximum"])
     c, y, x = torch.meshgrid(torch.arange(channels), torch.arange(height), torch.arange(width), indexing="ij")

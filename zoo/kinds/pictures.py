@@ -45,8 +45,8 @@ def read_batches(
 ) -> Iterator[Tensor]:
     """The pictures of each batch of indices, uint8 (N, C, H, W), in order; `workers` processes read ahead."""
     order = [batch.tolist() for batch in batches]
-    # A loader draws a seed for its workers. From torch's own generator it would take one that a step's dropout gets, in
-    # the first step of an epoch, and of a run that goes on within one in another.
+    # A loader draws a seed for its workers. If it took the seed from torch's own generator, it would take a number
+    # that a step's dropout should get: in the first step of an epoch, or after a resume in another step.
     own = Generator()
     pictures = Pictures(paths, input)
     most = max(map(len, order), default=0) * input["channels"] * input["size"][0] * input["size"][1]
@@ -59,13 +59,13 @@ def read_batches(
 
 
 def _is_room(size: int) -> bool:
-    """Whether so many bytes fit the shared memory by which processes hand tensors on; containers often have 64 MB.
+    """Whether so many bytes fit into the shared memory between processes; containers often have only 64 MB.
 
-    If it runs full, the system kills whoever writes, or all wait for each other.
+    If it runs full, the system kills the writing process, or all processes wait for each other.
     """
     try:
         space = os.statvfs("/dev/shm")
-    except (AttributeError, OSError):  # other systems do it in other ways
+    except (AttributeError, OSError):  # other systems have no such limit here
         return True
     return size < space.f_bavail * space.f_frsize // 2
 
@@ -91,7 +91,7 @@ def readers() -> Iterator[None]:
 
 
 def stream(recipe: Recipe, paths: list[str], input: dict[str, Any], device: torch.device, augment: Augmented) -> Feed:
-    """Shuffled batches of files, read ahead in the order of the epoch, from wherever a run goes on."""
+    """Shuffled batches of files, read ahead in the order of the epoch, from the batch at which a run continues."""
     shuffled = shuffled_batches(recipe, len(paths), device, lambda *_: ((), torch.empty(0)))
     # More processes than processors read no faster, and a stranger's recipe may ask for any number.
     ahead = _Ahead(paths, input, min(recipe.data.workers, os.cpu_count() or 1))
@@ -107,7 +107,7 @@ def stream(recipe: Recipe, paths: list[str], input: dict[str, Any], device: torc
 
 
 class _Ahead:
-    """The epoch's batches, and an iterator that is in front of the one asked for next."""
+    """The epoch's batches, and an iterator whose next element is the batch asked for next."""
 
     def __init__(self, paths: list[str], input: dict[str, Any], workers: int) -> None:
         self.paths, self.input, self.workers = paths, input, workers
@@ -122,7 +122,7 @@ class _Ahead:
         try:
             with readers():
                 return next(self.images)
-        except ZooError as error:  # of a worker, which puts its stack trace before the sentence
+        except ZooError as error:  # from a worker, which puts its stack trace before our sentence
             if "ZooError: " not in str(error):
                 raise
             raise ZooError(str(error).rpartition("ZooError: ")[2].strip()) from error

@@ -25,13 +25,14 @@ def prepare(raw: list[Any], input: Input) -> tuple[Tensor]:
     """Raw images -> one batch (N, C, H, W), float32, as the model was trained to see it.
 
     A raw image is a path (JPEG, PNG, PPM, BMP, TIFF, WebP, GIF, AVIF, or `.npy`), a Pillow image, or a numpy array or
-    tensor of shape HxW, HxWxC or CxHxW; where both ends could be the channels, they are last in an array and first in
-    a tensor, as is usual. `zoo.decoding` says how files and Pillow images are turned upright, what is transparent, and
-    what 16 bits a pixel mean. Of arrays, integers lie in 0..maximum, as the settings say; floats in 0..1, or in
-    0..maximum where any is above 1. The image becomes grey or RGB as the model wants, is resized with an antialiased
+    tensor of shape HxW, HxWxC or CxHxW; if both ends could be the channels, they are last in an array and first in a
+    tensor, as is usual. `zoo.decoding` says how files and Pillow images are turned upright, and how transparency and
+    16 bits a pixel are read. The integers of an array lie in 0..maximum, as the settings say; its floats in 0..1, or
+    in 0..maximum if any is above 1. The image becomes grey or RGB as the model wants, is resized with an antialiased
     bilinear filter, and normalised.
 
-    Raises `ZooError` for a file that is not an image, a shape that is none, and values outside the range or not finite.
+    Raises `ZooError` for a file that is not an image, for a shape that no image has, and for values outside the range
+    or not finite.
     """
     settings = input.settings
     return (normalize(torch.stack([pixels(image, settings) for image in raw]), settings),)
@@ -41,7 +42,7 @@ def pixels(raw: Any, input: dict[str, Any]) -> Tensor:
     """Any raw image -> (C, H, W) float32 in 0..maximum, in the model's channels and size."""
     if isinstance(raw, (str, os.PathLike)):
         image, name = _read(Path(raw), input["maximum"]), str(raw)
-    elif hasattr(raw, "getbands"):  # a Pillow image, told apart without importing Pillow
+    elif hasattr(raw, "getbands"):  # a Pillow image, recognised without importing Pillow
         image, name = torch.from_numpy(decode(raw, input["maximum"], "the Pillow image")), "the Pillow image"
     elif hasattr(raw, "shape"):
         image, name = _from_array(raw, input["maximum"], f"the array of shape {tuple(raw.shape)}"), "the array"
@@ -63,7 +64,7 @@ def pixels(raw: Any, input: dict[str, Any]) -> Tensor:
 def _read(path: Path, maximum: float) -> Tensor:
     if os.path.isdir(path):
         raise ZooError(f"{path} is a folder; give the path of an image.")
-    if not os.path.isfile(path):  # Path.is_file raises where a name is too long for a file
+    if not os.path.isfile(path):  # Path.is_file raises if a name is too long for a file
         raise ZooError(f"there is no file {path}; give the path of an image.")
     if path.suffix == ".npy":
         array = foreign.array(path)
@@ -73,7 +74,7 @@ def _read(path: Path, maximum: float) -> Tensor:
             return torch.from_numpy(decode(image, maximum, str(path)))
     except ZooError:
         raise
-    except Exception as error:  # Pillow's decoders raise whatever a broken file makes them stumble over
+    except Exception as error:  # Pillow's decoders may raise anything for a broken file
         raise ZooError(f"{path} cannot be read as an image ({line(error)[:-1]}); give a PNG or JPEG file.") from error
 
 

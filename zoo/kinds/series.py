@@ -33,7 +33,7 @@ class Series:
 
 
 LARGEST = 1e12
-"""Beyond which no value of a series is believed: the squares of the normalisation would leave float32 at 1e19."""
+"""The largest value that a series may have: above 1e19 the squares of the normalisation do not fit into float32."""
 
 
 def describe(recipe: Recipe, data: DataSet, train: Split[Tensor], begun: Callable[[], Input] | None) -> Described:
@@ -46,7 +46,7 @@ def describe(recipe: Recipe, data: DataSet, train: Split[Tensor], begun: Callabl
             **size,
             "channels": list(data.channels),
             "mean": rows.mean(0).tolist(),
-            "std": deviation.where(deviation > 0, 1.0).tolist(),  # a channel that stands still
+            "std": deviation.where(deviation > 0, 1.0).tolist(),  # a channel that never changes
         },
         size,
     )
@@ -89,7 +89,7 @@ class Windows:
         self.after: Tensor = torch.arange(input["horizon"], device=device)
 
     def at(self, indices: Tensor) -> tuple[Inputs, Tensor]:
-        """((contexts (N, context, C),), what followed (N, horizon, C)) of the windows at `indices` (N,)."""
+        """((contexts (N, context, C),), the rows after each (N, horizon, C)) of the windows at `indices` (N,)."""
         starts = self.starts[indices].unsqueeze(1)
         return (self.rows[starts + self.before],), self.rows[starts + self.after]
 
@@ -113,7 +113,7 @@ def check(recipe: Recipe, data: DataSet) -> None:
 
 
 def fitting(content: dict[str, Any], data: DataSet, begun: bool) -> Iterator[Change]:
-    """The recipe's horizon and context if they fit; else a tenth of the training rows at most, and a third, in whole
+    """The recipe's horizon and context if they fit; else at most a tenth and a third of the training rows, in whole
     segments."""
     settings = content["data"]["series"]
     rows, held = len(data.train), min(len(data.test), len(data.validation or data.test))
@@ -135,7 +135,7 @@ def fitting(content: dict[str, Any], data: DataSet, begun: bool) -> Iterator[Cha
 
 
 def hold_out(split: Split[Tensor], fraction: float) -> tuple[Split[Tensor], Split[Tensor]]:
-    """The last rows are held: no forecast that is trained on reaches into them."""
+    """Hold out the last rows: no forecast that is trained on reaches into them."""
     count = len(split) - round(fraction * len(split))
     end = len(split.inputs) - len(split) + count
     return Split(split.inputs[:end], split.targets[:count]), Split(split.inputs, split.targets[count:])
@@ -170,9 +170,9 @@ def _rows(raw: Any, settings: dict[str, Any]) -> Tensor:
 
 
 def read(raw: Any, channels: list[str], last: int | None = None) -> tuple[str, Tensor]:
-    """What messages call a raw series, and its rows (T, C), oldest first; with `last` only so many of the latest.
+    """The name of a raw series in messages, and its rows (T, C), oldest first; with `last`, only that many latest rows.
 
-    Raises `ZooError` for what is not a series.
+    Raises `ZooError` for an object that is not a series.
     """
     if isinstance(raw, (str, os.PathLike)):
         name, rows = str(raw), _from_file(Path(raw), channels, last)
@@ -196,7 +196,7 @@ def _from_file(path: Path, channels: list[str], last: int | None) -> Tensor:
 
 
 def golden(settings: dict[str, Any]) -> Any:
-    """A wave a channel, in its own units."""
+    """One wave for each channel, in the channel's units."""
     scales = list(zip(settings["mean"], settings["std"], strict=True))
     rows = [
         [round(mean + std * math.sin(step / 4 + place), 1) for place, (mean, std) in enumerate(scales)]

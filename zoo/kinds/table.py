@@ -21,15 +21,16 @@ if TYPE_CHECKING:
 
 
 SKEWED = 2.0
-"""The skewness from which on numbers are read as logarithms, if nobody says otherwise."""
+"""Numbers with a skewness above this are read as logarithms by default."""
 PASSES = 10
-"""Of small tables more are learnt by heart (on scikit-learn's diabetes, 354 rows, an RMSE of 60.7 after 40, 55.8 after
-15, 52.6 after 8)."""
+"""With more epochs a small table is learnt by heart (on scikit-learn's diabetes, 354 rows, an RMSE of 60.7 after 40
+epochs, 55.8 after 15, 52.6 after 8)."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of a table; the numbers in the columns `log` are read as logarithms, as counts and amounts are best."""
+    """Rows of a table; the numbers in the columns `log` are read as logarithms, which is best for counts and
+    amounts."""
 
     log: list[str] = field(default_factory=list)
 
@@ -70,8 +71,8 @@ def evaluation(split: Split[Tensor], input: Input, size: int, device: torch.devi
 
 
 def fitting(content: dict[str, Any], data: DataSet, begun: bool) -> Iterator[Change]:
-    """The columns without negative numbers that are skewed are read as logarithms, and the model's own scale is that of
-    the numbers to predict."""
+    """Skewed columns without negative numbers are read as logarithms, and the model's scale is that of the numbers to
+    predict."""
     assert data.table is not None
     skewed = []
     for name, values in zip(data.table.numbers, data.train.inputs.double().unbind(1), strict=False):
@@ -108,12 +109,13 @@ def prepare(raw: list[Any], input: Input) -> tuple[Tensor, Tensor]:
 
     A row is a mapping column -> value, or the text of a JSON object that is one. It needs every column of the
     settings, in any order; a value that is not known is None, NaN or empty text. Columns that the model does not read,
-    such as the target, may be there too. Raises `ZooError` for what is not a row, a column that is not there, a number
-    that is none, a category that the training data do not have, and a row in which the model has nothing to read, as
-    one of totals.
+    such as the target, may be there too. Raises `ZooError` for an object that is not a row, a missing column, a cell
+    that should be a number and is not, a category that the training data do not have, and a row in which the model
+    has nothing to read, such as a row of totals.
     """
     settings = input.settings
-    # A weight of one's own data says what a date is, and that a category which it never saw counts as a blank.
+    # A weight trained on the user's own data says which columns are dates, and that an unseen category counts as a
+    # blank.
     more = {"dates": tuple(settings.get("dates", ())), "unseen_is_blank": bool(settings.get("unseen_is_blank"))}
     columns = Columns(tuple(settings["numbers"]), settings["categories"], **more)
     rows = [row_of(one) for one in raw]

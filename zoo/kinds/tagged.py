@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Tagged:
     """Sentences as word ids, of the vocab_size most frequent words of the training split, and their characters.
 
-    Of a word longer than max_characters the first and the last are kept: its stem's beginning and its ending.
+    A word longer than max_characters keeps its first and last characters: the beginning of its stem and its ending.
     """
 
     vocab_size: Annotated[int, AtLeast(3)] = 20000
@@ -88,7 +88,7 @@ def prepare(raw: list[Any], input: Input) -> tuple[Tensor, Tensor, Tensor]:
     """Sentences -> words (N, T) and their characters (N, T, C), zero after each end, and lengths (N,), all int64.
 
     A sentence is a text, which `zoo.data.words.split` splits into words, or words with tabs between them. Raises
-    `ZooError` for what is not a `str`, and for one that no encoding can write.
+    `ZooError` for an object that is not a `str`, and for a `str` that no encoding can write.
     """
     text.check(raw, "sentence")
     return _encode(list(map(words.split, raw)), input).batch(range(len(raw)))

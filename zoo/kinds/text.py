@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class Text:
     """Texts as token ids: a tokenizer of vocab_size words trained on the training split, cut to max_length tokens.
 
-    With per_group an epoch takes at most so many texts of a group, such as the phrases of one sentence, drawn again for
-    each epoch: a group with many texts then counts no more than one with few.
+    With per_group an epoch takes at most that many texts of a group (such as the phrases of one sentence), drawn
+    again for each epoch, so that a large group does not count more than a small one.
     """
 
     vocab_size: Annotated[int, AtLeast(3)] = 20000
@@ -72,7 +72,8 @@ def training(recipe: Recipe, split: Split[list[str]], input: Input, device: torc
 
 
 def few_of_each(groups: Tensor, most: int, seed: int) -> Tensor:
-    """Indices in order of at most `most` members of each group (N,), drawn at random by the seed alone."""
+    """Indices, in order, of at most `most` members of each group (N,), drawn at random; they depend only on the
+    seed."""
     order = torch.randperm(len(groups), generator=Generator().manual_seed(seed))
     order = order[groups[order].argsort(stable=True)]  # group after group, each in a random order
     _, sizes = groups[order].unique_consecutive(return_counts=True)
@@ -128,8 +129,8 @@ def _encode(texts: Any, input: Input) -> list[list[int]]:
 def prepare(raw: list[Any], input: Input) -> tuple[Tensor, Tensor]:
     """Texts -> tokens (N, T) int64, zero after each end, and lengths (N,) int64.
 
-    `max_length` tokens at most, cut as `truncate` of the settings says. Raises `ZooError` for what is not a
-    `str`, for one that no encoding can write, and for a text in which the tokenizer finds nothing to read.
+    At most `max_length` tokens, cut as `truncate` of the settings says. Raises `ZooError` for an object that is not a
+    `str`, for a `str` that no encoding can write, and for a text in which the tokenizer finds nothing to read.
     """
     text.check(raw)
     raw = list(map(text.clean, raw))
@@ -143,8 +144,8 @@ def prepare(raw: list[Any], input: Input) -> tuple[Tensor, Tensor]:
 def explain(raw: list[str], input: Input, attention: Tensor) -> list[list[tuple[str, float]]]:
     """Attention weights (N, T) -> for each text all its words as written, in order, each with its weight.
 
-    A word that truncation left out has the weight 0. What the tokenizer makes several tokens of, such as ½ or …, stands
-    once, with their weights together.
+    A word that truncation left out has the weight 0. A word that the tokenizer splits into several tokens, such as ½
+    or …, is listed once, with the sum of their weights.
     """
     found, settings = [], input.settings
     for one, weights in zip(map(text.clean, raw), attention.tolist(), strict=True):

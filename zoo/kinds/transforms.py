@@ -1,4 +1,4 @@
-"""From stored pixels to what an image model reads, and the training-time road with augmentation."""
+"""From stored pixels to the input of an image model; in training, with augmentation."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def normalize(images: Tensor, input: dict[str, Any]) -> Tensor:
 
 
 @lru_cache(maxsize=4)
-@torch.inference_mode(False)  # kept for training too, whoever asks first
+@torch.inference_mode(False)  # kept for training too, even if the first caller is in inference mode
 def _constants(
     mean: tuple[float, ...], std: tuple[float, ...], maximum: float, size: tuple[int, ...], device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Scale and shift; kept, because making them in every step halts a GPU twice.
 
-    Shapes: (1, C, H, W), with C = 1 where one mean is for all channels; `size` is (H, W). One number a pixel: with one
+    Shapes: (1, C, H, W), with C = 1 if one mean is for all channels; `size` is (H, W). One number a pixel: with one
     a channel torch's loop over an image is not vectorised, and a batch that fits the cache takes longer.
     """
     means, stds = (torch.tensor(values, dtype=torch.float32, device=device).view(1, -1, 1, 1) for values in (mean, std))
@@ -54,12 +54,12 @@ def augmented(
     num_classes: int,
     mirrored: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """A stored batch as the model shall see it in training.
+    """A stored batch as the model sees it in training.
 
     Order: crop, view and flip on the stored pixels, warp in their own range (outside is black), light, torchvision's
     operations, normalise, shrink, cut out, erase, what plug-ins bring, mix. `progress` in [0, 1) is how much of the
-    training is done. `mirrored` (N,) says which images are flipped where flips alternate. Targets come back as class
-    probabilities where mix-up is on.
+    training is done. `mirrored` (N,) says which images are flipped if flips alternate. Targets come back as class
+    probabilities if mix-up is on.
     """
     if recipe.crop:
         images = A.crop(images, generator, padding=recipe.crop.padding, mode=recipe.crop.mode)

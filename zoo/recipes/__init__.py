@@ -1,7 +1,7 @@
 """The recipe: everything a training run depends on, typed and checked.
 
 A recipe is YAML; `load_recipe` reads it, applies overrides, checks it and writes every default out. The same schema as
-JSON Schema lies in `recipes/schema.json`, so that editors complete the files; where the schema changes, write it again
+JSON Schema lies in `recipes/schema.json`, so that editors complete the files; if the schema changes, write it again
 with `python -m zoo.recipes > recipes/schema.json`.
 """
 
@@ -21,7 +21,7 @@ from zoo.errors import ZooError, unknown
 from zoo.parts import LOSSES
 from zoo.recipes import of_kinds
 
-# The names of all sections are this module's, whichever file they fill.
+# This module has the names of all sections, whichever file defines them.
 from zoo.recipes.base import Strict
 from zoo.recipes.data import (  # noqa: F401
     PICTURES,
@@ -70,7 +70,7 @@ class Recipe(Strict):
     @field_validator("model_args")
     @classmethod
     def _as_files_keep_them(cls, arguments: dict[str, Any]) -> dict[str, Any]:
-        # A tuple, say, would make the recipe differ from itself once it is read back.
+        # A tuple, for example, would make the recipe differ from itself after it is read back.
         try:
             return json.loads(json.dumps(arguments, allow_nan=False))
         except (TypeError, ValueError) as error:
@@ -81,11 +81,11 @@ class Recipe(Strict):
         return self._name or self.model
 
     def to_yaml(self) -> str:
-        """The resolved recipe: every default that bears on the run written out, keys in the schema's order."""
+        """The resolved recipe: every default that matters for the run written out, keys in the schema's order."""
         return write_yaml(self.content())
 
     def content(self) -> dict[str, Any]:
-        """The resolved recipe as plain values: of `data` what is for the model's kind of data, and nothing else."""
+        """The resolved recipe as plain values; `data` holds only the settings for the model's kind of data."""
         content = self.model_dump()
         data, kind = content["data"], _kind(self.model)
         for key in of_kinds.names():
@@ -101,14 +101,14 @@ class Recipe(Strict):
         return content
 
     def short(self) -> str:
-        """The recipe as a person writes it: without what is a default. It resolves to this recipe."""
+        """The recipe as a person writes it, without defaults. It resolves to this recipe."""
         content = self.model_dump(exclude_defaults=True)
         content["data"] = {
             key: value for key, value in content["data"].items() if value or key in Data.model_fields
-        }  # a kind's section that says nothing
+        }  # a kind's section without any setting
         options: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "width": 120}
         return "".join(
-            # Innermost mappings on one line, as the zoo's own files have them.
+            # Innermost mappings on one line, as in the zoo's own files.
             yaml.safe_dump({key: value}, default_flow_style=None if isinstance(value, dict) else False, **options)
             for key, value in content.items()
         )
@@ -146,7 +146,7 @@ def list_recipes() -> list[str]:
 def load_recipe(name_or_path: str | Path, overrides: dict[str, Any] | None = None) -> Recipe:
     """Read, override and check a recipe.
 
-    `name_or_path` is a recipe's name (`mnist_mlp.mnist`), a model's or weight's name where that leaves one choice, a
+    `name_or_path` is a recipe's name (`mnist_mlp.mnist`), a model's or weight's name if it has exactly one recipe, a
     YAML file, or a run or bundle folder. `overrides` maps key paths (`train.epochs`) to values; strings are read as
     YAML.
     Raises `ZooError` with the file, the key path, what was expected, and the nearest key.
@@ -163,7 +163,7 @@ def load_recipe(name_or_path: str | Path, overrides: dict[str, Any] | None = Non
 
 
 def from_text(text: str, *, name: str, where: str, overrides: dict[str, Any] | None = None) -> Recipe:
-    """As `load_recipe`, of a recipe's text; `where` is what it is called in errors."""
+    """Like `load_recipe`, for a recipe's text; errors call it `where`."""
     try:
         content = read_yaml(text)
     except yaml.YAMLError as error:
@@ -181,7 +181,7 @@ def parse(content: dict[str, Any], *, name: str = "", where: str = "recipe") -> 
         recipe = Recipe.model_validate(_with_defaults(_plain(content)))
     except ValidationError as error:
         raise ZooError(explain(error, where, Recipe)) from error
-    except ZooError as error:  # of an optimizer that timm does not have, or of a part of a plug-in
+    except ZooError as error:  # about an optimizer that timm does not have, or a plug-in's part
         raise ZooError(f"{where}: {error}") from error
     recipe._name = name
     _check_names(recipe, where)
@@ -189,7 +189,7 @@ def parse(content: dict[str, Any], *, name: str = "", where: str = "recipe") -> 
 
 
 def _plain(value: Any) -> Any:
-    """The same with Python's own numbers for numpy's and torch's, which a search over settings hands in."""
+    """The same with Python's numbers in place of numpy's and torch's, which a search over settings may pass."""
     if isinstance(value, dict):
         return {key: _plain(one) for key, one in value.items()}
     if isinstance(value, list):
@@ -251,13 +251,13 @@ def override(content: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _with_defaults(content: dict[str, Any]) -> dict[str, Any]:
-    """The content with a loss, a schedule and a metric where the recipe names none: the first of the model's task."""
+    """The content with a loss, a schedule and a metric, the first of the model's task if the recipe names none."""
     from zoo import registry, tasks
     from zoo.tasks import measures
 
     model, filled = content.get("model"), dict(content)
     if not isinstance(model, str) or not registry.is_known(model):
-        return filled  # that there is no such model is said later
+        return filled  # a later check reports the unknown model
     task = tasks.get(registry.get(model).task)
     for key, name, default in (
         ("loss", "name", task.losses[0]),
@@ -271,14 +271,14 @@ def _with_defaults(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _described(section: Any) -> dict[str, Any]:
-    """What a recipe's `data` says beforehand of several targets a sample, as config.json's `input` has it."""
+    """The description of several targets in a recipe's `data`, in the form of config.json's `input`."""
     from zoo import data
 
     return {"tasks": data.targets(section["name"])} if isinstance(section, dict) and "name" in section else {}
 
 
 def _check_names(recipe: Recipe, where: str) -> None:
-    """Names that other modules own, and arguments of the model's constructor."""
+    """Check names that other modules define, and arguments of the model's constructor."""
     from zoo import data, init, registry, tasks
     from zoo.tasks import measures
 
@@ -298,7 +298,7 @@ def _check_names(recipe: Recipe, where: str) -> None:
         if names and name not in names:
             raise ZooError(f"{where}: {key} should be one of {', '.join(names)} for {task.name}, not {name!r}.")
     for key in of_kinds.names():
-        # A recipe of another kind may hold the defaults: until now all sections were written out.
+        # A recipe may hold the defaults of other kinds' sections: older versions wrote out all sections.
         if key != task.kind and getattr(recipe.data, key) != of_kinds.section_of(key)():
             raise ZooError(
                 f"{where}: data.{key} is for {key} data, but {recipe.model} reads {task.kind} data; remove it."
@@ -320,7 +320,7 @@ def _check_names(recipe: Recipe, where: str) -> None:
             f"({recipe.data.batch_size}); lower it."
         )
     known = inspect.signature(registry.get(recipe.model).constructor).parameters
-    anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())  # as timm's models take
+    anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())  # as timm's models do
     for key in recipe.model_args:
         if key not in known and not anything:
             raise ZooError(f"{where}: model_args: {unknown(f'argument of {recipe.model}', key, known)}")

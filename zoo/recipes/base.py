@@ -1,4 +1,4 @@
-"""What every section of a recipe is made of."""
+"""The base class of every section of a recipe."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Strict(BaseModel):
-    """A section: no key but its own, no value of another type, no number that is not finite."""
+    """A section: no unknown key, no value of another type, no number that is not finite."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)

@@ -15,9 +15,9 @@ from zoo.recipes.own import Columns, File, Parting
 from zoo.recipes.plugged import read
 
 PREFIXES = ("file:", "imagefolder:", "hf:", "memory:")
-"""How the address of data of one's own begins."""
+"""The beginnings of addresses of the user's own data."""
 PICTURES = ("size", "fit", "channels", "workers", "mean", "std", "augment")
-"""The keys of `data` that are for pictures alone."""
+"""The keys of `data` that are only for pictures."""
 
 
 class Crop(Strict):
@@ -28,8 +28,8 @@ class Crop(Strict):
 
 
 class Flip(Strict):
-    """Mirror left to right with probability p; with `alternate` that is the first epoch's draw, and each epoch mirrors
-    the images that the one before did not."""
+    """Mirror left to right with probability p; with `alternate` only the first epoch draws, and each later epoch
+    mirrors the images that the epoch before did not."""
 
     p: Annotated[float, Field(ge=0, le=1)] = 0.5
     alternate: bool = False
@@ -102,7 +102,7 @@ class TrivialAugment(Strict):
 
 
 class RandAugment(Strict):
-    """So many `operations` of torchvision's for each picture, all of one `magnitude`, 0 to 30."""
+    """`operations` random operations of torchvision's for each picture, all of one `magnitude`, 0 to 30."""
 
     operations: Count = 2
     magnitude: Annotated[int, Field(ge=0, le=30)] = 9
@@ -131,7 +131,7 @@ class Progressive(Strict):
 class Augment(Strict):
     """Augmentations of image batches, each off unless given."""
 
-    # Those of plug-ins are no fields; the schema for editors has the zoo's own.
+    # Plug-ins' augmentations are not fields; the schema for editors has only the zoo's own.
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", json_schema_extra={"additionalProperties": False})
 
     crop: Crop | None = None
@@ -166,10 +166,10 @@ class Augment(Strict):
 class Data(Strict):
     """The data set, its split and its transform; `mean` and `std`: one value or one a channel, on the scale 0 to 1.
 
-    `name` is one of the zoo's data sets, or an address of one's own: `file:PATH` (a file, or a folder with train and
-    test files), `imagefolder:PATH` (pictures), `hf:OWNER/NAME[@REVISION]`. Of those `columns` says what stands where
-    and `split` how they are parted; `files` holds their hashes once they were read, and then `name` has no path.
-    Pictures are resized to `size`, [height, width] or one number for both (`fit` crop keeps their aspect ratio
+    `name` is one of the zoo's data sets, or an address of your own data: `file:PATH` (a file, or a folder with train
+    and test files), `imagefolder:PATH` (pictures), `hf:OWNER/NAME[@REVISION]`. For your own data, `columns` says what
+    each column is and `split` how they are split; `files` holds their hashes once they were read, and then `name` has
+    no path. Pictures are resized to `size`, [height, width] or one number for both (`fit` crop keeps their aspect ratio
     and cuts the middle out), and read by so many `workers` beside the
     training. `channels` shows grey images as three equal channels, or colours as grey.
     """
@@ -192,7 +192,7 @@ class Data(Strict):
         def __getattr__(self, name: str) -> Any:
             """A section of a kind of data, such as `text`."""
 
-    # The sections of the kinds of data are no fields: each stands with its kind, a plug-in's with the plug-in.
+    # The sections of the kinds of data are not fields: each is defined with its kind, a plug-in's with the plug-in.
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", json_schema_extra=add_sections)
 
     @model_validator(mode="before")

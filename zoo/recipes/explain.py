@@ -1,4 +1,4 @@
-"""What pydantic found wrong with a recipe, said in one sentence to the one who wrote it."""
+"""What pydantic found wrong with a recipe, in one sentence for the recipe's author."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zoo.parts import LOSSES, OPTIMIZERS, SCHEDULES
 from zoo.plugins import Table
 
 TABLES: dict[str, Table[Any]] = {"loss": LOSSES, "optimizer": OPTIMIZERS, "schedule": SCHEDULES}
-"""The sections that are of one of several sorts, which their `name` says."""
+"""The sections that have several sorts; their `name` says which."""
 
 
 def explain(error: ValidationError, where: str, section: type[BaseModel]) -> str:
@@ -21,11 +21,11 @@ def explain(error: ValidationError, where: str, section: type[BaseModel]) -> str
 
 
 def sentence(error: ValidationError, section: type[BaseModel], under: str = "") -> str:
-    """As `explain`, without the place; `under` is the key path of the section."""
-    # A misspelt key makes the right one missing as well; the misspelling is what helps the user more.
+    """Like `explain`, without the place; `under` is the key path of the section."""
+    # A misspelt key also makes the right one missing; reporting the misspelling helps the user more.
     first, *more = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     loc, kind, given = first["loc"], first["type"], first["input"]
-    # The name of what is one of several stands in pydantic's location, but not in the file.
+    # If a section has several sorts, the sort's name is in pydantic's location, but not in the file.
     several = bool(not under and loc and loc[0] in TABLES)
     place = [str(part) for part in (loc[:1] + loc[2:] if several else loc) if part != "[key]"]
     path = ".".join([under, *place] if under else place) or "the recipe"
@@ -36,7 +36,7 @@ def sentence(error: ValidationError, section: type[BaseModel], under: str = "") 
         return f"{path}{'.name' if kind != 'missing' else ''} is missing{rest}; add it."
     if kind == "union_tag_invalid":
         table = TABLES[str(loc[0])]
-        names = [*table.own, *table]  # which holds those of plug-ins
+        names = [*table.own, *table]  # `table` also holds those of plug-ins
         near = difflib.get_close_matches(str(given["name"]), names, n=1, cutoff=0.6)
         hint = f"; did you mean {near[0]!r}?" if near else "."
         told = ", ".join(map(repr, names))
@@ -48,7 +48,7 @@ def sentence(error: ValidationError, section: type[BaseModel], under: str = "") 
 
 
 def unknown_key(path: str, known: list[str], rest: str = "") -> str:
-    """What is said of a key that is none, and of which keys there are."""
+    """The message for an unknown key, with the known ones."""
     near = difflib.get_close_matches(path.rpartition(".")[2], known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"known there: {', '.join(known)}."
     return f"unknown key {path}{rest}; {hint}"

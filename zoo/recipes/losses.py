@@ -12,7 +12,7 @@ from zoo.recipes.plugged import plugged
 
 
 class CrossEntropy(Strict):
-    """Softmax cross-entropy; `class_weight`: {LABEL: WEIGHT} (1 for others), one weight a class in their order, or
+    """Softmax cross-entropy; `class_weight`: {LABEL: WEIGHT} (1 for others), one weight for each class in order, or
     "balanced" for the inverse of its share."""
 
     name: Literal["cross_entropy"]
@@ -28,7 +28,8 @@ class CrossEntropy(Strict):
 
 
 class Focal(Strict):
-    """Focal loss (Lin et al. 2017): well-told samples count less, by (1 - p) ** gamma; `alpha`: one weight a class."""
+    """Focal loss (Lin et al. 2017): samples with a high p of the right class count less, by (1 - p) ** gamma; `alpha`:
+    one weight for each class."""
 
     name: Literal["focal"]
     gamma: NotNegative = 2.0
@@ -36,14 +37,14 @@ class Focal(Strict):
 
 
 class Deviation(Strict):
-    """Of numbers: mean squared (mse) or absolute (mae) error, or Huber's, squared up to `delta`."""
+    """For numbers: mean squared (mse) or absolute (mae) error, or Huber's, squared up to `delta`."""
 
     name: Literal["mse", "mae", "huber"]
     delta: Positive = 1.0
 
 
 class Pairs(Strict):
-    """Of embeddings: contrastive loss over all pairs, or triplet loss with the hardest of each batch."""
+    """For embeddings: contrastive loss over all pairs, or triplet loss with the hardest of each batch."""
 
     name: Literal["contrastive", "triplet"]
     margin: Positive = 0.2

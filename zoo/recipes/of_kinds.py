@@ -30,7 +30,7 @@ def section_of(kind: str) -> type[Strict]:
 
 @cache
 def _model(settings: Any) -> type[Strict]:
-    if issubclass(settings, BaseModel):  # as a plug-in may give it
+    if issubclass(settings, BaseModel):  # a plug-in may give one
         made: Any = create_model(settings.__name__, __base__=(Strict, settings))
         return made
     hints = get_type_hints(settings, include_extras=True)

@@ -14,14 +14,14 @@ from zoo.recipes.base import Fraction, NotNegative, Positive, Strict
 from zoo.recipes.plugged import plugged
 
 TORCH = ("sgd", "adam", "adamw")
-"""The optimizers that are torch's own, whose arguments are keys of the recipe."""
+"""torch's own optimizers; their arguments are keys of the recipe."""
 
 
 class Group(Strict):
     """Parameters whose name matches the glob `match`: `lr_scale` times the learning rate, their own weight decay.
 
-    With `lr_scale` 0 they are frozen, with `frozen_epochs` until so many epochs are over; the statistics of a frozen
-    batch norm stay as they are too.
+    With `lr_scale` 0 they are frozen; with `frozen_epochs` they are frozen for that many epochs. The statistics of a
+    frozen batch norm do not change either.
     """
 
     match: str
@@ -39,7 +39,7 @@ class _Optimizer(Strict):
 
 
 class _Torch(_Optimizer):
-    """`fused` takes a step in one kernel; it is on, for the published weights were trained with it."""
+    """`fused` takes a step in one kernel; it is on by default because the published weights were trained with it."""
 
     fused: bool = True
 
@@ -63,14 +63,14 @@ class Adam(_Torch):
 class Timm(_Optimizer):
     """Any other optimizer of timm's factory, such as lamb, lion or muon, with its arguments `args`.
 
-    Raises `ZooError` for a name or an argument that timm does not know, for an optimizer of a package beside timm, and
-    for one that needs more than one gradient a step.
+    Raises `ZooError` for a name or an argument that timm does not know, for an optimizer from another package than
+    timm, and for one that needs more than one gradient in a step.
     """
 
     name: Annotated[str, Field(json_schema_extra={"not": {"enum": list(TORCH)}})]
     args: dict[str, Any] = {}
 
-    # A ZooError is none of those that pydantic collects: a name that is wrong is told before keys that do not fit it.
+    # pydantic does not collect a ZooError, so a wrong name is reported before keys that do not fit it.
 
     @field_validator("name")
     @classmethod
@@ -100,12 +100,12 @@ class Timm(_Optimizer):
 
 
 def timm_optimizers() -> Any:
-    """The module `timm.optim`, imported for those alone who name one of its optimizers: it takes over a second."""
+    """The module `timm.optim`, imported only if a recipe names one of its optimizers: it takes over a second."""
     return import_module("timm.optim")
 
 
 def _kind(section: Any) -> str | None:
-    """The class that a section is of; None where it has no name."""
+    """The class that a section is of; None if it has no name."""
     name = section.get("name") if isinstance(section, dict) else getattr(section, "name", "")
     if name is None:
         return None

@@ -1,4 +1,4 @@
-"""What a recipe says of data of one's own: the files, their columns, how they are parted."""
+"""A recipe's sections about the user's own data: the files, their columns, how they are split."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from zoo.recipes.base import Count, Strict
 
 
 class File(Strict):
-    """A file as it was when the recipe was first run: SHA-256 and size in bytes (of pictures how many there are)."""
+    """A file as it was when the recipe was first run: SHA-256 and size in bytes (for pictures, their number)."""
 
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     size: Count
 
 
 class Columns(Strict):
-    """What stands in which column of a file.
+    """The meaning of a file's columns.
 
-    `target` is what is predicted, `text` the text (several are joined), `image` the paths of pictures, `weight` how
-    much a row counts, `ignore` what is left out. Of a table all other columns are read; `numbers`, `categories` and
-    `dates` overrule the types that are found. Of series `time` is the time of a row, `numbers` the series; in long form
-    `id` names the series of a row, and `value` its value.
+    `target` is predicted, `text` is the text (several columns are joined), `image` the paths of pictures, `weight`
+    how much a row counts; `ignore` leaves columns out. In a table all other columns are read; `numbers`, `categories`
+    and `dates` overrule the types that are found. For series `time` is the time of a row, `numbers` are the series;
+    in long form `id` names the series of a row, and `value` its value.
     """
 
     text: list[str] | None = None
@@ -44,8 +44,8 @@ class Columns(Strict):
 
 
 class Parting(Strict):
-    """How one file is parted: the share `test` is tested on, by chance (`random`, or `stratify` for the same share of
-    each class), in whole groups, the last in time, or as a column says (train, test, validation)."""
+    """How one file is split: the share `test` becomes the test part, chosen at random (`random`, or `stratify` for
+    the same share of each class), in whole groups, as the last in time, or by a column (train, test, validation)."""
 
     test: Annotated[float, Field(gt=0, lt=1)] | None = None
     by: Literal["random", "stratify", "group", "time", "column"] | None = None

@@ -18,7 +18,7 @@ from zoo.recipes.explain import sentence
 
 
 def plugged(table: Table[Part], key: str, base: type[Strict] = Strict) -> WrapValidator:
-    """Reads the section `key` by the settings of the plug-in that it names, if it names one."""
+    """Reads the section `key` with the settings of the plug-in that it names, if it names one."""
 
     def validate(value: Any, usual: Callable[[Any], Any]) -> Any:
         name = value.get("name") if isinstance(value, dict) else getattr(value, "name", None)
@@ -29,7 +29,7 @@ def plugged(table: Table[Part], key: str, base: type[Strict] = Strict) -> WrapVa
 
 
 def read(part: Part, base: type[Strict], key: str, value: Any, named: bool = True) -> Strict:
-    """The section of a part; `named` if the part's name stands in it. Raises `ZooError` with the key path."""
+    """The section of a part; `named` if it holds the part's name. Raises `ZooError` with the key path."""
     section = section_of(part, base, named)
     if isinstance(value, section):
         return value
@@ -41,7 +41,7 @@ def read(part: Part, base: type[Strict], key: str, value: Any, named: bool = Tru
 
 @cache
 def section_of(part: Part, base: type[Strict], named: bool) -> type[Strict]:
-    """The part's own section, on top of the keys that all parts of its sort have."""
+    """The part's own section, in addition to the keys that all parts of its sort have."""
     name: dict[str, Any] = {"name": (Literal[part.name], ...)} if named else {}
     where = f"{part.name} of {module_of(part.make)}"
     if taken := sorted(arguments(part).keys() & {*name, *base.model_fields}):

@@ -1,4 +1,4 @@
-"""YAML as a person means it."""
+"""YAML read as its author means it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import yaml
 
 DEEPEST = 50
 MOST = 100_000
-"""Values that a document may hold, each alias counted as all that it stands for: nine lines can mean a billion."""
+"""The most values in a document; each alias counts as all values that it stands for, because nine lines can mean a
+billion."""
 
 
 class _Loader(yaml.SafeLoader):
     """YAML 1.2's core schema, where 010 is ten, 1e-3 is a number, and 1:30, no, on, 1_000 and dates are text.
 
-    PyYAML reads version 1.1, where they are 8, text, 90, false, true, 1000 and dates. And as every version demands, but
-    PyYAML does not: a key stands in its mapping but once. Nesting has a limit, as all that reads or writes a recipe is
-    recursive.
+    PyYAML reads version 1.1, where they are 8, text, 90, false, true, 1000 and dates. A key may occur only once in
+    its mapping, as every version demands but PyYAML does not check. Nesting is limited, because the code that reads
+    and writes recipes is recursive.
     """
 
     yaml_implicit_resolvers = {"<": yaml.SafeLoader.yaml_implicit_resolvers["<"]}  # a merge, which people use
@@ -35,7 +36,7 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def _count(self, node: yaml.Node) -> None:
-        """Note how many values a node holds. Nodes in it are counted before it, and those of an alias are the same."""
+        """Note how many values a node holds. Its inner nodes were counted before; an alias is the same node."""
         if self.sizes is None:
             self.sizes = {}
         inside = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
@@ -58,7 +59,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes whatever text either version would read as something else."""
+    """Quotes any text that one of the versions would read as something else."""
 
 
 _CORE = (
@@ -71,7 +72,7 @@ _CORE = (
         list("-+.0123456789"),
     ),
 )
-"""Tag, what is read as it, and how that may begin: YAML 1.2.2, section 10.3.2."""
+"""(tag, pattern of its texts, their first characters): YAML 1.2.2, section 10.3.2."""
 
 for _tag, _pattern, _first in _CORE:
     for _class in (_Loader, _Dumper):
@@ -82,7 +83,7 @@ def _whole(loader: _Loader, node: yaml.ScalarNode) -> int:
     text = node.value
     try:
         return int(text[2:], {"0o": 8, "0x": 16}[text[:2]]) if text[:2] in ("0o", "0x") else int(text)
-    except ValueError as error:  # of more digits than Python reads
+    except ValueError as error:  # more digits than Python reads
         raise yaml.MarkedYAMLError(
             problem=f"a number has too many digits ({len(text)})", problem_mark=node.start_mark
         ) from error
@@ -94,7 +95,7 @@ def _real(loader: _Loader, node: yaml.ScalarNode) -> float:
 
 def _text(loader: _Loader, node: yaml.ScalarNode) -> str:
     try:
-        node.value.encode("utf-8", "surrogateescape")  # the bytes of a file's name that is not UTF-8 stand like this
+        node.value.encode("utf-8", "surrogateescape")  # this is how bytes of a file name that is not UTF-8 appear
     except UnicodeEncodeError as error:
         raise yaml.MarkedYAMLError(
             problem="a text holds an unpaired surrogate", problem_mark=node.start_mark
@@ -108,7 +109,7 @@ _Loader.add_constructor("tag:yaml.org,2002:float", _real)
 
 
 def read_yaml(text: str) -> Any:
-    """The value that YAML text holds. Raises `yaml.YAMLError` where it holds none."""
+    """The value that YAML text holds. Raises `yaml.YAMLError` if it holds none."""
     return yaml.load(text, Loader=_Loader)
 
 

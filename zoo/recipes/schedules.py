@@ -55,10 +55,11 @@ class MultiStep(Strict):
 
 
 class Plateau(Strict):
-    """`factor` times the rate, down to the part `min_scale` of it, after more than `patience` epochs of no progress.
+    """`factor` times the rate, down to the part `min_scale` of it, after more than `patience` epochs without progress.
 
-    Progress is to better the best by more than the part `threshold` of it. Watched is `evaluate.metric` on the held-out
-    part where `data.validation` is above 0, else the training loss. A warm-up for the part `warmup` of the run.
+    An epoch is progress if it is better than the best by more than the part `threshold` of it. It watches
+    `evaluate.metric` on the held-out part if `data.validation` is above 0, else the training loss. A warm-up for the
+    part `warmup` of the run.
     """
 
     name: Literal["plateau"]

@@ -11,7 +11,7 @@ from zoo.recipes.base import Count, NotNegative, Positive, Strict
 
 class Average(Strict):
     """Exponential moving average of the weights, over at most the last tenth of the steps so far while these are few;
-    the averaged ones are published."""
+    the averaged weights are published."""
 
     decay: Annotated[float, Field(gt=0, lt=1)] = 0.999
 
@@ -33,10 +33,10 @@ class EarlyStopping(Strict):
 class Train(Strict):
     """Length, seed and numerics. Exactly one of epochs and steps is given.
 
-    `accumulate`: pieces that a batch is computed in, for want of memory. `keep_best`: publish the epoch that is best on
-    the validation split, not the last. `sync_batch_norm`: has no effect any more, for batch norm's
-    statistics are those of the whole batch in any case.
-    `fast_dropout`: on CPUs `nn.Dropout` draws eight random bits a number, its rate rounded to a 256th.
+    `accumulate`: the number of pieces in which a batch is computed, to save memory. `keep_best`: publish the epoch that
+    is best on the validation split, not the last. `sync_batch_norm`: has no effect any more, because batch norm's
+    statistics always are those of the whole batch.
+    `fast_dropout`: on CPUs `nn.Dropout` draws eight random bits for each number, and its rate is rounded to a 256th.
     """
 
     epochs: Count | None = None
@@ -69,8 +69,8 @@ class Train(Strict):
 class Evaluate(Strict):
     """The published figure: its metric, over how many seeds, and the smallest difference that matters, in its unit.
 
-    Left out, the metric is the first of the model's task, as the loss is the task's first, and the margin is the usual
-    one: half a point of a share, 1 % of another figure. `zoo.compare` says how large it may be.
+    By default the metric is the first of the model's task, and the margin is the usual one: half a point of a share,
+    1 % of another figure. `zoo.compare` says how large it may be.
     """
 
     metric: str = ""
@@ -81,7 +81,7 @@ class Evaluate(Strict):
     @model_validator(mode="before")
     @classmethod
     def _without_tolerance(cls, content: Any) -> Any:
-        # Bundles of before have it; the rule that it belonged to is gone.
+        # Older bundles have it; the rule to which it belonged no longer exists.
         if isinstance(content, dict) and "tolerance" in content:
             return {key: value for key, value in content.items() if key != "tolerance"}
         return content

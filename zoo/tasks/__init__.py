@@ -1,6 +1,6 @@
 """What a model is for: losses, metrics, and how its output becomes an answer.
 
-One file a task, named like it; its `TASK` is all that the rest of the zoo knows of it.
+Each task has one file of its own name; the rest of the zoo uses only the file's `TASK`.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Metric:
     Attributes:
         function: (outputs, targets) of a whole split -> float; calling the metric calls it.
         more_is_better: its direction.
-        unit: "%" for a share of one, which is shown in per cent; "" for what is shown as it is.
-        is_mean: whether it is a mean over the targets, so that it can be taken of one part after the other.
-        right_answers: whether it is the share of right answers among the samples, so that their number bounds how far
-            seeds differ (`zoo.compare`).
+        unit: "%" for a share of one, which is shown in per cent; "" for a number that is shown as it is.
+        is_mean: whether it is a mean over the targets, so that it can be computed part by part.
+        right_answers: whether it is the share of right answers among the samples; then the number of samples bounds
+            how far seeds differ (`zoo.compare`).
     """
 
     function: Callable[[Tensor, Tensor], float]
@@ -46,37 +46,38 @@ class Metric:
 
 
 def share(function: Callable[[Tensor, Tensor], float], *, right_answers: bool = False) -> Metric:
-    """A share of one of which more is better, such as an accuracy."""
+    """A share of one for which higher is better, such as an accuracy."""
     return Metric(function, more_is_better=True, unit="%", right_answers=right_answers)
 
 
 @dataclass(frozen=True)
 class Task:
-    """A task as a handful of functions, and what the rest of the zoo may ask of it: nobody asks for its name.
+    """A task as a handful of functions. The rest of the zoo asks for these fields and never for the task's name.
 
     Attributes:
         name: as it is registered, `image-classification` and so on.
         kind: the kind of data that its models read, one of `zoo.kinds`.
         losses: those that a recipe may name; it gets the first if it names none.
-        metrics: name -> `Metric`. The first is what a recipe is measured by if it names none.
-        further: metrics that are measured only when somebody asks for them.
+        metrics: name -> `Metric`. The first is the recipe's metric if it names none.
+        further: metrics that are measured only if asked for.
         classes: whether the outputs are logits that tell classes apart.
         labelled: whether the outputs stand for the labels of the data, if these have any.
         several: whether a sample has several targets, which the data describe (`DataSet.tasks`).
         of_targets: those descriptions -> the metrics of a task with several targets.
-        of_each: the measures that `of_targets` takes for single targets, whose names end in these: `digit_accuracy`.
+        of_each: the measures that `of_targets` uses for single targets; their names end in these, as in
+            `digit_accuracy`.
         hub: what the Hub calls it; its own name if that is empty.
-        pipeline: whether the Hub's programs for `hub` read such a model's answers right.
-        pictures: those that `zoo show` draws, in the order in which a task's own is looked for.
-        exports: names of an exported graph's outputs; none if it has no such form.
+        pipeline: whether the Hub's programs for `hub` understand such a model's answers.
+        pictures: those that `zoo show` can draw, the preferred one first.
+        exports: names of an exported graph's outputs; empty if it cannot be exported.
         printed: what an example prints of `answer`.
-        tells: what its labels are, for the card, with {} for their number.
-        run: (model, what the kind's `prepare` gave, raw inputs) -> what `answer` is made from: the outputs of
-            `forward`, unless an answer takes many of them.
-        answer: (what `run` gave, raw inputs, config.json) -> one answer for each raw input, with `to_dict()`.
-        rows: (outputs, targets) of a batch -> the rows that metrics are taken over, so that batches can be put end to
-            end: the same for most, one row a word or a step where samples differ in length.
-        embed: (features that the head reads, what `prepare` gave, raw inputs) -> one row for each raw input, (N, D).
+        tells: the card's words for its labels, with {} for their number.
+        run: (model, result of the kind's `prepare`, raw inputs) -> what `answer` needs: the outputs of `forward`,
+            unless an answer takes many calls.
+        answer: (result of `run`, raw inputs, config.json) -> one answer for each raw input, with `to_dict()`.
+        rows: (outputs, targets) of a batch -> the rows that metrics are taken over, so that batches can be joined:
+            unchanged for most tasks; one row for each word or step if samples differ in length.
+        embed: (features that the head reads, result of `prepare`, raw inputs) -> one row for each raw input, (N, D).
     """
 
     name: str
@@ -101,7 +102,7 @@ class Task:
     embed: Callable[[Tensor, Sequence[Tensor], list[Any]], Tensor] = lambda features, inputs, raw: features.flatten(1)
 
     def __reduce__(self) -> tuple[Callable[[str], Task], tuple[str]]:
-        """Pickled by name: its functions may be lambdas, and a process that unpickles it has the same tasks."""
+        """Pickle it by name: its functions may be lambdas, and the process that unpickles it has the same tasks."""
         return get, (self.name,)
 
 
@@ -128,12 +129,12 @@ def register_task(name: str | None = None) -> Callable[[F], F]:
 
 
 def names() -> list[str]:
-    """The tasks that are there, those of plug-ins too."""
+    """All tasks, including those of plug-ins."""
     return TASK_TABLE.names()
 
 
 def get(name: str) -> Task:
-    """The task of that name; `ZooError` with the nearest names if there is none."""
+    """The task of that name; `ZooError` with the nearest names if it does not exist."""
     return TASK_TABLE.find(name)()
 
 

@@ -46,7 +46,7 @@ class Classification:
     attention: list[tuple[str, float]] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; `attention` is left out where there is none."""
+        """Plain values for JSON; `attention` is left out if there is none."""
         answer: dict[str, Any] = {
             "label": self.label,
             "probability": self.probability,
@@ -62,7 +62,8 @@ class Classification:
 
 
 def answer(logits: Tensor, labels: list[str], top: int | None = TOP) -> list[Classification]:
-    """Logits (N, K) of any float dtype and the K labels -> N answers with the best `top` labels, None for all."""
+    """Logits (N, K) of any float dtype and the K labels -> N answers with the best `top` labels, or all if `top` is
+    None."""
     count = len(labels) if top is None else min(top, len(labels))
     probabilities, indices = logits.float().softmax(dim=1).topk(count)
     answers = []
@@ -73,7 +74,7 @@ def answer(logits: Tensor, labels: list[str], top: int | None = TOP) -> list[Cla
 
 
 def accuracy(logits: Tensor, targets: Tensor) -> float:
-    """The share of rows whose largest logit stands at the target: logits (N, K), targets (N,) -> 0..1."""
+    """The share of rows whose largest logit is the target's: logits (N, K), targets (N,) -> 0..1."""
     return int((logits.argmax(dim=1) == targets).sum()) / len(targets)
 
 
@@ -86,4 +87,4 @@ LABELLED: dict[str, Any] = {
     "answer": lambda outputs, raw, config: answer(outputs, config["labels"], config.get("top", TOP)),
     "printed": "answer.label, answer.probability",
 }
-"""What all tasks with one of several labels for an input have in common."""
+"""What all tasks that give an input one of several labels have in common."""

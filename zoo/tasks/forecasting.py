@@ -1,4 +1,4 @@
-"""Series in, what comes next out."""
+"""Series in, their next rows out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Forecast:
     answer: Tensor
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON: of each channel its values in the order of time, to six digits."""
+        """Plain values for JSON: for each channel its values in the order of time, to six digits."""
         columns = self.answer.T.tolist()
         rounded = [[float(f"{value:.6g}") for value in column] for column in columns]
         return {"answer": dict(zip(self.channels, rounded, strict=True))}

@@ -1,4 +1,4 @@
-"""A text's beginning in, how it goes on out."""
+"""The beginning of a text in, its continuation out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zoo.data.text import clean
 from zoo.tasks import Metric, Task
 
 LENGTH, TEMPERATURE = 300, 0.8
-"""Of an answer: a paragraph, and where text is still varied but seldom misspelt."""
+"""Characters of an answer (a paragraph), and the temperature at which text is still varied but seldom misspelt."""
 
 
 @dataclass(frozen=True)

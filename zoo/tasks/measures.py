@@ -1,7 +1,7 @@
-"""Further metrics: what a weight is measured by on somebody's own data, and what a recipe may be judged by.
+"""Further metrics, for a weight on the user's own data and for recipes that name one.
 
-A task's own metrics are those of every run's log; these are computed where they are asked for. All take the outputs and
-targets of a whole split.
+A task's own metrics are in every run's log; these are computed only if asked for. All take the outputs and targets of
+a whole split.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from zoo.tasks import Metric, Task, share
 
 @dataclass(frozen=True)
 class OfClass:
-    """What a classifier does with one class: rows of it, and precision, recall and F1 as fractions in 0..1.
+    """How a classifier treats one class: its number of rows, and precision, recall and F1 as fractions in 0..1.
 
-    Precision is 0 if no row is called it, recall if there is no row of it.
+    Precision is 0 if no row is predicted as the class, recall is 0 if no row has the class.
     """
 
     label: str
@@ -56,12 +56,13 @@ def _mean(name: str, logits: Tensor, targets: Tensor) -> float:
 
 
 def balanced_accuracy(logits: Tensor, targets: Tensor) -> float:
-    """The mean over the classes of the share of their rows that are told right."""
+    """The mean over the classes of the share of their rows that are predicted right."""
     return _mean("recall", logits, targets)
 
 
 def precision(logits: Tensor, targets: Tensor) -> float:
-    """Macro precision: the mean over the classes of the share right among the rows called so."""
+    """Macro precision: the mean over the classes of the share of right answers among the rows predicted as the
+    class."""
     return _mean("precision", logits, targets)
 
 
@@ -105,8 +106,8 @@ NUMBERS: dict[str, Metric] = {"r2": share(r2)}
 
 
 def own(task: Task, settings: Mapping[str, Any]) -> Mapping[str, Metric]:
-    """A task's own metrics, those of every run's log. `settings` is `input` of config.json, where several targets are
-    described (`tasks`)."""
+    """A task's own metrics, those of every run's log. `settings` is `input` of config.json, which describes several
+    targets (`tasks`) if there are any."""
     targets = settings.get("tasks")
     return {**task.of_targets(targets), **task.metrics} if targets else task.metrics
 
@@ -118,8 +119,8 @@ def of(task: Task, settings: Mapping[str, Any]) -> Mapping[str, Metric]:
 
 
 def find(task: str, metric: str) -> Metric:
-    """What a figure of that name is, for the tasks that there are: its direction and its unit. What no task knows is
-    shown as it is, and less of it is better."""
+    """The metric of that name in any task: its direction and its unit. A figure that no task knows is shown as it is,
+    and lower is better."""
     if (outside := METRICS.outside(metric)) is not None:
         return _of_a_plug_in(outside)
     if task not in tasks.TASK_TABLE:

@@ -1,4 +1,4 @@
-"""Images in, embeddings out: points that lie near each other where the images are of one label."""
+"""Images in, embeddings out: points that lie near each other if the images have the same label."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHUNK = 1000  # rows of distances at a time, so that 10,000 images do not need 4
 
 @dataclass(frozen=True)
 class Embedding:
-    """The embedding of one image. How near two of them are says how alike the model finds the images.
+    """The embedding of one image. The nearer two embeddings, the more alike the model finds the images.
 
     >>> near = zoo.predictor("mnist_embed")
     >>> len(near(numpy.zeros((28, 28), "uint8")).answer)
@@ -36,7 +36,7 @@ class Embedding:
 def recall_at_1(embeddings: Tensor, labels: Tensor) -> float:
     """The share of rows whose nearest other row has their label: (N, D) and (N,), two rows or more, -> 0..1.
 
-    Near is meant by Euclidean distance; every row is looked up among all others (Oh Song et al. 2016, Deep Metric
+    Distances are Euclidean; every row is compared with all others (Oh Song et al. 2016, Deep Metric
     Learning via Lifted Structured Feature Embedding, section 6).
     """
     right = 0
@@ -53,7 +53,7 @@ TASK = Task(
     kind="image",
     losses=("triplet", "contrastive"),
     metrics={"recall_at_1": share(recall_at_1, right_answers=True)},
-    labelled=False,  # an embedding's outputs are not classes, whatever the data are called
+    labelled=False,  # the outputs are not classes, even if the data have labels
     hub="image-feature-extraction",
     pictures=("neighbours", "features", "curves", "filters"),
     exports=("embedding",),

@@ -1,4 +1,4 @@
-"""Images in, several answers out, one a task."""
+"""Images in, several answers out, one for each task."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from zoo.tasks.regression import rmse
 
 @dataclass(frozen=True)
 class Several:
-    """What each task answers, by its name.
+    """The answers of the tasks, by name.
 
-    `answer`: the class's number of a classification, true or false of a binary task, the number of a regression in its
-    target's unit. `probability`: of that class, or that truth, by the names of the tasks that have one.
+    `answer`: the class's number for a classification, true or false for a binary task, the number for a regression,
+    in its target's unit. `probability`: that of the answer, for the tasks that have one.
 
         >>> zoo.Several({"digit": 3, "odd": True}, {"digit": 0.9, "odd": 0.8}).to_dict()
         {'answer': {'digit': 3, 'odd': True}, 'probability': {'digit': 0.9, 'odd': 0.8}}
@@ -65,8 +65,8 @@ def columns(outputs: Tensor, tasks: Mapping[str, Mapping[str, Any]]) -> dict[str
 
 
 def metrics(targets: Mapping[str, Mapping[str, Any]]) -> dict[str, Metric]:
-    """Of the targets that the data describe, in their order: accuracy, or the root of the mean squared error of a
-    regression; and the sum of their losses."""
+    """The metrics of the targets that the data describe, in their order: accuracy, or for a regression the root of
+    the mean squared error; and the sum of their losses."""
     return {
         **{
             f"{name}_{MEASURES[about['kind']]}": replace(
@@ -74,7 +74,7 @@ def metrics(targets: Mapping[str, Mapping[str, Any]]) -> dict[str, Metric]:
             )
             for name, about in targets.items()
         },
-        # Unweighted: what training with equal weights minimises, so a fair judge of others.
+        # Unweighted: this is what training with equal weights minimises, so it judges other weightings fairly.
         "sum_of_losses": Metric(lambda outputs, truth: float(MultiTaskLoss(targets, "equal")(outputs, truth))),
     }
 
@@ -93,7 +93,7 @@ def _measure(name: str, targets: Mapping[str, Mapping[str, Any]]) -> Callable[[T
 
 EACH: dict[str, Metric] = {"accuracy": ACCURACY, "rmse": Metric(rmse)}
 MEASURES: dict[str, str] = {"classification": "accuracy", "binary": "accuracy", "regression": "rmse"}
-"""Kind of a target -> how it is measured."""
+"""Kind of a target -> its metric."""
 
 TASK = Task(
     name="multi-task",

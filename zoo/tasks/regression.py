@@ -15,7 +15,7 @@ from zoo.tasks.measures import NUMBERS
 
 @dataclass(frozen=True)
 class Value:
-    """A regression's answer: so many of `unit`.
+    """A regression's answer: a number, in `unit`.
 
     >>> zoo.Value(12.5, "years").to_dict()
     {'answer': 12.5, 'unit': 'years'}
@@ -48,7 +48,8 @@ def mae(outputs: Tensor, targets: Tensor) -> float:
 
 
 def _errors(outputs: Tensor, targets: Tensor) -> Tensor:
-    """In float32: not every device has more. (N, 1) beside (N,) would be broadcast to all pairs."""
+    """Outputs less targets, in float32, as not every device has more; reshaped, as (N, 1) - (N,) would give all
+    pairs."""
     return outputs.view_as(targets) - targets
 
 

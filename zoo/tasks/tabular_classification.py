@@ -16,8 +16,8 @@ from zoo.tasks.classification import ACCURACY, LABELLED
 def roc_auc(logits: Tensor, targets: Tensor) -> float:
     """The share of pairs of rows, one of the class and one not, in which the one of it has the higher probability.
 
-    Of two classes the second is meant; of more it is the mean over the classes. NaN where a class has no row, as in a
-    small batch. Shapes: logits (N, K), targets (N,) -> 0..1.
+    With two classes it is that of the second; with more, the mean over the classes. NaN if a class has no row, as in
+    a small batch. Shapes: logits (N, K), targets (N,) -> 0..1.
     """
     from sklearn.metrics import roc_auc_score
 
@@ -25,9 +25,9 @@ def roc_auc(logits: Tensor, targets: Tensor) -> float:
 
 
 def average_precision(logits: Tensor, targets: Tensor) -> float:
-    """The precision among the rows that are likeliest of the class, averaged over every recall; otherwise as `roc_auc`.
+    """The average precision: precision averaged over all recalls; otherwise like `roc_auc`.
 
-    With few rows of the class it tells more than `roc_auc`: guessing has their share, not 0.5.
+    If the class is rare it says more than `roc_auc`: guessing scores the share of the class, not 0.5.
     """
     from sklearn.metrics import average_precision_score
 
@@ -38,7 +38,7 @@ def _score(function: Callable[..., Any], logits: Tensor, targets: Tensor) -> flo
     logits, truth = logits.cpu().double(), F.one_hot(targets, logits.shape[1]).cpu()
     if not truth.any(0).all():
         return math.nan
-    if logits.shape[1] == 2:  # by the difference, as probabilities near 1 would become ties
+    if logits.shape[1] == 2:  # by the difference of the logits, because probabilities near 1 would become equal
         return float(function(truth[:, 1].numpy(), (logits[:, 1] - logits[:, 0]).numpy()))
     return float(function(truth.numpy(), logits.softmax(1).numpy()))
 

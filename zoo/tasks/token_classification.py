@@ -1,4 +1,4 @@
-"""Sentences in, a label for each of their words out."""
+"""Sentences in, a label for each word out."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def answer(outputs: Tensor, raw: list[str], config: dict[str, Any]) -> list[Tagg
     """Logits (N, T, K) of any float dtype, the N sentences and config.json -> N answers."""
     probabilities, indices = outputs.float().softmax(-1).max(-1)
     return [
-        # zip ends with the words: what the model says of padding is left out.
+        # zip ends with the words, so the outputs for padding are left out.
         Tagging([Tag(word, config["labels"][i], p) for word, i, p in zip(words.split(sentence), row, shares)])  # noqa: B905
         for sentence, row, shares in zip(raw, indices.tolist(), probabilities.tolist(), strict=True)
     ]

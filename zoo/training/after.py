@@ -1,4 +1,4 @@
-"""What follows an epoch: the metrics on the held-out part, the row of log.csv, and whether the run has had enough."""
+"""What follows an epoch: the metrics on the held-out part, the row of log.csv, and whether the run is finished."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from zoo.training.state import Fixed, Learner, Now
 
 
 def close(fixed: Fixed, learner: Learner, now: Now) -> bool:
-    """Measure the model, add the epoch's row to the log, and keep the weights of an epoch that is the best so far.
+    """Measure the model, add the epoch's row to the log, and keep the weights if the epoch is the best so far.
 
-    Gives whether it is; always False if the recipe does not keep them.
+    Returns whether it is the best; always False if the recipe does not keep the best epoch.
     """
     place = now.place
     row = {
@@ -40,7 +40,7 @@ def close(fixed: Fixed, learner: Learner, now: Now) -> bool:
 
 
 def is_over(fixed: Fixed, now: Now) -> bool:
-    """Whether the run has done its steps, or has not become better for as long as `train.early_stopping` waits."""
+    """Whether the run has done all its steps, or `train.early_stopping` has waited long enough for a better epoch."""
     if now.place.step >= fixed.total:
         return True
     stop = fixed.recipe.train.early_stopping
@@ -57,7 +57,7 @@ def _validated(fixed: Fixed, learner: Learner) -> dict[str, Any]:
     if fixed.held is not None:
         values = measure(learner.published, fixed.held, fixed.task, fixed.metrics)
     told = processes.told_by_main(list(values.values()), fixed.device)
-    # What cannot be computed in this epoch is an empty cell of the log.
+    # A metric that cannot be computed in this epoch leaves an empty cell in the log.
     return {
         f"validation_{name}": value if math.isfinite(value) else "" for name, value in zip(values, told, strict=True)
     }

@@ -1,4 +1,4 @@
-"""Fine-tuning: a run that begins from tensors that are there already (`init_from` in a recipe)."""
+"""Fine-tuning: a run that begins from existing tensors (`init_from` in a recipe)."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from zoo.tensors import read_tensors
 def begin(model: nn.Module, name: str, labels: list[str]) -> None:
     """Fill `model` from a weight, `timm/NAME` or a safetensors file.
 
-    The head, which is the model's last layer, stays fresh unless it is known to tell the same labels apart. So does
-    what a layer reads from the training data (`zoo.nn.start`), if its shape is another. Raises
-    `ZooError` if there is no such weight, and if any other tensor is not there, has another shape, or has no
-    place in the model.
+    The head, which is the model's last layer, stays fresh unless the weight has the same labels. Values that a layer
+    computes from the training data (`zoo.nn.start`) stay fresh if their shape differs. Raises `ZooError` if there is
+    no such weight, and if any other tensor is missing, has another shape, or has no place in the
+    model.
     """
     found = _find(name)
     try:
@@ -60,7 +60,7 @@ def begin(model: nn.Module, name: str, labels: list[str]) -> None:
 
 
 def origin(name: str) -> dict[str, Any]:
-    """What a run begins from, for its metrics.json: the name and the SHA-256 of the file."""
+    """The origin of a run, for its metrics.json: the name and the SHA-256 of the file."""
     found = _find(name)
     return {"name": name, "sha256": sha256(found.tensors if isinstance(found, Bundle) else found)}
 
@@ -68,7 +68,7 @@ def origin(name: str) -> dict[str, Any]:
 def check_unchanged(name: str, folder: Path) -> None:
     """Raise `ZooError` if the run in `folder` began from other bytes than `name` has now."""
     before = None
-    with suppress(FileNotFoundError, ValueError):  # a new run, or a damaged file that is written again
+    with suppress(FileNotFoundError, ValueError):  # a new run, or a damaged file that will be written again
         before = json.loads((folder / "metrics.json").read_text(encoding="utf-8")).get("init_from")
     if before is not None and before["sha256"] != origin(name)["sha256"]:
         raise ZooError(
@@ -78,9 +78,10 @@ def check_unchanged(name: str, folder: Path) -> None:
 
 
 def reader(name: str, kind: str) -> Input:
-    """What the weight to begin from reads, to whose tokenizer, alphabet or symbols the rows of its embeddings belong.
+    """The input that the weight to begin from reads; its tokenizer, alphabet or symbols say what its embeddings' rows
+    mean.
 
-    Raises `ZooError` if `name` gives tensors alone, and if the weight reads another kind of data than `kind`.
+    Raises `ZooError` if `name` gives only tensors, and if the weight reads another kind of data than `kind`.
     """
     found = _find(name)
     if not isinstance(found, Bundle):
@@ -98,7 +99,7 @@ def reader(name: str, kind: str) -> Input:
 
 
 def _find(name: str) -> Path | Bundle:
-    """A file of tensors and nothing more, or a bundle."""
+    """A file with only tensors, or a bundle."""
     if name.startswith(GUESTS):
         from zoo.sources import timm
 
@@ -121,7 +122,7 @@ def _find(name: str) -> Path | Bundle:
 
 
 def _plain(key: str) -> str:
-    """A tensor's name without what `torch.compile` and `DataParallel` put into it when a wrapped model is saved."""
+    """A tensor's name without the parts that `torch.compile` and `DataParallel` add when a wrapped model is saved."""
     while key.startswith("module."):
         key = key.removeprefix("module.")
     key = key.replace("_orig_mod.", "")

@@ -1,4 +1,4 @@
-"""What a run is made of before its first step: the batches, the learner, and the function that is one step."""
+"""Builds the parts of a run before its first step: the batches, the learner, and the function for one step."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def learner_of(fixed: Fixed) -> Learner:
     start(model, lambda: iter(kinds.get(setup.input.kind).evaluation(setup.train, setup.input, 500, device)))
     if recipe.train.channels_last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    # Copied before anything is patched or compiled, so that the average is a plain model of its own.
+    # Copied before anything is patched or compiled, so that the average is a separate, plain model.
     average = average_of(model, recipe.train.average.decay) if recipe.train.average else None
-    if recipe.train.compile and processes.count() > 1:  # what `norms.WholeBatchNorm` does, in a compiled model
+    if recipe.train.compile and processes.count() > 1:  # the same as `norms.WholeBatchNorm`, for a compiled model
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     if recipe.train.matmul_conv:
         from zoo.nn.matmul_conv import use_matmul_conv
@@ -62,12 +62,12 @@ def learner_of(fixed: Fixed) -> Learner:
 
 
 def step_of(fixed: Fixed, learner: Learner) -> Step:
-    """One step of training. What a checkpoint holds must be in the learner before: its optimizer is prepared here."""
+    """One step of training. Load a checkpoint into the learner before this call, which prepares its optimizer."""
     settings, raw, average, criterion = fixed.recipe.train, learner.model, learner.average, learner.loss
     accelerator, parameters = learner.accelerator, learner.parameters
     model: Any = torch.compile(raw) if settings.compile else raw
     model, stepper = accelerating.prepared(accelerator, model, learner.optimizer)
-    # Without a scaler accelerate's step adds a search for another package, and its backward a division by one.
+    # Without a scaler accelerate's step only adds a search for another package, and its backward a division by one.
     update = updater(learner.optimizer if learner.scaler is None else stepper)
     descend = Tensor.backward if learner.scaler is None else accelerator.backward
     moved = tables(raw, settings.adversarial) if settings.adversarial else []

@@ -1,7 +1,7 @@
 """Checkpoints: one safetensors file each, tensors and a JSON header, so that nothing is ever unpickled.
 
-A checkpoint is written to a temporary file and renamed; the newest two are kept, so that one that was damaged later
-still leaves the one before it.
+A checkpoint is written to a temporary file and renamed; the newest two are kept, so that if one is damaged the one
+before it is still there.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from zoo.training.machine import processes
 KEEP = 2
 
 Checkpoint = tuple[dict[str, dict[str, Tensor]], dict[str, Any]]
-"""Its parts (part -> name -> tensor) and its state."""
+"""A checkpoint's parts (part -> name -> tensor) and its state."""
 
 NUMBERS = (torch.float64, torch.int64, torch.bool)
-"""The types that Python's numbers have as tensors."""
+"""The tensor types of Python's numbers."""
 
 
 def save(folder: Path, step: int, parts: dict[str, dict[str, Tensor]], state: dict[str, Any]) -> Path:
     """Write `parts` (part -> name -> tensor) and JSON-ready `state` as the checkpoint of `step`; keep the last two."""
     folder.mkdir(parents=True, exist_ok=True)
-    for stale in folder.glob("*.tmp"):  # of a process that was killed while it wrote
+    for stale in folder.glob("*.tmp"):  # from a process that was killed while writing
         stale.unlink()
     tensors = {
         f"{part}/{name}": t.detach().cpu().clone(memory_format=torch.contiguous_format)
@@ -45,14 +45,14 @@ def save(folder: Path, step: int, parts: dict[str, dict[str, Tensor]], state: di
     with replacing(path) as temporary:
         save_file(tensors, temporary, metadata={"state": json.dumps(state, allow_nan=False)})
     everyone = saved(folder)
-    kept = [each for each in everyone if each <= path][-KEEP:]  # later ones were damaged, and passed over
+    kept = [each for each in everyone if each <= path][-KEEP:]  # later ones were damaged and skipped
     for other in set(everyone) - set(kept):
         other.unlink()
     return path
 
 
 def saved(folder: Path) -> list[Path]:
-    """The checkpoints in `folder`, oldest first. Raises `ZooError` if the folder is there and cannot be read."""
+    """The checkpoints in `folder`, oldest first. Raises `ZooError` if the folder exists but cannot be read."""
     try:
         return sorted(folder / name for name in os.listdir(folder) if name.endswith(".safetensors"))
     except FileNotFoundError:
@@ -62,9 +62,9 @@ def saved(folder: Path) -> list[Path]:
 
 
 def newest(folder: Path) -> Checkpoint | None:
-    """Parts and state of the newest whole checkpoint, None if there is none; reports damaged ones passed over.
+    """Parts and state of the newest whole checkpoint, None if there is none; it reports damaged ones that it skips.
 
-    Raises `ZooError` for one that cannot be read: what is in it is not known, and training again would delete it.
+    Raises `ZooError` for one that cannot be read: its content is unknown, and training again would delete it.
     """
     older = [int(path.stem) for path in saved(folder)]
     while older:
@@ -80,7 +80,7 @@ def newest(folder: Path) -> Checkpoint | None:
 def read(folder: Path, step: int, instead: str = "") -> Checkpoint | None:
     """Parts and state of the checkpoint of `step`; None, and with `instead` a line on stderr, if it is not whole.
 
-    Raises `ZooError` if the file is there and cannot be read.
+    Raises `ZooError` if the file exists but cannot be read.
     """
     path = _path(folder, step)
     try:
@@ -110,7 +110,8 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """The optimizer's state as flat tensors, `<parameter>.<name>`, and the numbers of its groups, `group<n>.<name>`.
 
     Some optimizers count their steps in the group. A Python number becomes a tensor of float64, int64 or bool without
-    dimensions, such as no optimizer keeps itself. Raises `ZooError` for a state that is neither number nor tensor.
+    dimensions, a form that no optimizer uses itself. Raises `ZooError` for a state that is neither a number nor a
+    tensor.
     """
     content = optimizer.state_dict()
     groups = {
@@ -126,7 +127,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def _tensor(name: str, value: Any) -> Tensor:
-    if isinstance(value, (int, float)):  # float32, torch's own choice, would round
+    if isinstance(value, (int, float)):  # torch's own choice, float32, would round
         return torch.tensor(value, dtype=torch.float64 if isinstance(value, float) else None)
     if not isinstance(value, Tensor):
         raise ZooError(

@@ -1,6 +1,6 @@
 """One epoch of training: a plain pass over its batches.
 
-Whatever is random in a step is drawn from generators seeded by (seed, step) alone; there is no random state to save.
+All random draws of a step come from generators seeded only by (seed, step), so there is no random state to save.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from zoo.training.update.groups import rest
 from zoo.training.update.schedule import factor, watched
 
 LOOK_EVERY = 16
-"""Steps between looks at the loss: often enough to stop soon, seldom enough that a GPU is not kept waiting."""
+"""Steps between checks of the loss: few enough to stop soon, enough that a GPU need not wait."""
 
 
 def train(
@@ -37,10 +37,10 @@ def train(
     trim: Callable[[], None],
     move: Show,
 ) -> int:
-    """Train the rest of the epoch in which the run is; the number of a signal to leave for before its end, else 0.
+    """Train the rest of the current epoch; returns the number of a signal that stopped it before its end, else 0.
 
-    `leaving(agree)` says whether there is such a signal, which several processes find out together when `agree` is
-    True; `trim` gives memory back, and `move` shows how far the run is.
+    `leaving(agree)` returns such a signal; if `agree` is True, several processes decide it together. `trim` gives
+    memory back, and `move` shows the progress.
     """
     recipe, feed, place = fixed.recipe, fixed.feed, now.place
     learner.model.train()
@@ -81,7 +81,7 @@ def train(
 
 
 def figures(fixed: Fixed, now: Now) -> dict[str, float | str]:
-    """The loss and metric of the epoch so far; the metric is that of every sixteenth batch, under augmentation."""
+    """The loss and metric of the epoch so far; the metric is taken on every sixteenth batch, with augmentation."""
     recipe, place = fixed.recipe, now.place
     return {
         "lr": now.rate,
@@ -92,35 +92,35 @@ def figures(fixed: Fixed, now: Now) -> dict[str, float | str]:
 
 
 def _seed(fixed: Fixed, step: int, generator: torch.Generator) -> None:
-    """Let everything random in this step follow from the recipe's seed and the step."""
+    """Seed all random draws of this step from the recipe's seed and the step's number."""
     seed = fixed.recipe.train.seed
     draws.seed(mix(seed, 1, step), mix(seed, 1 + 2 * processes.rank(), step), fixed.device)
     generator.manual_seed(mix(seed, 2, step))
 
 
 def _look(fixed: Fixed, now: Now) -> None:
-    """Read the losses since the last look. Raises `ZooError` for one that is not a number."""
+    """Read the losses since the last check. Raises `ZooError` for a loss that is not a number."""
     place = now.place
     values = torch.stack(now.pending).tolist() if now.pending else []
     for step, value in enumerate(values, place.step - len(values) + 1):
         if not math.isfinite(value):
             raise saving.diverged(fixed, f"the loss is {value} in step {step}")
-        place.loss += value  # one by one: where the looks fall must not change how the sum is rounded
+        place.loss += value  # one by one, so that the rounding of the sum does not depend on when losses are checked
     place.looked += len(values)
     now.pending.clear()
 
 
 def _add_metric(fixed: Fixed, place: Place, outputs: Tensor, targets: Tensor) -> None:
     augment = fixed.recipe.data.augment
-    if augment.mixup is None and augment.cutmix is None:  # their targets are blends of classes
+    if augment.mixup is None and augment.cutmix is None:  # with these, targets are blends of classes
         value = fixed.metric(*fixed.task.rows(outputs, targets))
-        if math.isfinite(value):  # a small batch may hold one class alone
+        if math.isfinite(value):  # a small batch may hold only one class
             place.metric += value
             place.metrics += 1
 
 
 def _add_seconds(place: Place, since: float) -> float:
-    """Count the time since then; the time now, both of `time.perf_counter`."""
+    """Add the time from `since` until now to the run's seconds; returns the time now (`time.perf_counter`)."""
     clock = time.perf_counter()
     place.epoch_seconds += clock - since
     place.seconds += clock - since
@@ -128,7 +128,7 @@ def _add_seconds(place: Place, since: float) -> float:
 
 
 def _too_large(fixed: Fixed, learner: Learner, place: Place) -> str:
-    """What to say if a step finds no memory."""
+    """The error message if a step runs out of memory."""
     recipe = fixed.recipe
     pieces = "" if has_batch_norm(learner.model) else f", or set train.accumulate={2 * recipe.train.accumulate}"
     return (

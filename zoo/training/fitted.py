@@ -1,4 +1,4 @@
-"""A model's recipe made to fit data of one's own: `zoo train MODEL --data PATH`."""
+"""A model's recipe fitted to the user's own data: `zoo train MODEL --data PATH`."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from zoo.training import general, rules
 from zoo.training import own as owned
 
 STEPS = 2000
-"""Of a recipe that no weight here was grown from."""
+"""The steps assumed for a recipe from which no weight was grown."""
 FINE = 0.3
-"""What the learning rate and the steps are multiplied by if a run begins from a weight."""
+"""The factor of the learning rate and of the steps if a run begins from a weight."""
 
 
 def fitted(name: str, changes: dict[str, Any], place: Any) -> tuple[Recipe, loading.Own, list[str]]:
     """(recipe, data, sentences) of a model or one of the zoo's recipes for the data at `place`.
 
-    The recipe is that of the nearest published weight, begins from it unless `changes` say `init_from` or it cannot
-    (other columns, other symbols), and has the settings of `zoo.training.rules` for all that `changes` do not set. A
-    model of pictures without a recipe, as timm's are, follows that of `zoo.training.general`. Raises `ZooError` for
-    another model that has no recipe, and as reading the data does.
+    The recipe is that of the nearest published weight. The run begins from that weight unless `changes` set
+    `init_from` or it does not fit (other columns, other symbols). `zoo.training.rules` decides all settings that
+    `changes` do not set. A model of pictures without a recipe, such as timm's, follows `zoo.training.general`. Raises
+    `ZooError` for any other model without a recipe, and as reading the data does.
     """
     from zoo.recipes import list_recipes
 
@@ -49,7 +49,7 @@ def fitted(name: str, changes: dict[str, Any], place: Any) -> tuple[Recipe, load
     )
     candidates = _weights(recipes) if recipes else {}
     begin = changes.get("init_from", "auto")
-    if (named := str(begin).rpartition("_v")[0]) in recipes:  # the recipe whose model that weight fits
+    if (named := str(begin).rpartition("_v")[0]) in recipes:  # the recipe whose model fits that weight
         recipes = [named]
     if followed is None:
         recipe, weight, why = _nearest(recipes, candidates, data, task.kind)
@@ -71,7 +71,7 @@ def fitted(name: str, changes: dict[str, Any], place: Any) -> tuple[Recipe, load
         told.append(f"begins from scratch: {why or 'no published weight fits these data.'}")
     else:
         told.append("begins from scratch, as asked." if begin in (None, "null") else f"begins from {begin}, as asked.")
-    for key in ("class_weight", "alpha"):  # of the zoo's own classes
+    for key in ("class_weight", "alpha"):  # these belong to the zoo's own classes
         if isinstance(content["loss"].get(key), (list, dict)):
             content["loss"][key] = None
     begun = content["init_from"] is not None
@@ -96,7 +96,7 @@ def fitted(name: str, changes: dict[str, Any], place: Any) -> tuple[Recipe, load
 
 
 def tag_of(address: str) -> str:
-    """What a recipe of the data is called after its model's name."""
+    """The part of the recipe's name after the model's: the name of the data."""
     rest = places.public(address).partition(":")[2].partition("@")[0]
     stem = Path(rest).name.split(".")[0]
     return re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_") or "own"
@@ -125,7 +125,7 @@ def _asked(changes: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _weights(recipes: list[str]) -> dict[str, Bundle]:
-    """Recipe -> its published weight, if one is on this machine; a model's default weight comes first."""
+    """Recipe -> its published weight, if it is on this machine; a model's default weight comes first."""
     from zoo import catalog, sources
 
     found: dict[str, Bundle] = {}

@@ -1,4 +1,4 @@
-"""The recipe of a picture model that has none of its own: `zoo train timm/NAME --data PATH`."""
+"""The recipe of a picture model that has no recipe of its own: `zoo train timm/NAME --data PATH`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from zoo.recipes import Recipe, parse
 
 IMAGENET: dict[str, list[float]] = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 
-# AdamW with one cycle and windows of the pictures is what timm and torchvision train such models with today, in short:
-# hundreds of pictures are learnt in tens of epochs, most of all from a pretrained weight.
+# A short form of what timm and torchvision use for such models today: AdamW, one cycle, random windows of the
+# pictures. It learns hundreds of pictures in tens of epochs, above all from a pretrained weight.
 CONTENT: dict[str, Any] = {
     "loss": {"name": "cross_entropy", "label_smoothing": 0.1},
     "optimizer": {"name": "adamw", "lr": 1e-3, "weight_decay": 0.05},
@@ -33,7 +33,7 @@ def recipe(name: str, address: str) -> Recipe:
 
 
 def start(name: str) -> tuple[str | None, str]:
-    """(what a run of the model begins from, "") or (None, why it begins from random tensors)."""
+    """(the weight from which a run of the model begins, "") or (None, why it begins from random tensors)."""
     if not name.startswith(GUESTS):
         return None, ""
     from zoo.sources import timm

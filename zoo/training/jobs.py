@@ -20,10 +20,10 @@ from zoo.training.machine import processes, signals
 from zoo.training.run import Run
 
 LONGEST = 24 * 60
-"""Minutes that a cluster is asked for a run: more than any recipe here takes."""
+"""Minutes requested from a cluster for one run: more than any recipe here takes."""
 
 LOOK = 0.2
-"""Seconds between looks whether somebody wants to leave."""
+"""Seconds between checks for a signal to stop."""
 
 
 def train_all(
@@ -31,12 +31,12 @@ def train_all(
 ) -> list[Run]:
     """Train `recipe` (a file or folder) once for each seed of `folders`, into its folder, at most `jobs` at a time.
 
-    Each is a process of its own, `zoo train … --resume` where the folder is there already, with its share of the
-    machine's threads unless OMP_NUM_THREADS says otherwise. SIGINT and SIGTERM end them all, each with its checkpoint.
-    With `cluster` they are submitit's jobs: "slurm", or "local" for processes that it starts here; the signals cancel
-    them. What fails is not started again.
+    Each is a process of its own (`zoo train … --resume` if its folder exists already), with its share of the
+    machine's threads unless OMP_NUM_THREADS says otherwise. SIGINT and SIGTERM end all of them, each after a
+    checkpoint. With `cluster` they are submitit's jobs: "slurm", or "local" for processes on this machine; the signals
+    cancel them. A failed run is not started again.
 
-    Raises `ZooError` with the seeds that failed and the last that each said, once the others are done.
+    Raises `ZooError` with the failed seeds and the last line of each, once the other runs are done.
     """
     if jobs < 1:
         raise ZooError(f"jobs is {jobs}; give 1 or more.")
@@ -81,7 +81,7 @@ def _here(commands: Mapping[int, list[str]], jobs: int) -> dict[int, str]:
                 stderr=subprocess.PIPE,
                 text=True,
                 env=environment,
-                start_new_session=True,  # a terminal's Ctrl-C is for this process, which passes it on once
+                start_new_session=True,  # a terminal's Ctrl-C reaches only this process, which passes it on once
             )
             passing_on = threading.Thread(target=_end, args=(process, leaving))
             passing_on.start()
@@ -108,7 +108,7 @@ def _here(commands: Mapping[int, list[str]], jobs: int) -> dict[int, str]:
 
 
 def _end(process: subprocess.Popen[str], leaving: threading.Event) -> None:
-    """Let a run write its checkpoint and end as soon as all are to leave."""
+    """Tell a run to write its checkpoint and end, as soon as all runs are to stop."""
     while process.poll() is None:
         if leaving.wait(LOOK):
             process.terminate()
@@ -117,7 +117,8 @@ def _end(process: subprocess.Popen[str], leaving: threading.Event) -> None:
 
 @contextmanager
 def _lines(seeds: Mapping[int, Any]) -> Iterator[Callable[[int, str], None]]:
-    """A function of (seed, what its run said last): a line a seed, live on a terminal, one after another elsewhere."""
+    """A function of (seed, last line of its run): it shows one line for each seed, live on a terminal, else one after
+    another."""
     if not streams.is_terminal():
         yield lambda seed, line: streams.say(f"seed {seed}: {line}")
         return
@@ -145,16 +146,16 @@ def _on_cluster(
     logs = next(iter(folders.values())).parent / "submitit"
     try:
         executor = submitit.AutoExecutor(folder=logs, cluster=cluster)
-    except Exception as error:  # submitit asserts, and raises what it likes
+    except Exception as error:  # submitit may raise anything, assertions included
         raise ZooError(f"cluster {cluster!r} cannot be used ({error}); choose slurm or local.") from error
     limits = {"slurm_array_parallelism": jobs} if cluster == "slurm" else {}
     executor.update_parameters(timeout_min=LONGEST, name="zoo", **limits)
     failed, waiting = {}, dict(commands)
     with _lines(commands) as tell, signals.noted() as received:
         while waiting:
-            # slurm holds back what is over the limit itself
+            # slurm itself holds back jobs over the limit
             batch = list(waiting)[: jobs if cluster != "slurm" else None]
-            # What the local executor starts inherits the mask: a terminal's Ctrl-C is for this process alone.
+            # Processes of the local executor inherit the mask: a terminal's Ctrl-C reaches only this process.
             mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             submitted = {seed: executor.submit(_run, waiting.pop(seed), cluster) for seed in batch}
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -177,22 +178,22 @@ def _on_cluster(
 
 
 def _cancel(submitted: Mapping[int, Any], tell: Callable[[int, str], None], cluster: str) -> None:
-    """Cancel the jobs that are not done; those on this machine are seen to end, each with its checkpoint."""
+    """Cancel the unfinished jobs; wait for those on this machine to end, each after its checkpoint."""
     left = {seed: job for seed, job in submitted.items() if not job.done()}
     for seed, job in left.items():
         tell(seed, f"job {job.job_id} is cancelled")
         if cluster != "local":
             job.cancel(check=False)
     while running := [job for job in left.values() if cluster == "local" and not job.done()]:
-        for job in running:  # `cancel` would kill it within a second; and before its run begins a job may miss a signal
+        for job in running:  # `cancel` would kill it within a second; before its run begins, a job may miss a signal
             os.kill(int(job.job_id), signal.SIGTERM)
         time.sleep(LOOK)
 
 
 def _run(command: list[str], cluster: str) -> str:
-    """What a node of the cluster does; the last that a failed run said, nothing for one that is done."""
+    """The work of a cluster's node; returns the last line of a failed run, "" for a run that is done."""
     received: list[int] = []
-    if cluster == "local":  # slurm signals every process of a job itself
+    if cluster == "local":  # slurm itself signals every process of a job
         signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
         process = subprocess.Popen(
@@ -200,7 +201,7 @@ def _run(command: list[str], cluster: str) -> str:
             stdout=subprocess.DEVNULL,
             stderr=said,
             env=processes.alone(),
-            start_new_session=cluster == "local",  # of many signals the run is to have one
+            start_new_session=cluster == "local",  # so that the run gets only one of many signals
         )
         while process.poll() is None and not received:
             time.sleep(LOOK)

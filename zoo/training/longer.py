@@ -1,4 +1,4 @@
-"""Resuming with another recipe: what may differ without changing what was trained so far."""
+"""Resuming with a changed recipe: the settings that may differ without changing the training so far."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from zoo.parts import SCHEDULES
 from zoo.recipes import Recipe
 
 WITHOUT_A_BIT = ("data.workers",)
-"""Settings that change how fast a run is and none of its numbers."""
+"""Settings that change a run's speed and none of its numbers."""
 
 
 def check_resumable(folder: Path, old: Recipe, new: Recipe, differing: dict[str, str]) -> bool:
-    """Whether the run in `folder` goes on for more epochs than its recipe had; False if nothing that counts differs.
+    """Whether the run in `folder` continues for more epochs than its recipe had; False if no setting differs that
+    changes numbers.
 
-    `differing` maps the keys that differ to a text of both values. Raises `ZooError` if anything but the epochs does,
-    and if what was trained so far would have been another with more of them.
+    `differing` maps the keys that differ to a text of both values. Raises `ZooError` if anything except the epochs
+    differs, and if more epochs would have changed the training so far.
     """
     counted = {key: text for key, text in differing.items() if key not in WITHOUT_A_BIT}
     if not counted:
@@ -38,7 +39,7 @@ def check_resumable(folder: Path, old: Recipe, new: Recipe, differing: dict[str,
 
 
 def _depends_on_the_end(recipe: Recipe) -> str:
-    """What in a recipe is drawn over the length of the run; empty if nothing is, and more epochs only add to it."""
+    """The reason why a recipe depends on the length of the run; "" if more epochs only add steps at the end."""
     schedule = recipe.schedule
     if SCHEDULES.outside(schedule.name) is not None:
         return f"schedule.name {schedule.name} may depend on how many there are"

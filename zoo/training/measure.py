@@ -1,4 +1,4 @@
-"""What a model says of every sample of a split, and the metrics of that: in float32, without augmentation."""
+"""A model's outputs for every sample of a split, and their metrics: in float32, without augmentation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def over(model: nn.Module, batches: Batches, task: Task) -> Iterator[tuple[Input
     told, feed = f"out of memory on {device} with evaluate.batch_size {batches.size}; lower it.", iter(batches)
     with memory.kept() as trim:
         while True:
-            # Not around the yield: between batches the mode is that of whoever asked for them.
+            # Not around the yield: between batches the mode is the caller's.
             with memory.enough(lambda: told), torch.inference_mode():
                 batch = next(feed, None)
                 if batch is None:
@@ -52,7 +52,7 @@ def measure(model: nn.Module, batches: Batches, task: Task, metrics: Mapping[str
 
 
 def of_run(task: Task, settings: Mapping[str, Any], asked: str) -> dict[str, Metric]:
-    """The metrics of a run: its task's own and the one that its recipe asks for; `settings` is `input` of
+    """The metrics of a run: its task's own, and the one that its recipe names; `settings` is `input` of
     config.json."""
     return {**measures.own(task, settings), asked: measures.of(task, settings)[asked]}
 
@@ -60,7 +60,7 @@ def of_run(task: Task, settings: Mapping[str, Any], asked: str) -> dict[str, Met
 def computed(values: dict[str, float], asked: str, where: str) -> tuple[dict[str, float], list[str]]:
     """The metrics that are numbers, and a sentence for each that could not be computed.
 
-    Raises `ZooError` if that is the metric `asked` for. `where` is what was measured, for the messages.
+    Raises `ZooError` if `asked` is among the latter. `where` names the measured data in messages.
     """
     wrong = {name: value for name, value in values.items() if not math.isfinite(value)}
     if asked in wrong:

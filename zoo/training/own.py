@@ -1,4 +1,4 @@
-"""The data of a recipe, of the zoo's or of one's own; a recipe that names a path becomes one that names files."""
+"""The data of a recipe, the zoo's or the user's own; a recipe that names a path becomes one that names files."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from zoo.recipes.own import Columns
 
 
 def load(recipe: Recipe, place: Any = None) -> DataSet:
-    """The recipe's data set. `place` is where data of one's own lie, or an object that holds them."""
+    """The recipe's data set. `place` is where the user's own data lie, or an object that holds them."""
     if not places.is_one(recipe.data.name):
         return data.load(recipe.data.name)
     return read(recipe, place).data
 
 
 def read(recipe: Recipe, place: Any = None, model: dict[str, Any] | None = None) -> loading.Own:
-    """The recipe's data of one's own, as `zoo.data.own.loading.load` reads them."""
+    """The recipe's data if they are the user's own, as `zoo.data.own.loading.load` reads them."""
     task = tasks.get(registry.get(recipe.model).task)
     asked, section = recipe.data, {}
     for key in ("columns", "split"):
@@ -46,10 +46,10 @@ def at_hand(recipe: Recipe) -> bool:
 
 
 def whole(recipe: Recipe, place: Any, config: dict[str, Any], more: Mapping[str, Any] | None = None) -> Split:
-    """All labelled rows at `place` as the test split of a weight: of a folder with parts those of its test part.
+    """All labelled rows at `place` as the test split of a weight; from a folder with parts, only its test part.
 
-    If they are the very data of the weight's recipe, the split is the recipe's. `config` is the weight's config.json,
-    `more` are `data.columns` that take the place of the recipe's.
+    If they are the same data as the weight's recipe has, the split is the recipe's. `config` is the weight's
+    config.json; `more` are `data.columns` that replace the recipe's.
     """
     task = tasks.get(config["task"])
     if places.is_one(recipe.data.name) and recipe.data.files:
@@ -78,7 +78,7 @@ def address_of(place: Any, kind: str) -> str:
 
 
 def resolved(recipe: Recipe, place: Any = None) -> tuple[Recipe, loading.Own | None]:
-    """The recipe with its data's hashes, columns and split written out and no path in it, and those data.
+    """The recipe with its data's hashes, columns and split written out and without any path, and those data.
 
     A recipe of one of the zoo's data sets comes back as it is, with None.
     """

@@ -12,9 +12,9 @@ from zoo.recipes import Pairs, Recipe
 
 
 def check_pairs(recipe: Recipe, targets: torch.Tensor, feed: Feed) -> None:
-    """Look at the batches of the first epoch for two samples of one label, without which such a loss teaches nothing.
+    """Check that the batches of the first epoch hold two samples of one label, which such a loss needs.
 
-    Raises `ZooError` if no batch holds any, and warns if some do not.
+    Raises `ZooError` if no batch holds such a pair, and warns if some do not.
     """
     if not isinstance(recipe.loss, Pairs):
         return

@@ -1,4 +1,4 @@
-"""What a person sees of a run: one live display on a terminal or in a notebook, a line every so often elsewhere."""
+"""The display of a run: one live line on a terminal or in a notebook, elsewhere a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from zoo.training.machine import processes
 Show = Callable[[int, dict[str, Any]], None]
 
 EVERY = 10.0
-"""Seconds between lines where there is no terminal: a log that can be read, and a run that is seen to go on."""
+"""Seconds between lines without a terminal: few enough lines to read, and enough to see that the run goes on."""
 REFRESH = 0.25
-"""Seconds between two states of a notebook's bar, each of which is a message to the browser."""
+"""Seconds between two states of a notebook's bar; each state is a message to the browser."""
 WIDTH = 80
 _LAST = ("seconds", "samples/s", "lr")
-"""What is left out first if a line is too narrow for all figures."""
+"""The figures to leave out first if a line is too narrow for all."""
 
 
 @contextmanager
@@ -26,8 +26,8 @@ def bar(name: str, total: int, done: int, *, shown: bool = True) -> Iterator[tup
     """Two functions of (steps done, figures): the first shows the epoch so far, the second an epoch that has ended.
 
     On a terminal and in a notebook both move one live display. Elsewhere there is a line for the first epoch, for the
-    last, and between them one every `EVERY` seconds. Of several processes that train together the main one alone
-    speaks.
+    last, and between them one every `EVERY` seconds. If several processes train together, only the main one
+    prints.
     """
     if not (shown and processes.is_main()):
         yield (lambda step, figures: None), (lambda step, figures: None)
@@ -41,7 +41,7 @@ def bar(name: str, total: int, done: int, *, shown: bool = True) -> Iterator[tup
 
 def _lines(name: str, total: int) -> Iterator[tuple[Show, Show]]:
     said = -EVERY
-    waiting: list[tuple[int, dict[str, Any]]] = []  # the last epoch that no line told
+    waiting: list[tuple[int, dict[str, Any]]] = []  # the last epoch that was not printed yet
     began = time.monotonic()
 
     def line(step: int, figures: dict[str, Any]) -> None:
@@ -71,7 +71,7 @@ def _live(name: str, total: int, done: int) -> Iterator[tuple[Show, Show]]:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
     from rich.text import Text
 
-    # The figures have a line to themselves: beside the bar 80 columns would not hold them.
+    # The figures have their own line: 80 columns do not hold them beside the bar.
     columns = TextColumn("{task.description}"), BarColumn(None), TaskProgressColumn(), TimeRemainingColumn()
     progress, shown = Progress(*columns, expand=True), Text()
     task = progress.add_task(name, total=total, completed=done)
@@ -116,9 +116,9 @@ def _cell(name: str, total: int, done: int) -> Iterator[tuple[Show, Show]]:
 
 
 def text(figures: dict[str, Any], width: int | None = None) -> str:
-    """Figures on one line: the names as words, floats to four digits; what was not measured is left out.
+    """Figures on one line: the names as words, floats to four digits; figures that were not measured are left out.
 
-    With a width, what says least is left out until the rest fits.
+    With a width, the least important figures are left out until the rest fits.
     """
     parts = {
         key.removeprefix("train_").replace("samples_per_second", "samples/s").replace("_", " "): (

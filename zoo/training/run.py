@@ -23,7 +23,7 @@ from zoo.training.longer import check_resumable
 
 @dataclass(frozen=True)
 class Run:
-    """A run's folder. Finished, it holds every file of a bundle but the card; `model.safetensors` comes last.
+    """A run's folder. When finished it holds every file of a bundle except the card; `model.safetensors` comes last.
 
     >>> run = zoo.train("mlp.digits", {"train.epochs": 2}, out="runs/short", progress=False)
     >>> [row["epoch"] for row in run.log], list(run.metrics)
@@ -77,22 +77,22 @@ def write_log(folder: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def named(recipe: object) -> Path | None:
-    """The run's folder where a recipe was given as one, which a resumed run then goes on in."""
+    """If the recipe was given as a run's folder, return that folder; resuming continues there."""
     return Path(recipe) if isinstance(recipe, (str, os.PathLike)) and os.path.isdir(recipe) else None
 
 
 @contextmanager
 def claimed(folder: Path, recipe: Recipe, resume: bool) -> Iterator[None]:
-    """Hold a run's folder alone: a new one, or with `resume` one of the same recipe.
+    """Lock a run's folder for this process: a new one, or with `resume` one of the same recipe.
 
-    A run that was begun here and fails before it has anything to show gives the folder back, as it was.
-    With more epochs a run goes on if its schedule allows it (`zoo.training.longer`).
-    Raises `ZooError` if another process holds it, if it holds a run already, and if its recipe differs.
+    A run that begins here and fails before its first result leaves the folder as it was.
+    With more epochs a run continues if its schedule allows it (`zoo.training.longer`).
+    Raises `ZooError` if another process uses it, if it holds a run already, and if its recipe differs.
     """
     from filelock import FileLock, Timeout
 
     if resume and not (folder / "recipe.yaml").is_file():
-        # No error: a run that was interrupted before its first step gave its folder back.
+        # Not an error: a run that was interrupted before its first step removed its files.
         streams.say(f"there is no run in {folder} to resume; it starts from the beginning.")
     lock = FileLock(folder / ".lock", timeout=0)
     made = [place for place in (folder, *folder.parents) if not place.exists()]
@@ -115,7 +115,7 @@ def claimed(folder: Path, recipe: Recipe, resume: bool) -> Iterator[None]:
             if check_resumable(
                 folder, old, recipe, dict(zip((text.split(":")[0] for text in told), told, strict=True))
             ):
-                (folder / "model.safetensors").unlink(missing_ok=True)  # no longer what the recipe gives
+                (folder / "model.safetensors").unlink(missing_ok=True)  # no longer the recipe's result
             if told:
                 write_text(folder / "recipe.yaml", recipe.to_yaml())
         elif any(p.name not in (".lock", ".recipe.yaml.tmp") for p in folder.iterdir()):
@@ -145,7 +145,7 @@ def _give_back(folder: Path, made: list[Path]) -> None:
 
 
 def differences(old: Recipe, new: Recipe) -> list[str]:
-    """What differs between two recipes, one `key.path: old -> new` each."""
+    """The differences between two recipes, each as `key.path: old -> new`."""
     a, b = flatten(old.model_dump()), flatten(new.model_dump())
     return [
         f"{key}: {a.get(key)!r} -> {b.get(key)!r}" for key in sorted(a.keys() | b.keys()) if a.get(key) != b.get(key)

@@ -1,4 +1,4 @@
-"""What a run keeps on disk to go on from: its checkpoints, and the weights of its best epoch."""
+"""The files from which a run continues: its checkpoints, and the weights of its best epoch."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from zoo.training.machine import processes
 from zoo.training.state import Fixed, Learner, Now, Place
 
 SAVE_EVERY = 20.0
-"""Seconds between checkpoints at the least, so that short epochs do not spend their time on the disk."""
+"""The least seconds between checkpoints, so that short epochs do not spend their time on writing."""
 
 SAVE_WITHIN = 60.0
-"""Seconds after which a checkpoint is written within an epoch too, so that no more than these are lost to a kill."""
+"""Seconds after which a checkpoint is written within an epoch too, so that a kill loses no more than these."""
 
 BEST = Path("checkpoints", "best")
 """Where the weights of the best epoch are kept, as a checkpoint of the model alone."""
@@ -37,7 +37,7 @@ def is_late(now: Now) -> bool:
 
 
 def save(fixed: Fixed, learner: Learner, now: Now) -> None:
-    """Write a checkpoint, when all losses were looked at. Raises `ZooError` if the weights are not finite."""
+    """Write a checkpoint, after all losses were checked. Raises `ZooError` if the weights are not finite."""
     # A good loss may have had a bad gradient.
     if not all(bool(parameter.isfinite().all()) for parameter in learner.parameters):
         raise diverged(fixed, f"the weights are not finite after step {now.place.step}")
@@ -55,8 +55,8 @@ def save(fixed: Fixed, learner: Learner, now: Now) -> None:
 
 
 def restore(folder: Path, fingerprint: str, learner: Learner) -> Place:
-    """Where the newest whole checkpoint of the run in `folder` was written, with its tensors loaded into the learner;
-    the beginning if there is none.
+    """The place of the newest whole checkpoint of the run in `folder`, after its tensors were loaded into the
+    learner; the beginning if there is none.
 
     Raises `ZooError` if it belongs to another model, or to other data than those with this fingerprint.
     """
@@ -89,7 +89,7 @@ def keep_best(fixed: Fixed, learner: Learner, now: Now) -> None:
 
 
 def best(fixed: Fixed, now: Now) -> dict[str, Tensor]:
-    """The weights of the first epoch that no other is better than. Raises `ZooError` if they are damaged or gone."""
+    """The weights of the best epoch, the first of equal ones. Raises `ZooError` if they are damaged or gone."""
     values = selection.measured(now.rows, fixed.recipe.evaluate.metric, fixed.metric)
     if max(values) == -math.inf:
         raise ZooError(

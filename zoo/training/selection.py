@@ -1,4 +1,5 @@
-"""Early stopping and the best epoch, from the log alone: a resumed run decides as an uninterrupted one."""
+"""Early stopping and the best epoch, decided only from the log, so that a resumed run decides as an uninterrupted
+one."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from zoo.tasks import Metric
 
 
 def measured(rows: list[dict[str, Any]], name: str, metric: Metric) -> list[float]:
-    """The validation metric of every epoch so far, turned so that more is better; -inf where it was not a number."""
+    """The validation metric of every epoch so far, turned so that higher is better; -inf if it was not a number."""
     sign = 1.0 if metric.more_is_better else -1.0
     return [_or_worst(sign, row[f"validation_{name}"]) for row in rows]
 
@@ -25,7 +26,7 @@ def is_best(values: list[float]) -> bool:
 
 
 def is_exhausted(values: list[float], patience: int, min_delta: float) -> bool:
-    """Whether `patience` epochs in a row have not bettered the best before them by more than `min_delta`."""
+    """Whether none of the last `patience` epochs was better than the best before them by more than `min_delta`."""
     best, waited = float("-inf"), 0
     for value in values:
         best, waited = (value, 0) if value > best + min_delta else (best, waited + 1)

@@ -1,4 +1,4 @@
-"""From a recipe to what the loop needs: data, configuration, a fresh model."""
+"""Prepares what the loop needs from a recipe: data, configuration, a fresh model."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Setup:
     """`config` is the bundle's config.json, `input` what the model reads; `train` is trained on, `held` is measured and
     called `held_name`.
 
-    `test` is measured once, at the end, by a run that chooses its epoch on `held`; None for others.
+    `test` is measured once, at the end of a run that chooses its epoch on `held`; None for other runs.
 
     `notes` are sentences for the card.
     """
@@ -51,18 +51,18 @@ class Setup:
         return self.held_name == "validation"
 
     def batches(self, recipe: Recipe, device: torch.device, split: Split | None = None) -> Batches:
-        """What is measured, encoded once: of the held split, or of another."""
+        """The samples to measure, encoded once: of the held split, or of another."""
         measured = self.held if split is None else split
         return kinds.get(self.input.kind).evaluation(measured, self.input, recipe.evaluate.batch_size, device)
 
 
 def prepare(recipe: Recipe, folder: Path, dataset: DataSet | None = None) -> Setup:
-    """Load the data, part them as the recipe says, train the tokenizer, and write config.json into the run's folder.
+    """Load the data, split them as the recipe says, train the tokenizer, and write config.json into the run's folder.
 
     A run with `init_from` takes the tokenizer of that weight instead, since the embedding's rows belong to its words.
     With `data.validation` above 0 the metrics come from that part of the training split, or from the validation split
-    of a data set that has one; the test split stays unseen, but for a run that chose its epoch, once at its
-    end. `dataset` is the recipe's, if it was read already.
+    of a data set that has one; the test split stays unseen; only a run that chose its epoch is measured on it, once,
+    at its end. `dataset` is the recipe's, if it was read already.
     Raises `ZooError` if model, model_args and data do not fit together.
     """
     dataset = dataset or load(recipe)
@@ -121,7 +121,7 @@ def prepare(recipe: Recipe, folder: Path, dataset: DataSet | None = None) -> Set
 
 
 def plug_ins(recipe: Recipe, task: tasks.Task) -> list[Origin]:
-    """Where all that other packages bring to the recipe's run comes from."""
+    """The origins of all parts of the recipe's run that other packages bring."""
     augments = recipe.data.augment.model_extra or {}
     named = (
         (registry.TASK_TABLE, task.name),
@@ -139,7 +139,7 @@ def plug_ins(recipe: Recipe, task: tasks.Task) -> list[Origin]:
 
 
 def _parts(recipe: Recipe, dataset: DataSet, kind: kinds.Kind) -> tuple[Split, Split, str]:
-    """What is trained on, what is measured on, and what that is called."""
+    """The split to train on, the split to measure on, and the latter's name."""
     if not recipe.data.validation:
         return dataset.train, dataset.test, "test"
     if dataset.validation is not None:
@@ -155,7 +155,8 @@ def _parts(recipe: Recipe, dataset: DataSet, kind: kinds.Kind) -> tuple[Split, S
 
 
 def fresh_model(recipe: Recipe, config: dict[str, Any], device: torch.device) -> nn.Module:
-    """The model as the recipe's init scheme and seed make it, drawn on the CPU: the same on every device."""
+    """The model as the recipe's init scheme and seed make it, drawn on the CPU so that it is the same on every
+    device."""
     with Drawn(torch.Generator().manual_seed(recipe.train.seed)):
         model = construct(recipe.model, config["model_args"])
         init.apply(model, recipe.init)
@@ -174,16 +175,16 @@ def _try_smaller(config: dict[str, Any], kind: kinds.Kind, side: int) -> None:
 def _parameters(config: dict[str, Any], kind: kinds.Kind) -> int:
     """Try the model on two blank samples of the data, and count its parameters.
 
-    On the CPU, not on the meta device: a model may look at values, as at the lengths of texts, which has none there.
+    On the CPU, not on the meta device, which has no values: a model may need some, such as the lengths of texts.
     """
     name, arguments, labels = config["model"], config["model_args"], config["labels"]
-    # torch only warns of layers without units; below they are refused.
+    # torch only warns about layers without units; they are refused below.
     with caller.silent(), Drawn(torch.Generator()):
         model = construct(name, arguments).eval()
         try:
             with torch.no_grad():
                 outputs = model(*kind.blank(config["input"])).shape[-1]
-        except Exception as error:  # whatever a model may raise for inputs that it is not made for
+        except Exception as error:  # a model may raise anything for inputs that it is not made for
             why = " ".join(str(error).split())
             raise ZooError(
                 f"model {name} with model_args {arguments} cannot take the samples of {config['data']}, which "

@@ -1,4 +1,4 @@
-"""A run in memory: what stays as it is to its end, what training changes, and where it is now."""
+"""A run in memory: its fixed parts, the parts that training changes, and its place."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from zoo.training.setup import Setup
 
 @dataclass(frozen=True)
 class Fixed:
-    """What stays as it is to the end of a run.
+    """The parts of a run that never change.
 
-    `feed` gives the batches of `total` steps. `metrics` are measured on `held` after each epoch: None if the recipe
-    holds nothing out, and for processes that leave it to the main one.
+    `feed` gives the batches of `total` steps. `metrics` are measured on `held` after each epoch; `held` is None if
+    the recipe holds nothing out, and in every process except the main one.
     """
 
     recipe: Recipe
@@ -46,8 +46,8 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Learner:
-    """What training changes: the model, its average if the recipe wants one, the loss (which may have parameters of its
-    own), the optimizer, and the scaler of the loss in fp16, which is the accelerator's."""
+    """The parts that training changes: the model, its average if the recipe asks for one, the loss (which may have
+    parameters of its own), the optimizer, and the scaler of the loss in fp16, which is the accelerator's."""
 
     model: nn.Module
     average: AveragedModel | None
@@ -61,7 +61,7 @@ class Learner:
 
     @property
     def published(self) -> nn.Module:
-        """The model that would be published now."""
+        """The model that a run ending now would publish."""
         return self.model if self.average is None else self.average.module
 
     @property
@@ -89,9 +89,9 @@ class Place:
 
 @dataclass
 class Now:
-    """A run under way: its place, and the rows of log.csv so far.
+    """A run in progress: its place, and the rows of log.csv so far.
 
-    `rate` is the learning rate of the last step, `pending` are losses that nobody has looked at yet; `began` and
+    `rate` is the learning rate of the last step, `pending` are losses that were not checked yet; `began` and
     `saved_at` are times of `time.monotonic`, of the start and of the last checkpoint.
     """
 

@@ -1,4 +1,4 @@
-"""One step: the loss of a batch and its gradient, in parts where the recipe asks for it."""
+"""One step: the loss of a batch and its gradient, in parts if the recipe asks for it."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def backward(
     """Add the gradient of the batch's loss to the parameters' `grad`; (outputs in float32, loss), both detached.
 
     `model` is as `accelerator.prepare` gives it: its forward enters autocast by itself. The loss is taken in float32;
-    `descend` is its `backward`, or that of the accelerator where it scales losses.
+    `descend` is its `backward`, or the accelerator's if that scales losses.
 
     With `parts` above 1 the batch is computed in so many pieces, one after another, which takes less memory. Each
-    piece's loss counts by its share of what the loss is a mean over, so that the sum is the loss of the whole batch.
-    Raises `ZooError` if batch norm meets a single sample.
+    piece's loss is weighted by its share of the terms of the mean, so that the sum is the loss of the whole batch.
+    Raises `ZooError` if batch norm gets a single sample.
     """
     rows = len(targets)
     if parts == 1:
@@ -44,7 +44,7 @@ def backward(
         draws.again(began)
         outputs, loss = _forward(model, criterion, tuple(piece), truth, done, rows)
         done += len(truth)
-        # The mean over nothing but padding is not a number.
+        # A mean over only padding is not a number.
         loss = loss * (count / sum(counts)) if count else outputs.sum() * 0
         descend(loss)
         everything.append(outputs.detach())
@@ -55,7 +55,7 @@ def backward(
 def _forward(
     model: nn.Module, criterion: nn.Module, inputs: Inputs, targets: Tensor, before: int, rows: int
 ) -> tuple[Tensor, Tensor]:
-    """Outputs and loss of a piece of a batch of so many rows, with so many of them before it."""
+    """Outputs and loss of a piece of a batch of `rows` rows; earlier pieces hold the rows before it."""
     start, end = processes.share(len(targets))
     own = processes.own_rows(inputs)
     try:
@@ -79,5 +79,5 @@ def _is_compiled(model: nn.Module) -> bool:
 
 
 def _counted(targets: Tensor) -> int:
-    """How many terms the mean has: all targets but padding."""
+    """The number of terms of the mean: all targets except padding."""
     return len(targets) if targets.is_floating_point() else int((targets != IGNORED).sum())

@@ -15,10 +15,10 @@ TRACKERS = ("tensorboard",)
 
 @contextmanager
 def tracker(name: str | None, folder: Path, done: int) -> Iterator[Callable[[int, dict[str, Any]], None]]:
-    """A function of (steps done, figures) that hands the numbers to the tracker; without a name it does nothing.
+    """A function of (steps done, figures) that gives the numbers to the tracker; without a name it does nothing.
 
-    TensorBoard's events lie in the run's folder, `tensorboard/`; what an interrupted run wrote after its last
-    checkpoint, step `done`, is struck out. Raises `ZooError` for an unknown tracker and for one that is not installed.
+    TensorBoard's events lie in the run's folder, `tensorboard/`; events that an interrupted run wrote after its last
+    checkpoint, step `done`, are hidden. Raises `ZooError` for an unknown tracker and for one that is not installed.
     """
     if name is None or not processes.is_main():
         yield lambda step, figures: None

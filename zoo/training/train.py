@@ -61,32 +61,32 @@ def train(
         overrides: key paths of the recipe to values, such as {"train.epochs": 1}. A value takes the place of all that
             was there: {"train": {"epochs": 1}} leaves the other keys of `train` at their defaults.
         data: your own data: a path (a file, or a folder with train and test files), a frame, or (inputs, targets). With
-            a model's name its recipe is made to fit them (`zoo.training.rules`), and what was chosen is printed; with a
-            recipe of such data it says where they lie.
+            a model's name, its recipe is fitted to them (`zoo.training.rules`), and the choices are printed; with a
+            recipe of such data, `data` says where they lie.
         out: the run's folder; by default `runs/<recipe's name>`, and with `resume` the run that `recipe` names.
         resume: continue the run in `out` from its newest checkpoint, to the same weights as if it had never stopped.
-            With more `train.epochs` than before it goes on to those, if no rate so far depended on their number;
-            another number of `data.workers` is not another recipe.
-        device: by default CUDA or MPS where there is one, else the CPU.
-        track: "tensorboard" to write the curves for it too, into the run's folder.
+            With more `train.epochs` than before it continues to that number, if no learning rate so far depended on
+            it. Another number of `data.workers` does not count as another recipe.
+        device: by default CUDA or MPS if there is one, else the CPU.
+        track: "tensorboard" to also write its curves, into the run's folder.
         progress: False shows nothing on standard error; by default one live display on a terminal, and a line every ten
             seconds elsewhere.
-        callbacks: functions of (epoch, figures), called after each epoch, counted from 1, with its row of log.csv. One
-            stops the run by raising; the error is the caller's, and the run can be resumed.
+        callbacks: functions of (epoch, figures), called after each epoch, counted from 1, with its row of log.csv. A
+            callback stops the run by raising; the error goes to the caller, and the run can be resumed.
         baseline: whether plain methods (`zoo.baselines`: such as TF-IDF with a linear model) are measured on the same
-            test rows after training; a line then says who is better, and metrics.json and the card hold their figures.
-            By default for a first run on your own data: the zoo's recipes have published baselines.
-        more: as `overrides`, as in `**{"train.epochs": 1}`.
+            test rows after training; a line then says which is better, and metrics.json and the card hold their
+            figures. By default for a first run on your own data: the zoo's recipes have published baselines.
+        more: overrides as keyword arguments, such as `**{"train.epochs": 1}`.
 
-    The process belongs to its caller: what was set there for torch (autocast, default dtype and device, grad mode,
-    precision, threads and the like) bears on no number and is as before at the end, and no generator of torch, numpy or
-    Python is touched. Threads are as many as torch takes by itself; `OMP_NUM_THREADS`, set before Python starts, gives
-    it fewer. Runs in several threads give the numbers of runs one after another.
+    The process belongs to its caller: torch's settings there (autocast, default dtype and device, grad mode,
+    precision, threads and so on) change no number and are restored at the end, and no generator of torch, numpy or
+    Python is touched. The number of threads is torch's default; set `OMP_NUM_THREADS` before Python starts for fewer.
+    Runs in several threads give the same numbers as runs one after another.
 
     Started by `torchrun` or `accelerate launch`, several processes train one model and give the same result; the run's
-    folder must be one that all of them see. Metrics are measured on the test split, or on the held-out part if the
+    folder must be visible to all of them. Metrics are measured on the test split, or on the held-out part if the
     recipe has `data.validation` above 0. A run that chooses its epoch on that part (`train.keep_best`,
-    `train.early_stopping`) is measured on the test split, once, at its end: that is its figure.
+    `train.early_stopping`) is measured on the test split once, at its end: that is its figure.
     Raises `ZooError` for a bad recipe, missing data or device, a folder in use, a loss that is not finite, and if
     another process of the launch has ended.
 
@@ -131,8 +131,8 @@ def _prepared(
     tell: bool,
     resume: bool,
 ) -> tuple[Recipe, DataSet | None, bool]:
-    """The recipe with all choices written out, the data set if that took reading it, and whether this is a first run
-    on data of one's own, not one that is done again."""
+    """The recipe with all choices written out, the data set if it had to be read for them, and whether this is a
+    first run on the user's own data and not a repeated one."""
     if data is not None and isinstance(recipe, str) and not _of_one_s_own(recipe, changes):
         made, own, told = fitted(recipe, changes, data)
         _tell([*told, *worst(own.data)] if tell else [])
@@ -148,13 +148,13 @@ def _prepared(
 
 
 def _of_one_s_own(recipe: str, changes: dict[str, Any]) -> bool:
-    """Whether a recipe is not one of the zoo's: the file or folder of somebody's."""
+    """Whether a recipe is not one of the zoo's but a user's file or folder."""
     path = Path(recipe)
     return path.is_dir() or path.suffix in (".yaml", ".yml") or "data.name" in changes
 
 
 def _tell(told: list[str]) -> None:
-    """What was found in the data and chosen for them, on standard error."""
+    """Print on standard error what was found in the data and chosen for them."""
     if processes.is_main():
         for line in told:
             streams.say(line)
@@ -188,7 +188,7 @@ def _device(device: torch.device | str | None, recipe: Recipe) -> torch.device:
 
 
 def _unmeasured(recipe: Recipe, setup: Setup, device: torch.device) -> dict[str, Any]:
-    """metrics.json as it is before there are metrics: what the run is made of."""
+    """metrics.json before there are metrics: the facts about the run."""
     many = processes.count()
     return {
         "schema": 1,
@@ -203,13 +203,13 @@ def _unmeasured(recipe: Recipe, setup: Setup, device: torch.device) -> dict[str,
 
 
 def _continued(folder: Path, now: dict[str, Any]) -> dict[str, Any]:
-    """metrics.json of a run that may have been begun before: `now`, with a note where it goes on elsewhere."""
+    """metrics.json of a run that may be a resumed one: `now`, with a note if it continues on another machine."""
     path = folder / "metrics.json"
     if not any((folder / "checkpoints").glob("*")) or not path.is_file():
         return now
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:  # damaged; it is written again
+    except ValueError:  # damaged; it will be written again
         return now
     old, new = before["environment"], now["environment"]
     moved = [f"{key}: {old.get(key)} -> {new.get(key)}" for key in new if old.get(key) != new[key]]
@@ -226,9 +226,9 @@ def _finish(
     begun: dict[str, Any],
     plainly: bool,
 ) -> list[str]:
-    """Save the weights, measure the saved bytes, and let both appear together.
+    """Save the weights, measure the saved bytes, and publish both files in one step.
 
-    With `plainly` the plain methods' figures stand beside the model's, and the sentence on that comes back.
+    With `plainly` the plain methods' figures are added to the model's, and the sentences about them are returned.
     """
     started = time.monotonic()
     half = recipe.train.save_precision == "fp16"
@@ -282,7 +282,7 @@ def _beside(setup: Setup, metric: str, ours: float) -> tuple[dict[str, Any], lis
     held = setup.held if setup.test is None else setup.test
     try:
         found = baselines.beside(setup.train, held, setup.input, setup.config["labels"], task, metric, ours)
-    except (ValueError, MemoryError) as error:  # scikit-learn's; the model is trained, and not lost for it
+    except (ValueError, MemoryError) as error:  # from scikit-learn; the trained model must not be lost because of it
         return {}, [f"no baseline: it cannot be fitted to these data ({' '.join(str(error).split())})."]
     return ({}, []) if found is None else (found.to_dict(), [found.said()])
 

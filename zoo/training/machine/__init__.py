@@ -1,1 +1,1 @@
-"""What the engine asks of the machine: processes, signals, memory, random draws, determinism."""
+"""The engine and the machine: processes, signals, memory, random draws, determinism."""

@@ -1,4 +1,4 @@
-"""Mixed precision and several processes by accelerate, whose state is one for the process and may be the caller's."""
+"""Mixed precision and several processes by accelerate. Its state is global to the process and may be the caller's."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ _lock = threading.Lock()
 
 
 def accelerator(recipe: Recipe, device: torch.device) -> Any:
-    """An accelerator for one run, with a state of its own: that of another run, or of the caller, stays as it is."""
+    """An accelerator for one run, with its own state; the state of another run or of the caller stays as it is."""
     from accelerate import Accelerator, DistributedDataParallelKwargs
     from accelerate.utils import GradientAccumulationPlugin
 
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    # Processes wait for the gradient of every parameter, unless they are told that some have none for a while.
+    # Processes wait for the gradient of every parameter, unless we declare that some have none for some time.
     frozen = any(group.frozen_epochs for group in recipe.optimizer.groups)
     with _blank_state():
-        # What a recipe does not say is said here: accelerate would take it from variables that no run records.
+        # Set explicitly what the recipe leaves open: accelerate would take it from environment variables that no run
+        # records.
         made = Accelerator(
             gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
             dynamo_backend="no",
@@ -52,7 +53,7 @@ def prepared(accelerator: Any, model: nn.Module, optimizer: torch.optim.Optimize
 
 
 def _part(state: Any) -> None:
-    """Let a state that is the process's own a copy instead."""
+    """Make a state that is global to the process a copy instead."""
     object.__setattr__(state, "__dict__", dict(vars(state)))
 
 
@@ -64,7 +65,7 @@ def _known() -> list[str]:
 
 @contextmanager
 def _blank_state() -> Iterator[list[dict[str, Any]]]:
-    """Within it accelerate has no state yet; at the end what there was is back, and so is the environment."""
+    """Inside this context accelerate has no state; at the end its former state and the environment are restored."""
     from accelerate.state import AcceleratorState, GradientState, PartialState
 
     shared = [PartialState._shared_state, AcceleratorState._shared_state, GradientState._shared_state]
@@ -73,7 +74,7 @@ def _blank_state() -> Iterator[list[dict[str, Any]]]:
         for each in shared:
             each.clear()
         for name in variables:
-            if name.startswith("ACCELERATE_"):  # how the caller's own accelerator is to be
+            if name.startswith("ACCELERATE_"):  # settings of the caller's own accelerator
                 del os.environ[name]
         try:
             yield shared

@@ -8,5 +8,6 @@ from zoo import caller
 
 
 def deterministic(wanted: bool) -> AbstractContextManager[None]:
-    """While the body runs, let torch refuse kernels whose sums depend on the order of threads; CPUs need none of it."""
+    """While the body runs, let torch refuse kernels whose sums depend on the order of threads; on CPUs this is not
+    needed."""
     return caller.deterministic() if wanted else nullcontext()

@@ -1,10 +1,10 @@
-"""What a model draws for itself in a step: from the run's own generators, and for a part of a batch as for the whole.
+"""A model's own random draws in a step: from the run's generators, and the same for a part of a batch as for the whole.
 
-Nothing is drawn from torch's default generator, so that a run neither moves it nor depends on it, nor on another run in
-another thread. Dropout's mask belongs to the whole batch. Where several processes compute its rows, or one does piece
-by piece, each part draws all of the mask from the same state of a generator and takes its own rows; a mask without
-rows, such as one over a vocabulary, is the same for all. Draws of other kinds, and those on a GPU, where a kernel draws
-what it needs by itself, are each part's own.
+Nothing is drawn from torch's default generator, so that a run neither changes it nor depends on it, nor on another
+run in another thread. Dropout's mask belongs to the whole batch. If several processes compute the rows, or one
+process does so piece by piece, each part draws the whole mask from the same state of a generator and takes its own
+rows; a mask without rows, such as one over a vocabulary, is the same for all. For other kinds of draws, and on a GPU,
+where kernels draw by themselves, each part has its own draws.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from zoo.draws import Drawn, borrowed, is_cpu
 _CPU = torch.device("cpu")
 
 Draw = Callable[[Sequence[int], Generator | None], Tensor]
-"""From sizes and a generator, None for torch's own, to what is drawn."""
+"""(sizes, generator) -> the drawn tensor; None is torch's own generator."""
 
 
 class _Run(threading.local):
@@ -46,18 +46,18 @@ def seed(common: int, own: int | None = None, device: torch.device = _CPU) -> No
 
 
 def state() -> Tensor:
-    """Where the draws are, for another part of the batch to draw the same (`again`)."""
+    """The state of the draws, so that another part of the batch can draw the same (`again`)."""
     return _run.common.get_state()
 
 
 def again(state: Tensor) -> None:
-    """Go back to where the draws were."""
+    """Go back to an earlier state of the draws."""
     _run.common.set_state(state)
 
 
 @contextmanager
 def of_the_whole(rows: int, start: int, end: int, device: torch.device, *, compiled: bool = False) -> Iterator[None]:
-    """Within it a model draws for rows `start` to `end` of a batch of `rows`.
+    """Inside this context a model draws for rows `start` to `end` of a batch of `rows`.
 
     A `compiled` model and one on a GPU draw in kernels that take no generator: they borrow the default one.
     """
@@ -76,7 +76,7 @@ def of_the_whole(rows: int, start: int, end: int, device: torch.device, *, compi
 
 @contextmanager
 def _borrowed_of(device: torch.device) -> Iterator[None]:
-    """Within it the generator of a GPU draws what is this step's; the lock is that of `borrowed`."""
+    """Inside this context a GPU's generator draws the numbers of this step; the lock is that of `borrowed`."""
     if device.type == "cpu":
         yield
         return
@@ -92,7 +92,7 @@ def _borrowed_of(device: torch.device) -> Iterator[None]:
 
 
 def own(sizes: Sequence[int], draw: Draw) -> Tensor:
-    """What `draw` gives: all of these sizes, or within `of_the_whole` the part's rows."""
+    """The result of `draw` for these sizes; inside `of_the_whole` only the part's rows."""
     return _run.part.own(sizes, draw) if _run.part else draw(sizes, None)
 
 
@@ -126,7 +126,7 @@ class _Whole(Drawn):
         )
 
     def own(self, sizes: Sequence[int], draw: Draw) -> Tensor:
-        own = max(1, self.end - self.start)  # a process without a row computes one that is left out again
+        own = max(1, self.end - self.start)  # a process without rows computes one row, which is dropped later
         if self.whole or not sizes or sizes[0] != own:
             return draw(sizes, self.common)
         drawn = draw((self.rows, *sizes[1:]), self.common)

@@ -1,9 +1,9 @@
-"""Batch norm over the whole batch: where several processes share its rows, and nowhere over a piece of it.
+"""Batch norm over the whole batch, even if several processes share its rows, and never over a piece of it.
 
-A layer that normalises by a part of the batch is another layer: its statistics are noisier, and so is the model. So
-several processes put their sums together (Ioffe & Szegedy 2015, algorithm 1, over all rows), on CPUs over gloo as on
-GPUs over NCCL. Pieces that one process computes one after another (`train.accumulate`) cannot: a layer would need the
-rows of the pieces that are still to come. They are refused.
+A layer that normalises by a part of the batch is a different layer: its statistics are noisier, and so is the model.
+So several processes add up their sums (Ioffe & Szegedy 2015, algorithm 1, over all rows), on CPUs over gloo, on GPUs
+over NCCL. Pieces that one process computes one after another (`train.accumulate`) cannot do this, since a layer would
+need the rows of later pieces; they are refused.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from zoo.errors import ZooError
 
 
 def check_pieces(model: nn.Module, pieces: int) -> None:
-    """Raise `ZooError` if a batch in several pieces meets batch norm."""
+    """Raise `ZooError` if the model has batch norm and a batch is computed in several pieces."""
     if pieces == 1:
         return
     if has_batch_norm(model):
@@ -37,10 +37,10 @@ def has_batch_norm(model: nn.Module) -> bool:
 
 
 class WholeBatchNorm(TorchFunctionMode):
-    """Within it batch norm in training takes mean and variance over the rows of all processes.
+    """Inside this context, batch norm in training takes mean and variance over the rows of all processes.
 
-    `rows` is how many of this process's rows count: of a batch with fewer rows than processes some compute one that
-    counts for nothing.
+    `rows` is how many of this process's rows count: if a batch has fewer rows than processes, some processes compute
+    one row that does not count.
     """
 
     def __init__(self, rows: int) -> None:
@@ -65,7 +65,7 @@ class WholeBatchNorm(TorchFunctionMode):
         momentum: float = 0.1,
         eps: float = 1e-5,
     ) -> Tensor:
-        """As `F.batch_norm`; input (N, C, …), the rest (C)."""
+        """Like `F.batch_norm`; input (N, C, …), the rest (C)."""
         if not training:
             return F.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
         from torch.distributed.nn.functional import all_reduce

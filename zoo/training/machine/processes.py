@@ -1,8 +1,9 @@
-"""Several processes that train one model, started by `torchrun` or `accelerate launch`; for one all of this is nothing.
+"""Several processes that train one model, started by `torchrun` or `accelerate launch`; all of this does nothing for
+one process.
 
-Every process loads the whole batch, so that what is random in it is drawn as one process draws it, and computes its own
-rows; the outputs are put together again, and each process takes the loss of the whole batch. So any loss, also one over
-pairs of samples or with its own way to average, is that of a single process (for dropout see
+Every process loads the whole batch, so that its random parts are drawn as by one process, and computes its own rows.
+Then the outputs are joined, and each process takes the loss of the whole batch. So any loss, even one over pairs of
+samples or with its own average, is that of a single process (for dropout see
 `zoo.training.machine.draws`).
 """
 
@@ -21,16 +22,17 @@ from zoo.errors import ZooError
 from zoo.kinds.feed import Inputs
 
 MEETING = ("WORLD_SIZE", "RANK", "MASTER_ADDR", "MASTER_PORT")
-"""What a launcher says to each of its processes in the environment, for them to meet."""
+"""The environment variables by which a launcher's processes find each other."""
 
 MPI = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
-"""What MPI's launchers call the number of processes. accelerate would wait for them, and nobody has them meet here."""
+"""The variables of MPI's launchers for the number of processes. accelerate would wait for these processes, but we do
+not start an MPI process group."""
 
 
 def join(device: torch.device) -> None:
-    """Meet the other processes of the launch, where there are any: over gloo on CPUs, over NCCL on GPUs.
+    """Join the other processes of the launch, if there are any: over gloo on CPUs, over NCCL on GPUs.
 
-    Raises `ZooError` if the environment speaks of a launch but not how to meet, and if the processes do not.
+    Raises `ZooError` if the environment names a launch but not how to join it, and if joining fails.
     """
     if dist.is_initialized():
         return
@@ -62,7 +64,7 @@ def join(device: torch.device) -> None:
 
 @contextmanager
 def others() -> Iterator[None]:
-    """Raise `ZooError` if what stands inside waits for another process that has ended."""
+    """Raise `ZooError` if the body waits for another process that has ended."""
     try:
         yield
     except RuntimeError as error:
@@ -74,7 +76,7 @@ def others() -> Iterator[None]:
 
 
 def alone() -> dict[str, str]:
-    """This process's environment without its launch: for runs of their own, which meet nobody."""
+    """This process's environment without its launch, for runs that train alone."""
     return {name: value for name, value in os.environ.items() if name not in (*MEETING, *MPI, "LOCAL_RANK")}
 
 
@@ -89,12 +91,12 @@ def rank() -> int:
 
 
 def is_main() -> bool:
-    """Whether this is the one process that writes files and speaks."""
+    """Whether this is the process that writes files and prints."""
     return rank() == 0
 
 
 def own_rows(inputs: Inputs) -> Inputs:
-    """This process's rows of a batch; where there are fewer rows than processes, one that `whole` leaves out again."""
+    """This process's rows of a batch; a process without rows gets one row, which `whole` drops again."""
     if count() == 1:
         return inputs
     start, end = share(len(inputs[0]))
@@ -104,8 +106,8 @@ def own_rows(inputs: Inputs) -> Inputs:
 def whole(outputs: Tensor, rows: int) -> Tensor:
     """The outputs of all processes for a batch of so many rows, in the batch's order.
 
-    Only this process's own rows carry a gradient. Summed over the processes that is the gradient of the loss; since
-    `DistributedDataParallel` averages instead, each one's is multiplied by their number.
+    Only this process's own rows carry a gradient. The sum over the processes is the gradient of the loss; since
+    `DistributedDataParallel` averages instead, each gradient is multiplied by the number of processes.
     """
     if count() == 1:
         return outputs
@@ -118,14 +120,14 @@ def whole(outputs: Tensor, rows: int) -> Tensor:
     dist.all_gather(parts, mine)
     if outputs.requires_grad:
         outputs.register_hook(lambda gradient: gradient * count())
-    # An output without rows is used too, by nothing: the others wait for its gradient.
+    # Use even an output without rows, at no effect: the other processes wait for its gradient.
     parts[rank()] = outputs if end > start else outputs[:0]
     shares = [share(rows, process) for process in range(count())]
     return torch.cat([part[: last - first] for part, (first, last) in zip(parts, shares, strict=True)])
 
 
 def told_by_main(values: Sequence[float], device: torch.device) -> list[float]:
-    """The values that the main process has, on every process; those of the others are not looked at."""
+    """The main process's values, on every process; the values of the others are ignored."""
     if count() == 1:
         return list(values)
     told = torch.tensor(values, dtype=torch.float64 if device.type != "mps" else torch.float32, device=device)
@@ -134,7 +136,7 @@ def told_by_main(values: Sequence[float], device: torch.device) -> list[float]:
 
 
 def largest(value: int, device: torch.device) -> int:
-    """The largest of a number that each process has."""
+    """The largest of the processes' numbers."""
     if count() == 1:
         return value
     shared = torch.tensor(value, device=device)
@@ -149,9 +151,9 @@ def wait() -> None:
 
 
 def share(rows: int, process: int | None = None) -> tuple[int, int]:
-    """From which row to which of a batch a process computes, by default this one.
+    """The first and the end of the rows of a batch that a process computes; by default this process.
 
-    Shares differ by one row at most, and the first are the longer.
+    Shares differ by at most one row; the first processes have the larger ones.
     """
     process = rank() if process is None else process
     least, more = divmod(rows, count())

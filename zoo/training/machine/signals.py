@@ -12,14 +12,15 @@ ALWAYS = (signal.SIGINT, signal.SIGTERM)
 """Ctrl-C, and what systems and clusters send to end a process."""
 
 BY_DEFAULT = tuple(getattr(signal, name) for name in ("SIGUSR1", "SIGHUP") if hasattr(signal, name))
-"""What clusters send some time before the end, and what a terminal sends that goes: only if nobody else handles it."""
+"""The signals that clusters send some time before the end, and that a closing terminal sends; noted only if no other
+handler is set."""
 
 
 @contextmanager
 def noted() -> Iterator[list[int]]:
-    """Collect these signals instead of dying of them; the same one again, or Ctrl-C, is acted on at once.
+    """Collect these signals instead of dying of them; the same signal a second time, or Ctrl-C, acts at once.
 
-    One that is ignored, as `nohup` lets a process ignore SIGHUP, stays so.
+    A signal that is ignored (as SIGHUP under `nohup`) stays ignored.
     """
     received: list[int] = []
 
@@ -42,14 +43,14 @@ def noted() -> Iterator[list[int]]:
         signal.signal(number, note)
     child = getattr(signal, "SIGCHLD", None)
     if child is not None and (handler := signal.getsignal(child)) is not None:
-        before[child] = handler  # torch's loader takes it, once for the process, to hear of workers that die
+        before[child] = handler  # torch's loader sets it, once for the process, to notice workers that die
     try:
         yield received
     finally:
         if child is not None and child in before and signal.getsignal(child) != before[child]:
             from torch.utils.data._utils import signal_handling
 
-            signal_handling._SIGCHLD_handler_set = False  # so that the caller's own loader takes it again
+            signal_handling._SIGCHLD_handler_set = False  # so that the caller's own loader sets it again
         for number, handler in before.items():
             signal.signal(number, handler)
 

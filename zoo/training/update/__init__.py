@@ -1,1 +1,1 @@
-"""What a step does to the parameters: losses, the optimizer with its groups, the schedule, averaging."""
+"""How a step changes the parameters: losses, the optimizer with its groups, the schedule, averaging."""

@@ -1,7 +1,7 @@
-"""Adversarial training: the loss once more, where the embeddings lie a small step further up the loss.
+"""Adversarial training: the loss a second time, with the embeddings moved a small step in the direction that raises it.
 
-Miyato, Dai & Goodfellow 2017, Adversarial Training Methods for Semi-Supervised Text Classification, section 3, with the
-step taken by the embedding tables instead of by each text's vectors, which needs nothing of the model.
+Miyato, Dai & Goodfellow 2017, Adversarial Training Methods for Semi-Supervised Text Classification, section 3, except
+that the step moves the embedding tables and not each text's vectors, so that the model need not support it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from zoo.recipes import Adversarial
 
 
 def tables(model: nn.Module, recipe: Adversarial) -> list[nn.Parameter]:
-    """The parameters that take the step. Raises `ZooError` for a glob that matches none."""
+    """The parameters that take the step. Raises `ZooError` for a glob that matches no parameter."""
     named = dict(model.named_parameters())
     for glob in recipe.match:
         if not any(fnmatchcase(name, glob) for name in named):
@@ -28,7 +28,7 @@ def tables(model: nn.Module, recipe: Adversarial) -> list[nn.Parameter]:
 
 @contextmanager
 def perturbed(parameters: list[nn.Parameter], epsilon: float) -> Iterator[None]:
-    """Move `parameters` together by `epsilon` along their gradient, as long as the body runs; not while frozen."""
+    """Move `parameters` together by `epsilon` along their gradient while the body runs; frozen ones stay."""
     gradients = [p.grad for p in parameters if p.grad is not None]
     if not gradients:
         yield

@@ -1,4 +1,4 @@
-"""The exponential moving average of a model: what is published is smoother than its last step."""
+"""The exponential moving average of a model, which is published because it is smoother than the last step."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ def average_of(model: nn.Module, decay: float) -> AveragedModel:
 
     d is `decay`, but at most (1 + n) / (10 + n): the average reaches back over a tenth of the steps so far, until that
     is as long as 1 / (1 - decay) (Abadi et al. 2016, TensorFlow's `ExponentialMovingAverage`, `num_updates`). Without
-    it decay^n of the first step stays in the average: 15 % after 1,900 steps at 0.999, which batch-norm variances that
-    begin at one and belong at a hundredth do not bear.
+    this limit decay^n of the first step stays in the average: 15 % after 1,900 steps at 0.999, which is too much for
+    batch-norm variances that begin at one and should be a hundredth.
     """
 
     def follow(averaged: tuple[Tensor, ...], current: tuple[Tensor, ...], count: Tensor) -> None:
-        steps = int(average.n_averaged)  # and not `count`, its copy on the device, which the CPU would wait for
+        steps = int(average.n_averaged)  # not `count`, the copy on the device: the CPU would wait for it
         get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))(averaged, current, count)  # type: ignore[arg-type]
 
     average = AveragedModel(model, multi_avg_fn=follow, use_buffers=True)  # type: ignore[arg-type]

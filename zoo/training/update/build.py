@@ -44,9 +44,9 @@ def optimizer(model: nn.Module, criterion: nn.Module, recipe: Optimizer) -> torc
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float, epoch: int) -> None:
-    """Give every group the learning rate `rate` times its own scale, or none in its `frozen_epochs`.
+    """Set every group's learning rate to `rate` times its scale, or to 0 in its `frozen_epochs`.
 
-    Until they are over its parameters need no gradient, so that none is computed; `epoch` counts from 0.
+    Until these are over the group's parameters need no gradient, so none is computed; `epoch` counts from 0.
     """
     for group in optimizer.param_groups:
         frozen = epoch < group["frozen_epochs"]
@@ -63,7 +63,8 @@ def _tried(
     key: str,
     create: Callable[[Any], torch.optim.Optimizer],
 ) -> torch.optim.Optimizer:
-    """An optimizer of timm's or of a plug-in, after another one took a step: many look at their arguments no sooner."""
+    """An optimizer of timm's or a plug-in's, after a trial step of another one: many check their arguments only
+    then."""
     device = groups[0]["params"][0].device
     trial = [nn.Parameter(torch.ones(shape, device=device)) for shape in ((2, 2), (2,))]
     for parameter in trial:
@@ -80,6 +81,6 @@ def _tried(
         return create(groups)
     except ZooError:
         raise
-    except Exception as error:  # whatever an optimizer may raise for arguments that it is not made for
+    except Exception as error:  # an optimizer may raise anything for arguments that it cannot use
         why = " ".join(str(error).split())
         raise ZooError(f"{key}: {name} cannot train with {arguments} ({why}); change them.") from error

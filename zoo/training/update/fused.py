@@ -1,4 +1,4 @@
-"""The update of the weights: what an optimizer's `step` and `zero_grad` do."""
+"""The update of the weights, in place of an optimizer's `step` and `zero_grad`."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from torch import Tensor
 from torch.optim import Adam, AdamW, Optimizer
 
 # pyright: reportPrivateImportUsage=false
-# What torch's optimizers call, and not its functions around them, which take a part of what is to be saved.
+# The kernels that torch's optimizers call; torch's functions around them would cost part of the time that is saved.
 _KERNELS: dict[type[Optimizer], Callable[..., None]] = {Adam: torch._fused_adam_, AdamW: torch._fused_adamw_}
 _STATE = ("exp_avg", "exp_avg_sq", "step")
 
 
 def updater(optimizer: Optimizer) -> Callable[[], None]:
-    """A function that updates the weights by their gradients and drops those, as `step` and `zero_grad` do.
+    """A function that updates the weights by their gradients and drops the gradients, as `step` and `zero_grad` do.
 
     Around the fused kernel of Adam and AdamW torch looks up their state, groups it, and opens and closes a region for
-    its profiler in each step, which a small model on a CPU feels (`benchmarks/train.py`, zoo over bare). Here the
-    kernel is called with lists that are made once, which gives the same bits. A step in which a parameter has no
+    its profiler in each step, which slows down a small model on a CPU (`benchmarks/train.py`, zoo over bare). Here
+    the kernel is called with lists that are made once; the bits are the same. A step in which a parameter has no
     gradient is torch's own, as is the first, which makes the state. It is for the optimizers of
     `zoo.training.update.build`:
-    their state is loaded before the first update, and nobody hooks into their steps.
+    their state is loaded before the first update, and no hooks are set on their steps.
     """
     groups = optimizer.param_groups
     parameters = [parameter for group in groups for parameter in group["params"]]
@@ -60,7 +60,7 @@ def updater(optimizer: Optimizer) -> Callable[[], None]:
 
 
 def _lists(optimizer: Optimizer) -> list[list[list[Tensor]]]:
-    """What the kernel reads and writes beside weights and gradients, by group; none where a parameter has no state."""
+    """The state that the kernel reads and writes, by group; none if a parameter has no state."""
     if not all(optimizer.state.get(parameter) for group in optimizer.param_groups for parameter in group["params"]):
         return []
     return [[[optimizer.state[p][key] for p in group["params"]] for key in _STATE] for group in optimizer.param_groups]

@@ -1,4 +1,4 @@
-"""Parameter groups: who is trained with which rate and weight decay, and from when on."""
+"""Parameter groups: which parameters are trained with which rate and weight decay, and from which epoch on."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from zoo.recipes import Group, Optimizer
 
 
 def parameter_groups(model: nn.Module, criterion: nn.Module, recipe: Optimizer) -> list[dict[str, Any]]:
-    """The trainable parameters of `model`, and of the loss where it has any (`loss.NAME`), as an optimizer's groups.
+    """The trainable parameters of `model`, and of the loss if it has any (`loss.NAME`), as an optimizer's groups.
 
     Each parameter belongs to the first group whose glob matches its name, else to the rest. Vectors (biases, norms)
-    take no weight decay unless the recipe says `decay_vectors` or the group has one; nor does what the model names in
-    its `no_weight_decay`, as timm's do with class tokens and position tables. Each group carries `lr_scale`, by
-    which the engine multiplies the scheduled rate: the recipe's own, times `layer_decay` for each layer between the
-    parameter and the output (`depths`). A parameter with `lr_scale` 0 stays out and needs no gradient from here on.
+    take no weight decay unless the recipe says `decay_vectors` or the group has one; nor do the parameters that the
+    model names in its `no_weight_decay`, as timm's models do for class tokens and position tables. Each group has an
+    `lr_scale`, by which the engine multiplies the scheduled rate: the recipe's own, times `layer_decay` for each layer
+    between the parameter and the output (`depths`). A parameter with `lr_scale` 0 is left out and needs no gradient
+    from here on.
 
     Raises `ZooError` for a group that matches no parameter, groups that leave nothing to train, and a `layer_decay`
     if there is a single layer.
@@ -62,10 +63,11 @@ def parameter_groups(model: nn.Module, criterion: nn.Module, recipe: Optimizer) 
 
 
 def rest(model: nn.Module, recipe: Optimizer, epoch: int) -> None:
-    """Let the norms of what is frozen in this epoch, from 0, keep their statistics: put them into eval mode.
+    """Put the norms of layers that are frozen in this epoch (counted from 0) into eval mode, so that they keep their
+    statistics.
 
-    Frozen is what a group with `lr_scale` 0 matches, or one in its `frozen_epochs`. A norm that went on measuring would
-    change what the frozen layers give.
+    Frozen are the parameters of a group with `lr_scale` 0, or of a group in its `frozen_epochs`. A norm that kept
+    measuring would change the outputs of the frozen layers.
     """
     for name, module in model.named_modules():
         if getattr(module, "running_mean", None) is None:
@@ -76,7 +78,7 @@ def rest(model: nn.Module, recipe: Optimizer, epoch: int) -> None:
 
 
 def _spared(model: nn.Module) -> list[str]:
-    """The names, or globs of them, that the model and its parts want without weight decay."""
+    """The names, or globs, of the parameters for which the model and its parts ask no weight decay."""
     return [
         f"{name}.{own}" if name else own
         for name, module in model.named_modules()
@@ -90,8 +92,8 @@ def depths(model: nn.Module) -> dict[nn.Parameter, int]:
 
     Layers are the model's children in the order in which they were registered, with `nn.Sequential` and `nn.ModuleList`
     opened, however deep. A child without a matrix, such as a norm, belongs to the layer before it, and a parameter
-    that is in no child to the first layer. timm's layer decay is of no use here: it takes a model that does not name
-    its layers by itself for a single one.
+    that is in no child to the first layer. timm's layer decay does not help here: it treats a model that does not
+    name its layers as a single layer.
     """
     found: dict[nn.Parameter, int] = dict.fromkeys(model.parameters(), 0)
     layer = -1

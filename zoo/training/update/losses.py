@@ -20,7 +20,7 @@ from zoo.recipes import CrossEntropy, Deviation, Focal, MultiTask, Pairs, Recipe
 def build(recipe: Recipe, train: Split, config: dict[str, Any]) -> nn.Module:
     """The recipe's loss as a module of (outputs in float32, targets) -> scalar; parameters that it has are trained too.
 
-    Raises `ZooError` if it does not fit the data, such as a class weight for each of another number of classes.
+    Raises `ZooError` if it does not fit the data, such as class weights for another number of classes.
     """
     loss = recipe.loss
     if train.weights is not None:
@@ -46,12 +46,13 @@ class Weighted(nn.Module):
         losses, counts = self.each(outputs, targets)
         weights = self.weights[self.at.to(self.weights.device)]
         total = (counts * weights).sum()
-        # A batch may hold rows of weight 0 alone.
+        # All rows of a batch may have weight 0.
         return (losses * weights).sum() / total.clamp(min=torch.finfo(total.dtype).tiny)
 
 
 def _weighted(recipe: Recipe, weights: Tensor, train: Split, config: dict[str, Any]) -> nn.Module:
-    """As `build`, for rows of different weight. Raises `ZooError` for what a weight of a row has no meaning in."""
+    """Like `build`, for rows of different weight. Raises `ZooError` for settings in which a row's weight has no
+    meaning."""
     loss = recipe.loss
     if recipe.train.accumulate > 1:
         raise ZooError("data.columns.weight needs whole batches; set train.accumulate=1.")
@@ -115,7 +116,7 @@ class _Loss(nn.Module):
 
 def _cross_entropy(loss: CrossEntropy, train: Split, config: dict[str, Any]) -> nn.Module:
     def function(outputs: Tensor, targets: Tensor, weight: Tensor | None = None) -> Tensor:
-        if outputs.ndim > 2:  # one row a step: (N, T, K) and (N, T)
+        if outputs.ndim > 2:  # one row for each step: (N, T, K) and (N, T)
             outputs, targets = outputs.flatten(0, -2), targets.flatten()
         return F.cross_entropy(outputs, targets, weight=weight, label_smoothing=loss.label_smoothing)
 
@@ -151,11 +152,11 @@ def _focal(loss: Focal, train: Split, config: dict[str, Any]) -> nn.Module:
 
 def _deviation(loss: Deviation, train: Split, config: dict[str, Any]) -> nn.Module:
     measure = {"mse": nn.MSELoss(), "mae": nn.L1Loss(), "huber": nn.HuberLoss(delta=loss.delta)}[loss.name]
-    # In standard deviations, if the model knows them: then rates, clipping and delta mean the same in every unit.
+    # In standard deviations, if the model knows them, so that rates, clipping and delta mean the same in every unit.
     scale = config["model_args"].get("scale", 1.0)
 
     def function(outputs: Tensor, targets: Tensor) -> Tensor:
-        outputs = outputs.view_as(targets)  # (N, 1) beside (N,) would be broadcast to all pairs
+        outputs = outputs.view_as(targets)  # (N, 1) and (N,) would be broadcast to all pairs
         return measure(outputs, targets) if scale == 1.0 else measure(outputs / scale, targets / scale)
 
     return _Loss(function)

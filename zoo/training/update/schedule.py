@@ -1,4 +1,5 @@
-"""Learning-rate schedules as pure functions of the place in the run, so that a resumed run has nothing to restore."""
+"""Learning-rate schedules as pure functions of the place in the run, so that a resumed run need not restore
+anything."""
 
 from __future__ import annotations
 
@@ -16,14 +17,14 @@ START, END = 1 / 25, 1e-4
 
 
 def factor(schedule: Schedule, step: int, total: int, epoch: int, history: Sequence[float]) -> float:
-    """What the recipe's learning rate is multiplied by in step `step` of `total`, in epoch `epoch`, both from 0.
+    """The factor of the recipe's learning rate in step `step` of `total`, in epoch `epoch`, both counted from 0.
 
-    `history` is what `watched` gives: a value for each epoch before this one; `plateau` alone looks at it.
+    `history` is the result of `watched`: a value for each epoch before this one; only `plateau` uses it.
 
     The warm-up rises linearly over the first `warmup * total` steps and reaches 1 in its last one; `one_cycle` rises
     from 1/25, the others from 0. Then `constant` stays, `linear` falls to 0, `cosine` falls to 0 along half a cosine,
-    and `one_cycle` falls likewise to 1e-4. With `restart` they do so within its first part, and fall once more from
-    `lr_scale` over the rest (Loshchilov & Hutter 2017, SGDR, section 3).
+    and `one_cycle` falls likewise to 1e-4. With `restart` they do so in the first part of the run, and fall once more
+    from `lr_scale` over the rest (Loshchilov & Hutter 2017, SGDR, section 3).
 
     `step`, `multi_step` and `plateau` count their epochs from the start of the run, and the warm-up multiplies them
     (Goyal et al. 2017, Accurate, Large Minibatch SGD, section 2.2).
@@ -48,9 +49,9 @@ def factor(schedule: Schedule, step: int, total: int, epoch: int, history: Seque
 
 
 def watched(recipe: Recipe, rows: list[dict[str, Any]], metric: Metric) -> list[float]:
-    """What `plateau` looks at, from the rows of log.csv: a value an epoch, more is better.
+    """The values that `plateau` watches, from the rows of log.csv: one for each epoch, higher is better.
 
-    The recipe's `metric` on the held-out part where there is one, else the training loss; never the test split.
+    It is the recipe's `metric` on the held-out part if there is one, else the training loss; never the test split.
     """
     if not isinstance(recipe.schedule, Plateau):
         return []
@@ -60,7 +61,7 @@ def watched(recipe: Recipe, rows: list[dict[str, Any]], metric: Metric) -> list[
 
 
 def _curve(schedule: Curve, left: float) -> float:
-    """A curve where the part `left` of what follows the warm-up is still to come."""
+    """A curve's value when the part `left` of the steps after the warm-up is still to come."""
     if schedule.name == "constant":
         return 1.0
     if schedule.name == "linear":
