@@ -58,7 +58,8 @@ class Aside:
     """Standard output while a command makes a document: what anybody else prints goes to standard error."""
 
     def __init__(self, stream: TextIO, document: TextIO) -> None:
-        self.stream, self.document = stream, document
+        self.stream: TextIO = stream
+        self.document: TextIO = document
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
