@@ -351,7 +351,7 @@ def test_reproduce_takes_mean_and_spread_from_the_values_and_not_as_they_are_cla
             lambda metrics: metrics["metrics"]["accuracy"].update(values=["a", "b"]),
             r"accuracy\.values is \['a', 'b'\] where",
         ),
-        (lambda metrics: metrics["data"].update(fingerprint="0" * 64), "digits at hand has another fingerprint"),
+        (lambda metrics: metrics["data"].update(fingerprint="0" * 64), "digits on this machine is not the data"),
         (lambda metrics: metrics["metrics"]["accuracy"].pop("values"), r"accuracy\.values is None where"),
         (
             lambda metrics: metrics["metrics"]["accuracy"].update(seeds=["a", "b"]),

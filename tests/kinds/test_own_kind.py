@@ -145,6 +145,6 @@ def test_its_settings_are_checked_like_all_others(section: Any, message: str) ->
 
 
 def test_its_settings_belong_to_no_other_kind() -> None:
-    with pytest.raises(ZooError, match=r"data\.arrows is for arrows data, and mlp reads image data; remove it"):
+    with pytest.raises(ZooError, match=r"data\.arrows is for arrows data, but mlp reads image data; remove it"):
         parse({**RECIPE, "model": "mlp", "data": {"name": "digits", "arrows": {"length": 3}}})
     assert parse({**RECIPE, "data": {"name": "walks"}}).data.arrows.length == 4, "the default"
