@@ -1,6 +1,6 @@
 """A PyTorch model zoo in which every pretrained weight can be grown again from its recipe.
 
-The public names below are imported when they are first used, so that `import zoo` costs next to nothing.
+The public names below are imported when they are first used, so that `import zoo` is fast.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def _version() -> str:
 
 
 class _WhenTimmComes:
-    """A finder of modules that finds timm where the others do, and has timm know our models once it is imported."""
+    """A module finder that finds timm as the others do, and registers our models with timm once it is imported."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         if name != "timm":
@@ -169,7 +169,7 @@ class _WhenTimmComes:
 def _offer_to_timm() -> None:
     try:
         import_module("zoo.models.in_timm").offer_all()
-    except Exception as error:  # whoever imports timm or us wants that first
+    except Exception as error:  # an error here must not break the import of timm or of the zoo
         from warnings import warn
 
         warn(f"the zoo's models could not be registered with timm ({type(error).__name__}: {error}).", stacklevel=2)

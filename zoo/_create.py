@@ -20,7 +20,7 @@ from zoo.errors import ZooError
 from zoo.names import GUESTS, is_weight_name, stem_of, text_of
 
 DEFAULT = "DEFAULT"
-"""What torchvision's users write for a model's default weight; no tag can be called so, as it has no version."""
+"""The word of torchvision's users for a model's default weight; it has no version, so it cannot be a tag."""
 
 
 def create(
@@ -36,29 +36,29 @@ def create(
     """A model by name, freshly initialised or with a published weight.
 
     Args:
-        name: a model (`"bilstm_attn"`, or `"timm/resnet18"` for one of timm's), or what loads without saying so: a
-            weight (`"bilstm_attn.imdb_v1"`), the folder of a bundle, a source URL.
+        name: a model (`"bilstm_attn"`, or `"timm/resnet18"` for one of timm's). A weight (`"bilstm_attn.imdb_v1"`),
+            the folder of a bundle or a source URL is also accepted, and then loads.
         pretrained: True loads the model's default weight.
         weights: load this one: its tag (`"imdb_v1"`), its full name, the folder of a bundle, or a source URL;
-            `"DEFAULT"` is the model's default weight, as `pretrained=True`.
+            `"DEFAULT"` is the model's default weight, like `pretrained=True`.
         device: where the model is made, by default torch's default device.
         dtype: of parameters and floating-point buffers; float32 by default, whatever the bundle stores.
-        num_classes: outputs of the head. If a weight has another number its head alone is replaced, freshly
+        num_classes: outputs of the head. If a weight has another number, only its head is replaced, freshly
             initialised, with one warning. 0 leaves the head out: the model gives its features.
         **model_args: for the model's constructor; they override those of a weight. Image models take `in_chans`; with a
             weight for another number of channels their first layer is summed or repeated, as timm does it.
 
     On the CPU a float32 weight's tensors are the pages of its file, not a copy: loading takes no time and no memory.
-    So the file must stay as it is while the model is in use; whoever overwrites it in place changes the model, and
-    whoever shortens it ends the process. The zoo itself replaces files and never rewrites one. `copy.deepcopy(model)`
-    is a model with memory of its own.
+    So the file must not change while the model is in use: overwriting it in place changes the model, and shortening
+    it ends the process. The zoo itself replaces files and never rewrites one. `copy.deepcopy(model)` has its own
+    memory.
 
-    Returns: the model. With a weight it is in eval mode, and torch's RNG is untouched (but for a replaced head);
+    Returns: the model. With a weight it is in eval mode, and torch's RNG is untouched (except for a replaced head);
     without, it is in training mode and filled by its init scheme from torch's RNG: same seed, same model. `model.zoo`
     is its `Record`: name, weight, task, labels, input transform, recipe, metrics, figures.
 
     Raises `ZooError` for an unknown model or weight, a damaged bundle, tensors that do not fit, arguments that the
-    model does not take, and a device that is not there.
+    model does not take, and a device that this machine does not have.
 
         >>> zoo.create("resnet18_cifar", num_classes=3)(torch.zeros(2, 3, 32, 32)).shape
         torch.Size([2, 3])
@@ -66,7 +66,7 @@ def create(
         False
     """
     name = text_of(name)
-    if not isinstance(pretrained, bool):  # a tag here would be the default weight without a word
+    if not isinstance(pretrained, bool):  # a tag here would silently load the default weight
         raise ZooError(f"pretrained is {pretrained!r} where True or False is expected; name a weight by weights=.")
     wanted, is_model = name, is_model_name(name)
     if is_model:
@@ -93,12 +93,12 @@ def create(
 
 
 def _require(model: str, weights: str | os.PathLike[str] | None) -> None:
-    """Say which package brings a model that is not known, if a weight of it says so."""
+    """Name the package that brings an unknown model, if one of its weights says it."""
     from zoo import sources
 
     try:
         bundle = sources.find(model if weights is None else _weight(model, text_of(weights)))
-    except ZooError:  # there is no such weight either
+    except ZooError:  # such a weight does not exist either
         return
     require(bundle, LOADED)
 
@@ -109,13 +109,14 @@ def is_model_name(name: str) -> bool:
 
 
 def _weight(model: str, weights: str) -> str:
-    """What `weights=` means for this model: a place or full name as it is, a tag with the model's name before it."""
+    """The weight that `weights=` means for this model: a place or full name as it is, a tag with the model's name
+    before it."""
     return weights if _is_place(weights) or is_weight_name(weights) else f"{stem_of(model)}.{weights}"
 
 
 def _is_place(name: str) -> bool:
     """Whether this is a URL or the folder of a bundle or a run rather than a name."""
-    # Not Path.is_file, which raises where a name is too long for a file.
+    # Not Path.is_file, which raises if a name is too long for a file.
     return (
         "://" in name
         or "/" in name
@@ -155,7 +156,8 @@ def _guest(
     num_classes: int | None,
     model_args: dict[str, Any],
 ) -> Model:
-    """A guest with timm's weight in eval mode, `model.zoo` its record. Another `num_classes` gives a fresh classifier.
+    """A timm model with timm's weight, in eval mode; `model.zoo` is its record. Another `num_classes` gives a fresh
+    classifier.
 
     Raises `ZooError` if the weight is not on the Hub as safetensors, cannot be had, or has other bytes than the Hub
     says: nothing is unpickled.

@@ -1,4 +1,4 @@
-"""Metrics of a weight or a run, on its recipe's test split or on anybody's labelled data."""
+"""Metrics of a weight or a run, on its recipe's test split or on the user's labelled data."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ def evaluate(
 ) -> dict[str, float]:
     """Metrics of a weight, a bundle folder or a finished run on its recipe's test split: metric -> value.
 
-    An ONNX file of the zoo (`FILE.onnx`) is measured as its weight is.
+    An ONNX file of the zoo (`FILE.onnx`) is measured in the same way as its weight.
 
-    With `data` (a path, a frame, or (inputs, targets)) they are measured on all of its labelled rows instead; of a
-    folder with train and test files on the test files, and of the very data that the weight was trained on, on their
-    test part. `columns` says what stands where, as `data.columns` of a recipe, such as {"target": "label"}; what it
-    leaves out is as in the weight's recipe. A recipe that names files of a machine is refused, unless `trust` lets it
-    read them.
+    With `data` (a path, a frame, or (inputs, targets)) they are measured on all labelled rows of these data instead;
+    if `data` is a folder with train and test files, on the test files; if it is the same data that the weight was
+    trained on, on their test part. `columns` names the columns, like `data.columns` of a recipe, such as {"target":
+    "label"}; for the others the weight's recipe is used. A recipe that names files of a machine is refused, unless
+    `trust` lets it read them.
 
     Downloads the data set if it is not at hand. Raises `ZooError` for an unknown name, an unfinished run, and data
-    that are nowhere to be had or that the weight cannot read.
+    that cannot be found or fetched, or that the weight cannot read.
 
         >>> zoo.evaluate("mlp.digits_v1")
         {'accuracy': 0.986...}
@@ -62,8 +62,8 @@ def on_own(
     columns: Mapping[str, Any] | None = None,
     device: torch.device | str | None = None,
 ) -> tuple[dict[str, float], list[measures.OfClass]]:
-    """(all metrics of its task, what it does with each class) of a weight on somebody's labelled data, as `evaluate`
-    reads them."""
+    """(all metrics of its task, the results for each class) of a weight on the user's labelled data, read as by
+    `evaluate`."""
     opened = _opened(name_or_run, device)
     config, task = opened.bundle.config, opened.task
     check_config(opened.bundle)

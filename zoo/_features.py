@@ -48,7 +48,7 @@ class Transform:
 
 
 def transform(name: str | os.PathLike[str]) -> Transform:
-    """The input transform of a weight, for a `Dataset` of one's own: the very one that its predictor uses.
+    """The input transform of a weight, for a `Dataset` of one's own: the same one that its predictor uses.
 
     `name` is a weight, a model (its default weight, or one of timm's, `timm/resnet18`), or a bundle's folder. The
     transform reads one raw input (an image's path, a text, a row of a table) and gives the tensors that the model's
@@ -111,7 +111,7 @@ def features(predictor: Predictor, raw: Any) -> Tensor:
         found = model.forward_head(model.forward_features(*inputs), pre_logits=True)  # type: ignore[operator]
         for index, row in zip(chosen, task.embed(found, inputs, batch).float().cpu(), strict=True):
             rows[index] = row
-    # Made outside of inference mode, so that the caller may train on it.
+    # Made outside inference mode, so that the caller may train on it.
     with torch.inference_mode(False):
         return torch.stack([row.clone() for row in rows])
 
@@ -123,7 +123,8 @@ def save(
     *,
     device: str | torch.device | None = None,
 ) -> str:
-    """Write `embed` of several inputs into an .npy file, and say what it holds; `ZooError` if it cannot be written."""
+    """Write `embed` of several inputs into an .npy file, and return a sentence on its content; `ZooError` if it cannot
+    be written."""
     import numpy as np
 
     from zoo.home import replacing

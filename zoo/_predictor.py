@@ -27,8 +27,8 @@ from zoo.tasks import Task
 from zoo.tasks.classification import TOP
 
 AHEAD = 16
-"""Batches of inputs that a stream reads at a time: sorted by length among so many, they are nearly without padding."""
-BATCH = 64  # inputs in one forward: enough to fill a CPU's cores, little enough for any device's memory
+"""Batches of inputs that a stream reads at a time: sorting so many by length leaves nearly no padding."""
+BATCH = 64  # inputs in one forward: enough for all of a CPU's cores, and they fit any device's memory
 
 
 A = TypeVar("A")
@@ -38,13 +38,13 @@ A = TypeVar("A")
 class Predictor(Generic[A]):
     """Model, input transform and labels of one weight, made by `zoo.predictor`.
 
-    `predictor(raw)` gives one answer, `predictor([raw, ...])` a list in the order given. What a raw input is, the task
-    says: a text; a path, Pillow image, array or tensor for an image; a dict, or a JSON object as text, for the row of a
-    table. An array or tensor with a batch dimension is a list, and so are the path of a CSV file with rows, a folder of
-    pictures, and a glob of them (`"photos/*.jpg"`), sorted by name. `predictor.stream(raws)` answers a generator.
-    On a terminal a line says how far it is, from two seconds on.
+    `predictor(raw)` gives one answer, `predictor([raw, ...])` a list in the order given. The task decides what a raw
+    input is: a text; a path, Pillow image, array or tensor for an image; a dict, or a JSON object as text, for the
+    row of a table. An array or tensor with a batch dimension counts as a list, and so do the path of a CSV file with
+    rows, a folder of pictures, and a glob of them (`"photos/*.jpg"`), sorted by name. `predictor.stream(raws)` answers
+    a generator. After two seconds a line on the terminal shows the progress.
 
-    For a type checker an answer may be anything, unless the predictor is declared with that of its task:
+    For a type checker an answer may be anything, unless you declare the predictor with its task's type:
 
         read: zoo.Predictor[zoo.Classification] = zoo.predictor("bilstm_attn.imdb_v1")
 
@@ -59,7 +59,7 @@ class Predictor(Generic[A]):
     reads: Input
     bundle: Bundle
     batch_size: int = BATCH
-    explains: bool = True  # finding which words a model attends to takes as long as the answer itself
+    explains: bool = True  # finding the words that a model attends to takes as long as the answer itself
 
     def __repr__(self) -> str:
         return display.screen(self._title(), self._rows())
@@ -86,7 +86,7 @@ class Predictor(Generic[A]):
 
     @property
     def labels(self) -> list[str]:
-        """The classes in the order of the outputs; none where the answer is not a class."""
+        """The classes in the order of the outputs; none if the answer is not a class."""
         return self.config["labels"]
 
     @property
@@ -96,25 +96,25 @@ class Predictor(Generic[A]):
 
     @property
     def tokenizer(self) -> Any:
-        """The tokenizer of what is read, None if there is none."""
+        """The tokenizer, None if the model needs none."""
         return self.reads.tokenizer
 
     @property
     def kind(self) -> Kind:
-        """How what a person has becomes the model's inputs."""
+        """The way from raw input to the model's inputs."""
         return kinds.get(self.reads.kind)
 
     @overload
     def __call__(self, raw: list[Any] | tuple[Any, ...]) -> list[A]: ...
     @overload
-    def __call__(self, raw: str | Mapping[str, Any]) -> A: ...  # one, unless it is the path of a file with rows
+    def __call__(self, raw: str | Mapping[str, Any]) -> A: ...  # one answer, unless it is the path of a file with rows
     @overload
     def __call__(self, raw: Any) -> Any: ...
 
     def __call__(self, raw: Any) -> Any:
         """The answer to one raw input, or the list of answers to a list, a tuple or a batch of them.
 
-        Raises `ZooError` for an input that the task cannot read; nothing is answered then.
+        Raises `ZooError` for an input that the task cannot read; then no input is answered.
         """
         rows = self._several(raw)
         held = self.kind.unpack(raw) if rows is None else self.unpack(rows)
@@ -126,7 +126,7 @@ class Predictor(Generic[A]):
     def stream(self, raws: Iterable[Any] | os.PathLike[str]) -> Iterator[A]:
         """The answer to each of many raw inputs, in order, as they come: `raws` may be a generator without an end.
 
-        It is read `AHEAD` batches at a time, so that inputs of like length share one; no more than that is held.
+        `AHEAD` batches are read at a time, so that inputs of similar length share a batch; memory never holds more.
 
             >>> for answer in read.stream(line for line in open("reviews.txt")):
             ...     print(answer.label)
@@ -166,14 +166,14 @@ class Predictor(Generic[A]):
         """The raw inputs that a list, any other iterable, a batch or a frame holds; None for one raw input."""
         if getattr(raw, "ndim", None) == (self.kind.batch_ndim or -1):
             return raw
-        if hasattr(raw, "columns") and hasattr(raw, "shape"):  # a frame of pandas' or polars'
+        if hasattr(raw, "columns") and hasattr(raw, "shape"):  # a frame of pandas or polars
             return None if self.task.kind == "series" else _rows(raw)
         if hasattr(raw, "shape") or isinstance(raw, (str, bytes, Mapping, os.PathLike, io.IOBase)):
             return None
         return raw if isinstance(raw, Iterable) else None
 
     def unpack(self, several: Iterable[Any]) -> list[Any]:
-        """Each raw input by itself, where some of `several` are files that hold more than one."""
+        """Each single raw input; some of `several` may be files that hold more than one."""
         found = []
         for raw in several:
             held = self.kind.unpack(raw)
@@ -191,7 +191,7 @@ class Predictor(Generic[A]):
         return answers
 
     def prepare(self, raw: list[Any]) -> tuple[Tensor, ...]:
-        """What the model's `forward` takes for these raw inputs, as one batch on its device."""
+        """The arguments of the model's `forward` for these raw inputs, as one batch on its device."""
         device = next(self.model.parameters()).device
         return tuple(tensor.to(device) for tensor in self.kind.prepare(raw, self.reads))
 
@@ -207,7 +207,7 @@ class Predictor(Generic[A]):
         return [dataclasses.replace(a, attention=words) for a, words in zip(answers, explained, strict=True)]
 
     def _calibrated(self, outputs: Any) -> Any:
-        """A classifier's logits over the weight's temperature, so that probabilities come true as often as they say.
+        """A classifier's logits divided by the weight's temperature, so that its probabilities are calibrated.
 
         The order of the classes stays; the model's own outputs are not touched.
         """
@@ -216,7 +216,7 @@ class Predictor(Generic[A]):
 
 
 def _finite(outputs: Any) -> Any:
-    """The outputs; `ZooError` if they are not numbers, as those of damaged tensors are not."""
+    """The outputs; `ZooError` if they are NaN, as from damaged tensors."""
     if isinstance(outputs, torch.Tensor) and not outputs.isfinite().all():
         raise ZooError("the model gives no number for this input: its tensors are damaged, or the input is too large.")
     return outputs
@@ -235,8 +235,8 @@ def predictor(
 
     Args:
         name: a weight (`bilstm_attn.imdb_v1`), a model (its default weight), a bundle or run folder, or a source URL.
-        device: where to compute, the CPU unless given.
-        dtype: of the model's parameters, float32 unless given.
+        device: where to compute; by default the CPU.
+        dtype: of the model's parameters; by default float32.
         top: how many labels a classifier's answer lists, best first; None for all, the whole distribution.
         batch_size: inputs in one pass through the model; 64 fill a CPU's cores and fit any device's memory.
 
@@ -262,7 +262,7 @@ def of_bundle(
     top: int | None = TOP,
     batch_size: int = BATCH,
 ) -> Predictor[Any]:
-    """As `predictor`, of a bundle."""
+    """Like `predictor`, for a bundle."""
     check_config(bundle)
     reads, model = kinds.input_of(bundle), load_model(bundle, device=device, dtype=dtype)
     task, config = tasks.get(bundle.config["task"]), {**bundle.config, "top": top}
@@ -270,7 +270,7 @@ def of_bundle(
 
 
 def _rows(frame: Any) -> list[Any]:
-    """The rows of a frame as dicts; of one with a single column its cells, as a list of texts has them."""
+    """The rows of a frame as dicts; if it has a single column, its cells, like a list of texts."""
     if len(frame.columns) == 1:
         return list(frame[frame.columns[0]])
     return frame.to_dicts() if hasattr(frame, "to_dicts") else frame.to_dict("records")

@@ -17,8 +17,8 @@ def pull(name: str | os.PathLike[str], to: str | os.PathLike[str] | None = None)
     """Fetch all files of a weight, check them, and return the folder that holds them.
 
     `name` is what `find` takes. Without `to` the folder lies in the cache (the package's own weights, and a path that
-    no index names, stay where they are); with it, a bundle folder TO/<weight> is made. Raises `ZooError` if TO/<weight>
-    holds something else.
+    no index names, stay where they are); with `to` a bundle folder TO/<weight> is made. Raises `ZooError` if
+    TO/<weight> holds something else.
 
         >>> zoo.pull("mlp.digits_v1", to="weights").name
         'mlp.digits_v1'
@@ -28,11 +28,11 @@ def pull(name: str | os.PathLike[str], to: str | os.PathLike[str] | None = None)
 
 def _pull(found: Path | Found, to: str | os.PathLike[str] | None) -> Path:
     if isinstance(found, Path):
-        from zoo.check import check_config  # which imports torch
+        from zoo.check import check_config  # imports torch
 
         bundle = open_bundle(found)
         check_config(bundle)
-        folder = bundle.tensors.parent  # nothing vouches for the rest, but for the tensors the metrics do
+        folder = bundle.tensors.parent  # metrics.json vouches for the tensors, nothing for the other files
         entry = entry_of(folder, folder.resolve().name, False)
     elif is_package(found.place):
         bundle, entry = fetched(found), found.entry
@@ -47,7 +47,8 @@ def _pull(found: Path | Found, to: str | os.PathLike[str] | None) -> Path:
 
 
 def pull_all(wanted: Iterable[str] = (), to: str | os.PathLike[str] | None = None) -> Iterator[Path]:
-    """The folders of weights, each once it is there; without names, of all in the sources, or in ZOO_LOCK if set."""
+    """Yields the folder of each weight once it is fetched; without names, of all weights in the sources, or in ZOO_LOCK
+    if set."""
     wanted = list(wanted)
     for found in map(locate, wanted) if wanted else everything():
         yield _pull(found, to)

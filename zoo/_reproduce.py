@@ -52,14 +52,14 @@ class Reproduction:
     Attributes:
         published, measured: mean and std over seeds, and n, or values and seeds.
         margin: the smallest difference that matters, in the metric's unit.
-        interval: of the difference measured − published, at `level`; None if nothing is known of the spread.
+        interval: of the difference measured − published, at `level`; None if nothing is known about the spread.
         verdict: "reproduced", "not reproduced" or "undecided".
         more_seeds: how many further seeds would probably decide, 0 if decided; see `zoo.compare`.
-        detectable: the difference that this comparison would have told from none with a probability of 80 %.
+        detectable: the true difference that this comparison would have found with a probability of 80 %.
         identical: whether the first seed's run gave the shipped tensors, bit for bit.
         message: the verdict and its reasons, as sentences.
         begins_from: the weight or file that the recipe begins from, None if it begins from random tensors.
-        sha256, recipe_sha256: of the shipped tensors' file and of the recipe, by which reports belong together.
+        sha256, recipe_sha256: of the shipped tensors' file and of the recipe; reports with equal ones can be added up.
 
         >>> zoo.reproduce("mlp.digits_v1", until_decided=True).verdict
         'reproduced'
@@ -93,10 +93,10 @@ class Reproduction:
 
 @dataclass(frozen=True)
 class _Claim:
-    """What a bundle says of its figure, and what of that was measured here before anything was trained.
+    """A bundle's claims about its figure, and those of them that were measured here before training.
 
-    `shipped` is the metric of the shipped bytes, `start` of what the recipe begins from if that is not random; None
-    if the figure is not of the test split, where neither can be compared.
+    `shipped` is the metric of the shipped bytes, `start` that of the weight from which the recipe begins, if any.
+    Both are None if the figure is not of the test split, because then neither can be compared.
     """
 
     task: str
@@ -132,26 +132,26 @@ def reproduce(
 
     Args:
         name: a weight, a model (its default weight), or a bundle folder.
-        seeds: how many; the published ones in their order, then the next integers. One by default, as one is what a
-            first look can wait for; with `until_decided` at most as many as were published.
+        seeds: how many; the published ones in their order, then the next integers. By default one, which is enough
+            for a first look; with `until_decided` at most as many as were published.
         until_decided: train seed after seed and stop as soon as the verdict is clear. Every look costs: the interval of
             each is wider than that of a single one, so that all together err no more often (`zoo.compare.spent`).
-        minutes: with `until_decided`, begin no further seed after so many.
-        data: where the data lie, for a weight of one's own data: a path, or the object; by default where the zoo last
-            saw them, or under ZOO_DATA.
+        minutes: with `until_decided`, begin no further seed after so many minutes.
+        data: for a weight trained on your own data, where they lie: a path, or the object; by default where the zoo
+            last saw them, or under ZOO_DATA.
         device: as for `zoo.train`.
-        out: a folder to keep the runs and the report, `reproduce.json`, in; without it the runs are dropped afterwards.
-            Runs that are there already are resumed. `zoo report` adds reports up.
-        jobs: train so many seeds at a time, each in a process of its own; in this process, one after another, if it is
-            left out.
+        out: a folder in which to keep the runs and the report, `reproduce.json`; without it the runs are deleted
+            afterwards. Runs that it holds already are resumed. `zoo report` adds reports up.
+        jobs: train so many seeds at a time, each in its own process; by default one after another, in this
+            process.
         cluster: "slurm" to train them as jobs of a cluster, "local" for submitit's processes on this machine.
 
         trust: let the recipe read the files and addresses that it names itself, for its data or to begin from; without
-            it they are refused, for nobody knows what a stranger's recipe would read.
+            it they are refused, because a stranger's recipe could read anything.
 
     The verdict follows from a confidence interval and a margin; `zoo.compare` says how. A run whose tensors are the
-    shipped ones, bit for bit, is *reproduced* at once. What a bundle claims is measured here first: figures that its
-    own bytes do not have, and a recipe that begins from its own result, are *not reproduced* whatever the interval
+    shipped ones, bit for bit, is *reproduced* at once. A bundle's claims are measured here first: figures that its
+    own bytes do not reach, and a recipe that begins from its own result, are *not reproduced*, whatever the interval
     says.
 
     Raises `ZooError` as `zoo.train` does, for a bundle without figures to compare with, for data other than those that
@@ -269,13 +269,13 @@ def _claim(bundle: Bundle, device: torch.device | str | None) -> _Claim:
 
 
 def samples_of(test: Split) -> int:
-    """How many samples of a test split a share of right answers is over; of tagged text, words."""
+    """The number of samples (for tagged text, words) in a test split, for a share of right answers."""
     targets = test.targets
     return int((targets != IGNORED).sum()) if targets.ndim == 2 and not targets.is_floating_point() else len(targets)
 
 
 def _start(opened: Opened, metric: str) -> float:
-    """The metric of what the recipe begins from, before its first step."""
+    """The metric of the weight from which the recipe begins, before the first step."""
     from zoo.training.setup import fresh_model
 
     model = fresh_model(opened.recipe, opened.bundle.config, torch.device("cpu"))
@@ -283,7 +283,7 @@ def _start(opened: Opened, metric: str) -> float:
 
 
 def _judge(claim: _Claim, found: Comparison, values: list[float], identical: bool) -> tuple[str, list[str]]:
-    """The verdict, and its reasons as sentences. No figure that is only claimed can make it *reproduced*."""
+    """The verdict, and its reasons as sentences. A figure that is only claimed can never make it *reproduced*."""
     show = measures.find(claim.task, claim.metric).show
     mean = statistics.fmean(claim.values)
     reasons = [

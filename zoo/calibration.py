@@ -1,7 +1,7 @@
-"""How far a classifier's probabilities can be believed, and the temperature that mends them.
+"""Whether a classifier's probabilities are right, and the temperature that corrects them.
 
-Logits (N, K) and the right classes (N,) in, numbers out. A probability is calibrated if, of all answers given with
-80 %, four in five are right.
+Logits (N, K) and the right classes (N,) in, numbers out. Probabilities are calibrated if, for instance, four in five
+of the answers given with 80 % are right.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 BINS = 15
-"""As Guo et al. 2017 have them."""
+"""The number of bins, as in Guo et al. 2017."""
 _COLDEST, _HOTTEST = 0.05, 20.0
 
 
@@ -26,9 +26,9 @@ def nll(logits: Tensor, targets: Tensor, temperature: float = 1.0) -> float:
 def ece(logits: Tensor, targets: Tensor, temperature: float = 1.0) -> float:
     """The expected calibration error (Naeini et al. 2015; Guo et al. 2017, "On Calibration of Modern Neural Networks").
 
-    The answers are sorted by the probability of the class answered into `BINS` bins of equal width; of each bin the
-    share of right answers is compared with the mean probability, and the differences are averaged, each weighed by the
-    answers in its bin: 0 at best, in 0..1.
+    The answers are sorted by the probability of the answered class into `BINS` bins of equal width. In each bin the
+    share of right answers is compared with the mean probability; the differences are averaged, each weighted by the
+    number of answers in its bin: 0 at best, in 0..1.
     """
     probability, answer = (logits.double() / temperature).softmax(1).max(1)
     right = (answer == targets).double()
@@ -57,7 +57,7 @@ def fit_temperature(logits: Tensor, targets: Tensor) -> float:
 
 
 def calibration(logits: Tensor, targets: Tensor, temperature: float | None) -> dict[str, Any]:
-    """What metrics.json has under `calibration`: NLL and ECE of the probabilities as predictors give them.
+    """The entry `calibration` of metrics.json: NLL and ECE of the probabilities that predictors give.
 
     `raw` holds the same without the temperature; it is there if one was fitted.
     """

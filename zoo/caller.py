@@ -1,11 +1,11 @@
-"""The process belongs to its caller: what a call of ours needs otherwise is noted, set for its time, and given back.
+"""The process belongs to its caller: settings that a call of ours needs are noted, changed for its time, and restored.
 
-Two kinds of settings bear on what torch computes. Those of a thread (grad mode, inference mode, autocast, the default
-device) are entered and left again. Those of the process stand in `TABLE`: the first of the calls that are under way
-notes and sets them, the last gives them back, so that calls in several threads do not undo each other's.
+Two kinds of settings change what torch computes. Those of a thread (grad mode, inference mode, autocast, the default
+device) are entered and left again. Those of the process are listed in `TABLE`: the first of the running calls notes
+and sets them, the last one restores them, so that calls in several threads do not undo each other's settings.
 
-Random numbers are no part of this: a generator that is set back rewinds what another thread draws meanwhile. Nothing
-here touches torch's, numpy's or Python's; a run draws from generators of its own (`zoo.draws`).
+Random generators are not part of this: setting one back would also rewind the draws of other threads. Nothing here
+touches torch's, numpy's or Python's generators; a run draws from generators of its own (`zoo.draws`).
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ from zoo.draws import default_device
 from zoo.errors import needing
 
 AUTOCAST = ("cpu", "cuda", "mps", "xpu")
-"""Kinds of devices that autocast may be on for."""
+"""The kinds of devices for which autocast may be on."""
 
 
 @dataclass(frozen=True)
 class Global:
-    """A setting of the process: how to read and write it, and the values that a run can do with, first the usual."""
+    """A setting of the process: how to read and write it, and the values with which a run works, the usual one
+    first."""
 
     name: str
     read: Callable[[], Any]
@@ -48,7 +49,7 @@ def _attribute(path: str, *ours: Any) -> Global:
 
 
 def _variable(name: str, *ours: str) -> Global:
-    """A variable of the environment; None is one that is not set."""
+    """An environment variable; None if it is not set."""
 
     def write(value: str | None) -> None:
         if value is None:
@@ -76,7 +77,7 @@ TABLE = (
         torch.set_float32_matmul_precision,
         ("highest",),
     ),
-    # What torch 2.9 and later have beside it, a setting for each library and operation.
+    # torch 2.9 and later also have a setting for each library and operation.
     *(
         _attribute(f"backends.{operation}.fp32_precision", "ieee", "none")
         for operation in ("mkldnn.matmul", "mkldnn.conv", "mkldnn.rnn", "cuda.matmul")
@@ -91,7 +92,7 @@ TABLE = (
     _attribute("backends.cuda.matmul.allow_bf16_reduced_precision_reduction", True),
     _deterministic((False, False)),
 )
-"""Every setting of the process that changes what a kernel computes, or which kernel is taken."""
+"""Every setting of the process that changes a kernel's results, or the choice of a kernel."""
 
 DETERMINISTIC = (
     _deterministic((True, False)),
@@ -100,11 +101,11 @@ DETERMINISTIC = (
     # (https://docs.nvidia.com/cuda/cublas, "Results reproducibility").
     _variable("CUBLAS_WORKSPACE_CONFIG", ":4096:8", ":16:8"),
 )
-"""What a run with `train.deterministic` needs: torch refuses kernels whose sums depend on the order of threads."""
+"""The settings for `train.deterministic`: torch refuses kernels whose sums depend on the order of threads."""
 
 
 class _Held:
-    """Settings as we need them, for as long as any call is inside."""
+    """Settings as we need them, as long as any call is inside."""
 
     def __init__(self, table: Sequence[Global]) -> None:
         self.table: Sequence[Global] = table
@@ -130,7 +131,7 @@ class _Held:
 
     def _set(self) -> None:
         for each in self.table:
-            # Other versions of torch lack some, and refuse to say the old one where a new one of them was used.
+            # Some versions of torch lack some settings, and refuse to read the old one if a new one was used.
             with suppress(AttributeError, RuntimeError):
                 value = each.read()
                 if value not in each.ours:
@@ -143,7 +144,7 @@ deterministic: _Held = _Held(DETERMINISTIC)
 
 
 def _threads() -> int:
-    """The number of threads that torch takes in this process by itself, whatever it is set to now.
+    """The number of threads that torch uses by default in this process, whatever it is set to now.
 
     It is OpenMP's own number (`OMP_NUM_THREADS` when the process began, else its processors), which a new thread still
     has; MKL, if torch is built with it, counts cores instead, or obeys `MKL_NUM_THREADS`
@@ -167,7 +168,7 @@ def _threads() -> int:
 
 
 def _cores() -> int:
-    """The processor's cores, without the second thread that each may have; 0 if nobody knows."""
+    """The processor's cores, without counting second threads; 0 if unknown."""
     with suppress(OSError, ValueError):
         places = Path("/sys/devices/system/cpu").glob("cpu[0-9]*/topology/thread_siblings_list")
         return len({place.read_text(encoding="ascii") for place in places})
@@ -180,24 +181,24 @@ THREADS = _threads()
 def _let_threads_go() -> None:
     """End OpenMP's threads, which wait for work; the next product starts them again, and no setting changes.
 
-    A fork inherits that there are such threads and not the threads: its first product would wait for them for ever.
+    A forked process believes that these threads exist, but does not have them: its first product would wait for ever.
     """
     with suppress(OSError, AttributeError, TypeError):  # Windows, or a torch without OpenMP
-        ctypes.CDLL(None).omp_pause_resource_all(1)  # "soft": what can be kept is kept
+        ctypes.CDLL(None).omp_pause_resource_all(1)  # "soft": resources that can be kept are kept
 
 
-if hasattr(os, "register_at_fork"):  # a predictor that was used here answers in a `multiprocessing.Pool` too
+if hasattr(os, "register_at_fork"):  # so that a predictor that was used here also answers in a `multiprocessing.Pool`
     os.register_at_fork(before=_let_threads_go)
 
 
 @contextmanager
 def own(*, gradients: bool = True, threads: bool = False) -> Iterator[None]:
-    """While the body runs, torch is as it comes: float32, no autocast, the CPU for tensors whose place nobody says.
+    """While the body runs, torch has its defaults: float32, no autocast, the CPU for tensors without a given device.
 
-    Gradients can be computed unless `gradients` is False; tensors made inside can be trained, also where the caller is
-    in `torch.inference_mode`. With `threads` torch takes as many as it does by itself: how sums are parted among
-    threads moves the last digits of a training. Elsewhere the number is the caller's. What was set before is set again
-    at the end, also after an exception.
+    Gradients can be computed unless `gradients` is False; tensors made inside can be trained, even if the caller is
+    in `torch.inference_mode`. With `threads` torch uses its default number of threads, because the way sums are
+    divided among threads changes the last digits of a training; without it the number is the caller's. All settings
+    are restored at the end, even after an exception.
     """
     with ExitStack() as stack:
         stack.enter_context(needing())
@@ -208,7 +209,7 @@ def own(*, gradients: bool = True, threads: bool = False) -> Iterator[None]:
                 stack.enter_context(torch.autocast(kind, enabled=False))
         if default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
-        if torch.cuda.is_initialized():  # a run on another GPU makes that the current one
+        if torch.cuda.is_initialized():  # a run on another GPU makes that GPU the current one
             stack.callback(torch.cuda.set_device, torch.cuda.current_device())
         stack.callback(_put_back_threads, torch.get_num_threads())
         if threads and torch.get_num_threads() != THREADS:
@@ -218,7 +219,7 @@ def own(*, gradients: bool = True, threads: bool = False) -> Iterator[None]:
 
 
 def _put_back_threads(before: int) -> None:
-    if torch.get_num_threads() != before:  # as accelerate does where several processes share a machine
+    if torch.get_num_threads() != before:  # accelerate changes it if several processes share a machine
         torch.set_num_threads(before)
 
 
@@ -226,8 +227,8 @@ def _put_back_threads(before: int) -> None:
 def silent(message: str = "", category: type[Warning] = Warning) -> Iterator[None]:
     """Leave out warnings of `category` that begin with `message` (a regular expression), in every thread.
 
-    `warnings.catch_warnings` puts all filters back at its end, and in several threads what one put there for another's
-    body stays for good.
+    `warnings.catch_warnings` restores all filters at its end; with several threads, a filter that one thread restores
+    may be another's, and then stays for good.
     """
     filters: Any = warnings.filters
     ours = ("ignore", re.compile(message), category, None, 0)

@@ -1,4 +1,4 @@
-"""What there is: models, weights, and all that is known of one of them."""
+"""Lists of models and weights, and all that is known about one of them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ from zoo.names import GUESTS, model_of, natural, stem_of, text_of
 class ModelInfo:
     """A model, or with `weight` one of its weights.
 
-    `input_shape` is one sample's, without the batch, () if it is unknown: (C, H, W) of an image, (T,) of a text, the
-    longest that the model reads, (T, C) of a series. It is that of the weight, or of the constructor's defaults, as
-    `num_parameters` is; `default` is the weight that `pretrained=True` loads. From `weight` on all is empty for a mere
-    model: `example` is Python for what the model's `forward` takes, two samples of the right shapes and types;
+    `input_shape` is one sample's, without the batch, () if it is unknown: (C, H, W) of an image, (T,) of a text (the
+    longest that the model reads), (T, C) of a series. Like `num_parameters`, it is the weight's, or that of the
+    constructor's defaults; `default` is the weight that `pretrained=True` loads. The fields from `weight` on are
+    empty for a model without a weight: `example` is Python for the arguments of the model's `forward`, two samples of
+    the right shapes and types;
     `metrics` maps each metric to its value for these very tensors, and `figures` to value, mean, std, n, seeds and
     values over the seeds that were run; `files` are sizes in bytes.
 
@@ -97,11 +98,11 @@ def list_models(
         pattern: a glob over names (`*`, `?`, `[...]`, case-sensitive), or several; a name must fit one of them.
             By default all of the zoo's models. `timm/…` lists timm's models instead.
         task: such as "image-classification".
-        dataset: such as "mnist": models with a weight or a recipe for it. The tag says so, which begins with the data
-            set's name (`mnist_mlp.mnist_plain_v1`).
+        dataset: such as "mnist": models with a weight or a recipe for it. They are found by the tag, which begins
+            with the data set's name (`mnist_mlp.mnist_plain_v1`).
         pretrained: True for models with a weight in the sources, False for those without.
 
-    Raises `ZooError` with the nearest names for a task or a data set that is not there; a pattern may fit nothing.
+    Raises `ZooError` with the nearest names for an unknown task or data set; a pattern may fit nothing.
 
         >>> zoo.list_models(["lstm*", "gru*"], task="text-classification")
         ['gru_text', 'lstm_text']
@@ -157,7 +158,7 @@ def _filtered(names: Iterable[str], patterns: list[str]) -> list[str]:
 
 
 def _check_data(dataset: str) -> None:
-    """Raise `ZooError` if no data set is called so, though a data set that nothing was trained on is well."""
+    """Raise `ZooError` if no data set has this name; a data set on which nothing was trained is accepted."""
     from zoo import data
 
     if dataset not in data.names():
@@ -165,9 +166,9 @@ def _check_data(dataset: str) -> None:
 
 
 def info(name: str | os.PathLike[str]) -> ModelInfo:
-    """All that is known of a model or a weight; `name` may also be the folder of a bundle or a source URL.
+    """All that is known about a model or a weight; `name` may also be the folder of a bundle or a source URL.
 
-    Raises `ZooError` with the nearest names for an unknown one, and if one of the files that it reads is damaged. It
+    Raises `ZooError` with the nearest names for an unknown name, and if one of the files that it reads is damaged. It
     does not read the tensors.
 
         >>> zoo.info("mlp.digits_v1").data
@@ -233,7 +234,7 @@ def _weight(bundle: Bundle) -> ModelInfo:
 
 
 def _written(tensor: Tensor) -> str:
-    """Python for a tensor of this shape and type: of a blank sample's values only the lengths bear on anything."""
+    """Python for a tensor of this shape and type; of a blank sample's values only the lengths matter."""
     if tensor.ndim == 1:
         return f"torch.tensor({tensor.tolist()})"
     if tensor.is_floating_point():

@@ -1,4 +1,4 @@
-"""The rows of a table as people have them: mappings, JSON, CSV. Needs the standard library alone."""
+"""The rows of a table as people have them: mappings, JSON, CSV. Needs only the standard library."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ LARGEST = (2 - 2**-23) * 2.0**127
 
 @dataclass(frozen=True)
 class Columns:
-    """What stands in the columns of a table: the names of numbers first, then of each category all that it may be.
+    """The columns of a table: first the names of the numbers, then for each category its possible values.
 
-    unit: what the targets count, where they are numbers. dates: those of the numbers that are days since 1970, and
-    dates in the rows that people have. unseen_is_blank: whether a category that training never saw counts as a blank;
+    unit: the unit of the targets if they are numbers. dates: those of the numbers that are days since 1970; in raw
+    rows they are dates. unseen_is_blank: whether a category that training never saw counts as a blank;
     if not, it is refused.
     """
 
@@ -38,7 +38,7 @@ class Columns:
 
 
 class Row(dict[str, str]):
-    """A line of a CSV file, column -> cell, that knows where it stands."""
+    """A line of a CSV file, column -> cell, that knows its place in the file."""
 
     def __init__(self, cells: Mapping[str, str], where: str) -> None:
         super().__init__(cells)
@@ -62,7 +62,7 @@ def read_csv(text: str, name: str) -> list[Row]:
         for cells in reader:
             where = f"{name}:{reader.line_num}"
             if not any(cell for cell in cells.values() if isinstance(cell, str) and cell.strip()):
-                continue  # a line of commas, which spreadsheets leave at the end
+                continue  # a line with only commas, which spreadsheets leave at the end
             if None in cells or None in cells.values():
                 raise ZooError(f"{where} does not have {len(header)} cells, one for each column of the first line.")
             rows.append(Row(cells, where))
@@ -73,7 +73,7 @@ def read_csv(text: str, name: str) -> list[Row]:
 
 
 def delimiter_of(name: str, text: str) -> str:
-    """What stands between the cells of a file: of comma, semicolon, tab and | the most frequent in its first line."""
+    """The delimiter of a file: the most frequent of comma, semicolon, tab and | in its first line."""
     if name.removesuffix(".gz").lower().endswith((".tsv", ".tab")):
         return "\t"
     first = re.sub(r'"[^"]*"', "", text.partition("\n")[0])
@@ -85,14 +85,15 @@ def delimiter_of(name: str, text: str) -> str:
 def encode_rows(rows: Iterable[Mapping[str, Any]], columns: Columns) -> list[list[float]]:
     """Each row as its numbers and then the place of each category, NaN for a blank.
 
-    A blank is None, NaN, or text without a character; other columns of a row are left alone. Raises `ZooError` for a
-    row that lacks a column, for a number that is none, and for a category that is not among the column's.
+    A blank is None, NaN, or empty text; other columns of a row are ignored. Raises `ZooError` for a row that lacks a
+    column, for a cell that should be a number and is not, and for a category that the column does not have.
     """
     return [_encode(row, columns) for row in rows]
 
 
 def refuse_blank(rows: Iterable[Mapping[str, Any]], blank: Iterable[bool]) -> None:
-    """Raise `ZooError` for the first row that is blank in every column that the model reads, as one of totals is."""
+    """Raise `ZooError` for the first row that is blank in every column that the model reads, such as a row of
+    totals."""
     for row, is_blank in zip(rows, blank, strict=True):
         if is_blank:
             held = {name: cell for name, cell in row.items() if cell is not None and str(cell).strip()}
@@ -120,7 +121,7 @@ def _number(cell: Any, name: str, where: str) -> float:
         return math.nan
     try:
         value = float(cell)
-    except (TypeError, ValueError, OverflowError):  # the last for an int beyond all floats
+    except (TypeError, ValueError, OverflowError):  # OverflowError for an int larger than any float
         value = math.inf
     if abs(value) > LARGEST:
         raise ZooError(f"{where}: {name} is {cell!r} where a number is expected; leave it empty if it is not known.")
@@ -128,7 +129,7 @@ def _number(cell: Any, name: str, where: str) -> float:
 
 
 def _date(cell: Any, name: str, where: str) -> float:
-    """Days since 1970 of a date or time, as ISO 8601 writes it or as an object that does."""
+    """Days since 1970 of a date or time: text in the form of ISO 8601, or an object that prints as it."""
     if _is_blank(cell):
         return math.nan
     try:
@@ -144,7 +145,7 @@ def _date(cell: Any, name: str, where: str) -> float:
 
 def category(cell: Any) -> str:
     """A category as text, whatever it was read from."""
-    return str(cell).strip().removesuffix(".0")  # which programs add to the whole numbers of a column with blanks
+    return str(cell).strip().removesuffix(".0")  # some programs add this to the whole numbers of a column with blanks
 
 
 def _place(cell: Any, name: str, known: tuple[str, ...], where: str, unseen_is_blank: bool) -> float:
@@ -169,7 +170,7 @@ def _is_blank(cell: Any) -> bool:
 def unpack(raw: Any) -> list[Any] | None:
     """The rows of a file, CSV whose first line names the columns, or JSON; or of the text of a JSON array.
 
-    None for one row. Raises `ZooError` for a file that cannot be read, is empty, or has a header alone.
+    None for one row. Raises `ZooError` for a file that cannot be read, is empty, or has only a header.
     """
     if not isinstance(raw, (str, os.PathLike)) or _is_json(raw):
         return None
@@ -197,7 +198,7 @@ def unpack(raw: Any) -> list[Any] | None:
 
 
 def _objects(text: str) -> list[str]:
-    """One object on any lines, or one a line (JSON Lines)."""
+    """One object on any number of lines, or one object on each line (JSON Lines)."""
     try:
         json.loads(text)
     except (ValueError, RecursionError):
@@ -217,7 +218,7 @@ def _list(text: str) -> list[Any]:
 
 
 def row_of(raw: Any) -> Mapping[str, Any]:
-    """A row as a mapping, also from the text of a JSON object; `ZooError` for anything else."""
+    """A row as a mapping, or from the text of a JSON object; `ZooError` for anything else."""
     if _is_json(raw):
         try:
             raw = json.loads(raw)

@@ -1,7 +1,7 @@
-"""Whether what a bundle says of itself is complete, of the right types, and true of its model.
+"""Whether a bundle's facts about itself are complete, of the right types, and true for its model.
 
-`verify` reports it and publishing insists on it. Answering and measuring need config.json to be right, and reproducing
-the figures to be there; loading does not ask.
+`verify` reports the result and publishing requires it. Answering and measuring need a right config.json, and
+reproducing needs the figures; loading does not check them.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ def check_schema(bundle: Bundle) -> None:
     check_config(bundle)
     check_figures(bundle)
     _check_sums(bundle)
-    bundle.path("log.csv")  # the curve, which loading does without
+    bundle.path("log.csv")  # the curve, which loading does not need
 
 
 def check_parameters(bundle: Bundle, model: nn.Module | None = None) -> None:
     """Raise `ZooError` if the tensors do not fit the model, or are not as many as config.json says.
 
-    `model` is the bundle's, if it was loaded already.
+    `model` is the bundle's, if it is loaded already.
     """
     model = model or load_model(bundle, device="cpu")
     count, said = sum(p.numel() for p in model.parameters()), bundle.config["num_parameters"]
@@ -79,7 +79,7 @@ def check_config(bundle: Bundle) -> None:
 
 
 def _budget(bundle: Bundle) -> Budget:
-    """What the model may make, by the sizes that stand in the head of its tensors' file."""
+    """The budget for making the model, by the sizes in the head of its tensors' file."""
     from safetensors import SafetensorError
 
     from zoo.tensors import read_shapes
@@ -156,7 +156,7 @@ def _is_tasks(value: Any) -> bool:
 
 
 def _holds(**tests: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    """The test for an object in which each of these keys is right or not there, or null."""
+    """The test for an object in which each of these keys is right, missing or null."""
 
     def right(value: Any) -> bool:
         return isinstance(value, dict) and all(
@@ -167,7 +167,7 @@ def _holds(**tests: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 
 def _has(**tests: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    """The test for an object in which each of these keys is there and right."""
+    """The test for an object that has each of these keys with a right value."""
     return lambda value: (
         isinstance(value, dict) and all(key in value and test(value[key]) for key, test in tests.items())
     )
@@ -224,7 +224,7 @@ _OPTIONAL: dict[str, tuple[Callable[[Any], bool], str]] = {
         "an object with shapes, latency_ms, throughput, batch, multiply_adds and memory_mb",
     ),
 }
-"""What metrics.json may leave out, as a test and in words."""
+"""The optional keys of metrics.json, each with a test and its words."""
 
 
 def _is_shape(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""A registered model -> a module: what its constructor takes, and what it makes of it."""
+"""A registered model -> a module: checks the constructor's arguments and calls it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from zoo.errors import ZooError, whole
 
 
 class TooLarge(ZooError):
-    """A constructor that makes more than it may: it is stopped, and not tried again in another way."""
+    """A constructor that makes more than it may: it is stopped and not tried in another way."""
 
 
 @dataclass
 class Budget:
     """How many tensors, and numbers in them, a constructor may make.
 
-    A foreign bundle's arguments may ask for 30,000 layers or for 6 GB, while the tensors beside them, which say how
-    large the model is, are a few. Whatever the model needs beside its tensors (buffers that are not saved, values that
-    are filled twice) is small next to them.
+    A foreign bundle's arguments may ask for 30,000 layers or for 6 GB, although its tensors, which show how large the
+    model is, are few. Everything else that a model needs (buffers that are not saved, values that are filled twice)
+    is small compared with its tensors.
     """
 
     tensors: int
@@ -33,18 +33,18 @@ class Budget:
 
     @classmethod
     def of(cls, tensors: Mapping[str, Tensor]) -> Budget:
-        """What a model with these tensors may make on its way."""
+        """The budget for making a model with these tensors."""
         return cls(8 * len(tensors) + 256, 4 * sum(tensor.numel() for tensor in tensors.values()) + 4_000_000)
 
     def spend(self, made: Tensor) -> None:
         self.tensors -= 1
         self.numbers -= made.numel()
         if self.tensors < 0 or self.numbers < 0:
-            raise TooLarge("model_args ask for a far larger model than the tensors are of; do not use this bundle.")
+            raise TooLarge("model_args ask for a far larger model than the tensors make; do not use this bundle.")
 
 
 def construct(name: str, arguments: Mapping[str, Any]) -> Any:
-    """What the model's constructor makes of these arguments, on torch's default device.
+    """The module that the model's constructor makes with these arguments, on torch's default device.
 
     Raises `ZooError` with model, arguments and cause in one line, whatever the constructor raised.
     """
@@ -53,18 +53,18 @@ def construct(name: str, arguments: Mapping[str, Any]) -> Any:
         return constructor(**arguments)
     except TooLarge:
         raise
-    except Exception as error:  # torch and the models raise almost anything for a value they do not like
+    except Exception as error:  # torch and the models raise almost anything for a bad value
         why = " ".join(str(error).split()) or type(error).__name__
         raise ZooError(f"model_args: {name} cannot be built with {dict(arguments)} ({why}); change them.") from error
 
 
 def device_of(device: torch.device | str | None) -> torch.device:
-    """The device that is meant, None being torch's default; `ZooError` if this machine does not have it."""
+    """The device; None means torch's default; `ZooError` if this machine does not have it."""
     try:
         found = default_device() if device is None else torch.device(device)
         if found.type != "cpu":
-            return torch.empty(0, device=found).device  # a tensor knows which of several devices of a kind is meant
-        if found.index:  # torch itself takes any number
+            return torch.empty(0, device=found).device  # a tensor has the full name of its device, with the index
+        if found.index:  # torch itself accepts any index
             raise RuntimeError("the CPU is one device")
         return torch.device("cpu")
     except (RuntimeError, AssertionError, TypeError) as error:
@@ -97,18 +97,18 @@ def check_arguments(entry: registry.Model, arguments: Mapping[str, Any]) -> None
 
 
 def check_units(name: str, model: nn.Module, arguments: Mapping[str, Any]) -> None:
-    """Raise `ZooError` if a layer has nothing to train, as one of width 0."""
+    """Raise `ZooError` if a layer has nothing to train, such as one of width 0."""
     for layer, parameter in model.named_parameters():
         if not parameter.numel():
             raise ZooError(f"model {name!r} with {dict(arguments)} has no units in {layer}; give 1 or more.")
 
 
 class _Making(Drawn):
-    """What a constructor does on the device that it makes tensors on.
+    """Watches what a constructor does on the device where it makes tensors.
 
-    Everything that only fills a tensor of the meta device is left out: it is work without effect, and most of what a
-    constructor does there, because torch traces the shapes of random draws. What is made is taken off a budget, if
-    there is one, before it has memory. What is drawn elsewhere comes from a generator of its own.
+    Calls that only fill a tensor of the meta device are left out: they have no effect, and they are most of a
+    constructor's work there, because torch traces the shapes of random draws. Each tensor is deducted from a budget,
+    if there is one, before it gets memory. Draws on other devices come from a separate generator.
     """
 
     def __init__(self, device: str, budget: Budget | None) -> None:
@@ -141,16 +141,16 @@ _FILLS = frozenset(
 
 
 def skeleton(name: str, arguments: Mapping[str, Any], budget: Budget | None = None) -> nn.Module:
-    """The model on the meta device; in full where its constructor needs values, as some do for `.item()`.
+    """The model on the meta device; in full if its constructor needs values, as some do for `.item()`.
 
-    Raises `TooLarge` where that takes more than `budget`.
+    Raises `TooLarge` if that takes more than `budget`.
     """
     try:
         with torch.device("meta"), _Making("meta", budget):
             return construct(name, arguments)
     except TooLarge:
         raise
-    except ZooError:  # whatever it was, constructing in full gives either the model or the reason
+    except ZooError:  # constructing in full gives either the model or the reason of the error
         return in_full(name, arguments, budget)
 
 

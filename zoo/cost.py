@@ -1,4 +1,4 @@
-"""What it costs to run a model: time, work and memory, measured on one thread of a CPU."""
+"""The cost of running a model: time, work and memory, measured on one thread of a CPU."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from torch.utils._pytree import tree_flatten
 BATCH = 64
 """Inputs in the batch of the throughput: enough to fill the vector units of a core."""
 WARM, LONGEST, FEWEST, MOST = 0.1, 0.5, 3, 200
-"""Seconds of calls before those that count, seconds of those that do, and how many these are at least and at most."""
+"""Seconds of warm-up calls, seconds of measured calls, and the least and the largest number of measured calls."""
 
 
 def measure_cost(model: nn.Module, inputs: Sequence[Tensor]) -> dict[str, Any]:
-    """What one forward of `model`, on the CPU and in eval mode, costs for `inputs`, a batch of one.
+    """The cost of one forward of `model`, on the CPU and in eval mode, for `inputs`, a batch of one.
 
-    `latency_ms` is the median of many calls for one input after a few that warm up, `throughput` the inputs a second
-    of a batch of 64 equal ones, both on one thread and in its own processor time, so that other work on the machine
-    does not count. `multiply_adds` counts those of matrix products and convolutions
+    `latency_ms` is the median of many calls for one input, after some warm-up calls; `throughput` is the inputs per
+    second for a batch of 64 equal ones. Both are measured on one thread, in its own processor time, so that other
+    work on the machine does not count. `multiply_adds` counts those of matrix products and convolutions
     (recurrent layers included) for one input. `memory_mb` is the most that parameters, buffers and the tensors alive at
-    once take for one input, in megabytes (1e6 bytes); what torch's kernels need inside is not in it. The number of
-    threads is the caller's again afterwards.
+    once take for one input, in megabytes (1e6 bytes); memory inside torch's kernels is not included. Afterwards the
+    number of threads is the caller's again.
     """
     batch = [tensor.repeat(BATCH, *[1] * (tensor.ndim - 1)) for tensor in inputs]
     threads = torch.get_num_threads()
@@ -69,7 +69,7 @@ def _multiply_adds(model: nn.Module, inputs: Sequence[Tensor]) -> int:
 
 
 def _recurrent(inputs: Any, ih: Any, hh: Any, *rest: Any, out_val: Any = None, **more: Any) -> int:
-    """Of one direction of one layer: every step multiplies the input and the state by their matrices."""
+    """Multiply-adds of one direction of one layer: every step multiplies the input and the state by their matrices."""
     steps, samples = inputs[:2]
     return 2 * steps * samples * (ih[0] * ih[1] + hh[0] * hh[1])
 
@@ -83,7 +83,7 @@ def _peak(model: nn.Module, inputs: Sequence[Tensor]) -> int:
 
 
 class _Alive(TorchDispatchMode):
-    """Adds up the bytes of all tensors that operations have made and that are still there; `most` is their peak."""
+    """Adds up the bytes of all living tensors that operations have made; `most` is their peak."""
 
     def __init__(self, known: set[int]) -> None:
         super().__init__()

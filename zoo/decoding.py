@@ -10,18 +10,18 @@ if TYPE_CHECKING:
     from PIL import Image
 
 DEPTHS = (255, 1023, 4095, 16383, 65535)
-"""The brightest that cameras and scanners of 8 to 16 bits write into files of 16 bits."""
+"""The brightest values that cameras and scanners of 8 to 16 bits write into files of 16 bits."""
 
 PALE = 240
-"""From here on (of 255) ink cannot be told from white paper."""
+"""Ink at least this bright (of 255) looks like white paper."""
 
 
 def decode(image: Image.Image, maximum: float, name: str) -> Any:
     """An open picture -> float32 (C, H, W) in 0..maximum, one channel if it is grey and else three.
 
-    It is turned upright by its EXIF tag. What is transparent shows white, or black if on white nothing would be seen.
-    A picture of 16 bits a pixel has as many bits as its brightest pixel needs: 8, 10, 12, 14 or 16. Raises `ZooError`,
-    naming `name`, for values outside their range or not finite.
+    It is turned upright by its EXIF tag. Transparent parts become white, or black if the picture could not be seen on
+    white. A picture of 16 bits a pixel counts as one of 8, 10, 12, 14 or 16 bits, as few as its brightest pixel needs.
+    Raises `ZooError`, naming `name`, for values outside their range or not finite.
     """
     import numpy as np
     from PIL import ImageOps
@@ -55,7 +55,7 @@ def channels_last(shape: tuple[int, ...], tensor: bool) -> bool:
 
 
 def _on_paper(image: Image.Image) -> Image.Image:
-    """What a page shows of a picture that is transparent in places; opaque pixels stay as they are."""
+    """A picture with transparent places, laid on a page; opaque pixels stay as they are."""
     from PIL import Image as pillow
 
     seen = image.convert("RGBA")

@@ -1,4 +1,4 @@
-"""What a person reads of a value: numbers as people write them, and what an object knows on one screen."""
+"""Values for people: numbers as people write them, and an object's fields on one screen."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from textwrap import wrap
 from typing import Any
 
 WIDTH = 80
-"""Of a screen, where nobody says otherwise."""
+"""The columns of a screen by default."""
 LINES = 3
-"""Of a screen for one thing at the most."""
+"""The most lines of a screen for one thing."""
 
 
 def written(value: Any) -> str:
@@ -26,7 +26,8 @@ def written(value: Any) -> str:
 
 
 _COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufffe\uffff]")
-"""What a terminal obeys, or what turns the direction of text or ends a line of YAML; not the tab and the line's end."""
+"""Characters that a terminal would obey, that turn the direction of text, or that end a line in YAML; not tab and
+newline."""
 
 
 def harmless(text: str) -> str:
@@ -35,7 +36,7 @@ def harmless(text: str) -> str:
 
 
 def one_line(text: object) -> str:
-    """A text from anywhere on one line, with nothing in it that a terminal would obey."""
+    """Any text on one line, without characters that a terminal would obey."""
     return harmless(" ".join(str(text).split()))
 
 
@@ -54,12 +55,12 @@ def figure(of: Mapping[str, Any]) -> str:
 
 
 def figures(metrics: Mapping[str, float], of: Mapping[str, Mapping[str, Any]]) -> str:
-    """Every metric with its figures, or with its value alone if that is all there is."""
+    """Every metric with its figures, or with only its value if there are no figures."""
     return "; ".join(f"{name} {figure(of.get(name, {'value': value}))}" for name, value in metrics.items())
 
 
 def settings(of: Mapping[str, Any]) -> str:
-    """Settings on one line: a list by its first values, what is nested by its names."""
+    """Settings on one line: a list by its first values, nested settings by their names."""
     return "; ".join(
         f"{name} {some(value, 30) if isinstance(value, (list, tuple, dict)) else written(value)}"
         for name, value in of.items()
@@ -67,7 +68,7 @@ def settings(of: Mapping[str, Any]) -> str:
 
 
 def some(values: Any, room: int = WIDTH) -> str:
-    """The first of several values that find room on one line, and how many there are if those are not all."""
+    """As many of the values as fit on one line, and their number if those are not all."""
     texts = [text if text.strip() else repr(text) for text in map(written, values)]
     if len(", ".join(texts)) <= room:
         return ", ".join(texts)
@@ -118,7 +119,7 @@ def bars(shares: Mapping[str, float]) -> str:
 
 
 def marked(words: Sequence[tuple[str, float]]) -> str:
-    """Words for a notebook, each on a ground the redder the larger its share is of the largest."""
+    """Words for a notebook; the larger a word's share, the redder its background."""
     most = max((share for _, share in words), default=0.0) or 1.0
     spans = (
         f"<span style='background:rgba(216,67,21,{0.8 * share / most:.2f})'>{html.escape(word)}</span>"

@@ -1,7 +1,7 @@
-"""Random numbers of one's own: what torch draws inside `drawn` comes from a given generator.
+"""Private random numbers: inside `drawn`, torch's draws come from a given generator.
 
-torch's default generator is one for the whole process: whoever seeds it, or puts it back as it was, rewinds it for all
-threads. Most functions that draw take a generator, and are given it. The few that take none (dropout inside
+torch's default generator is shared by the whole process: seeding or restoring it rewinds it for all
+threads. Most functions that draw take a generator, and get ours. The few that take none (dropout inside
 `nn.LSTM`, `scaled_dot_product_attention`, compiled graphs, kernels of a GPU) borrow the default one for their own
 duration, one thread at a time.
 """
@@ -54,7 +54,7 @@ _WITHOUT = frozenset(
 
 
 class Drawn(TorchFunctionMode):
-    """Within it what torch draws on the CPU comes from `generator`; torch's own is not touched, nor any of a GPU."""
+    """Inside this context torch's draws on the CPU come from `generator`; torch's own generators are not touched."""
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
@@ -82,22 +82,24 @@ class Drawn(TorchFunctionMode):
         return func(*args, **kwargs)
 
     def dropout(self, input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-        """As torch's own on the CPU, `_dropout_impl` in ATen/native/Dropout.cpp, does it."""
+        """Dropout as torch does it on the CPU (`_dropout_impl` in ATen/native/Dropout.cpp)."""
         if not training or not 0 < p < 1 or input.device.type != "cpu":
             return F.dropout(input, p, training, inplace)
         noise = self.noise(input, 1 - p)
         return input.mul_(noise) if inplace else input * noise
 
     def noise(self, input: Tensor, kept: float) -> Tensor:
-        """What dropout multiplies `input` by."""
+        """The mask by which dropout multiplies `input`."""
         return torch.empty_like(input).bernoulli_(kept, generator=self.generator).div_(kept)
 
 
 @contextmanager
 def borrowed(generator: Generator) -> Iterator[None]:
-    """Within it torch's default generator draws what `generator` would, which has moved on at the end; then it is back.
+    """Inside this context torch's default generator draws the numbers of `generator`, which moves on; at the end the
+    default one is restored.
 
-    One thread at a time. What another thread of the process draws from the default one meanwhile is not its own.
+    Only one thread at a time may be inside. Other threads that use the default generator meanwhile get numbers of
+    `generator`.
     """
     default = torch.default_generator
     with _borrowing:
@@ -116,9 +118,9 @@ def is_cpu(device: torch.device | str | None) -> bool:
 
 
 def default_device() -> torch.device:
-    """Where a tensor is made if nobody says where.
+    """The device of a tensor that is made without a given device.
 
-    Asked of a tensor: torch 2.6's `get_default_device` sees no `with torch.device(…)`, and raises an AttributeError
-    after `set_default_device(None)`.
+    Found by making a tensor: torch 2.6's `get_default_device` sees no `with torch.device(…)`, and raises an
+    AttributeError after `set_default_device(None)`.
     """
     return torch.empty(0).device

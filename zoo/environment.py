@@ -1,4 +1,4 @@
-"""What a figure was measured on."""
+"""The machine and the versions with which a figure was measured."""
 
 from __future__ import annotations
 

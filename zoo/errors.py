@@ -19,7 +19,7 @@ LONGEST = 10_000
 class ZooError(Exception):
     """One sentence for the user: what was wrong, where, and what to do next.
 
-    Whatever it quotes (a label, a file's name, what a server said), its text is one line that no terminal obeys.
+    Its text is one line without control characters, whatever it quotes (a label, a file's name, a server's message).
 
         >>> zoo.create("resnet19")
         Traceback (most recent call last):
@@ -37,7 +37,7 @@ INSTALLED_AS = {"yaml": "PyYAML", "sklearn": "scikit-learn", "PIL": "pillow"}
 
 @contextmanager
 def needing() -> Iterator[None]:
-    """Say which package to install if the body imports one that is not there."""
+    """Raise `ZooError`, naming the package to install, if the body imports one that is not installed."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -54,7 +54,7 @@ def some(names: Sequence[str], most: int = 5) -> str:
 
 
 def whole(value: Any) -> int | None:
-    """A whole number of any kind, numpy's too, as an int; None for what is none, True and False too."""
+    """A whole number of any kind, numpy's too, as an int; None for anything else, and for True and False."""
     try:
         return None if isinstance(value, bool) else operator.index(value)
     except TypeError:
@@ -62,15 +62,15 @@ def whole(value: Any) -> int | None:
 
 
 def unknown(kind: str, name: str, names: Iterable[str]) -> ZooError:
-    """The error for a name that is not there, with the nearest three that are.
+    """The error for an unknown name, with the nearest three known ones.
 
-    `kind` is the word for what was looked up ("model", "weight", …); `names` are all that could have been meant.
+    `kind` is the word for the thing that was looked up ("model", "weight", …); `names` are all known names.
     """
     names = list(names)
-    # A name that holds the one asked for is nearer than any edit distance tells: "resnet" means "resnet18".
+    # A name that contains the given one is nearer than its edit distance says: "resnet" means "resnet18".
     near = sorted((n for n in names if name and name.lower() in n.lower()), key=len)
     near += [n for n in difflib.get_close_matches(name, names, n=3, cutoff=0.4) if n not in near]
-    if name and not near and len(names) > 5:  # too many to tell them all
+    if name and not near and len(names) > 5:  # too many to list them all
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.0)
     hint = f"; did you mean {', '.join(near[:3])}?" if near else f"; there are: {', '.join(names) or 'none'}."
     return ZooError(f"unknown {kind} {name!r}{hint}")

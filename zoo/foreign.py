@@ -1,4 +1,4 @@
-"""Files of pictures and arrays from anywhere, opened with a limit. Needs Pillow or numpy, whichever it opens with."""
+"""Files of pictures and arrays from anywhere, opened with a limit. Needs Pillow for pictures and numpy for arrays."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ FORMATS: dict[str, tuple[str, ...]] = {
     "GIF": (".gif",),
     "AVIF": (".avif",),
 }
-"""What Pillow calls the formats that are read, and how their files end.
+"""Pillow's names of the formats that are read, and the endings of their files.
 
-Pillow itself looks at a file's first bytes alone and knows forty formats: an EPS that is called cat.png starts
+Pillow itself looks only at a file's first bytes and knows forty formats: an EPS file named cat.png would start
 Ghostscript, which runs it as a program.
 """
 PIXELS = 89_478_485
-"""Of a picture at the most, Pillow's own measure of a decompression bomb: a quarter of a gigabyte, decoded."""
+"""The most pixels of a picture, Pillow's own limit for a decompression bomb: a quarter of a gigabyte, decoded."""
 ARRAY = 1 << 29
-"""Bytes of an array in a file at the most."""
+"""The most bytes of an array in a file."""
 FILE = 1 << 30
-"""Bytes of a picture's file at the most: as many pixels as are allowed, of the largest sort, without compression."""
+"""The most bytes of a picture's file: the allowed number of pixels, of the largest sort, without compression."""
 
 
 SUFFIXES: frozenset[str] = frozenset({suffix for several in FORMATS.values() for suffix in several} | {".npy"})
-"""How files of pictures and of arrays end."""
-ADDRESS = re.compile("[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # of two letters and more: C:/ is a drive
+"""The endings of files of pictures and of arrays."""
+ADDRESS = re.compile("[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # at least two letters: C:/ is a drive
 
 
 def pictures(raw: Any) -> list[str] | None:
-    """The files that a folder (with those in it) or a glob stands for, sorted; None for anything else.
+    """The files in a folder (and the folders in it) or of a glob, sorted; None for anything else.
 
-    Raises `ZooError` for a folder without pictures, and for an address: nothing is fetched for an answer.
+    Raises `ZooError` for a folder without pictures, and for a web address: nothing is fetched for an answer.
     """
     if not isinstance(raw, (str, os.PathLike)) or os.path.isfile(raw):
         return None
@@ -67,8 +67,8 @@ def pictures(raw: Any) -> list[str] | None:
 def picture(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
     """The picture in a file as a Pillow image that is not decoded yet, while the body runs.
 
-    Raises `ZooError` for what is not a file, and for more than `PIXELS`, before anything is decoded; and whatever
-    Pillow raises for a file that is not of one of `FORMATS` or is damaged.
+    Raises `ZooError` for a path that is not a file, and for more than `PIXELS` pixels, before anything is decoded;
+    for a file that is damaged or not in one of `FORMATS` it raises Pillow's own error.
     """
     from PIL import Image
 
@@ -91,8 +91,8 @@ def picture(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
 def array(path: Path) -> Any:
     """The numpy array of numbers in a .npy file.
 
-    Raises `ZooError` for what is none: Python objects (nothing is unpickled), an archive, a damaged head, fewer bytes
-    than the head says, and more than `ARRAY` of them. The head is read first, and decides.
+    Raises `ZooError` for a file without such an array: Python objects (nothing is unpickled), an archive, a damaged
+    head, fewer bytes than the head says, or more than `ARRAY` bytes. The head is read and checked first.
     """
     import numpy as np
 

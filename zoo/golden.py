@@ -1,7 +1,9 @@
-"""A golden input: one input and the outputs that a weight's bytes give for it, so that anybody can check a load.
+"""A golden input: one input and the outputs that a weight's bytes give for it, so that everybody can check that it
+loads right.
 
-The input is made from the weight's own description of what it reads, never taken from data, which a bundle does not
-contain. golden.json: {"input": what a person gives, "outputs": numbers, "environment": what they were computed on}.
+The input is made from the weight's own description of its input, never taken from data, which a bundle does not
+contain. golden.json: {"input": a raw input, "outputs": numbers, "environment": the machine and versions that computed
+them}.
 """
 
 from __future__ import annotations
@@ -20,13 +22,13 @@ from zoo.errors import ZooError
 
 FILE = "golden.json"
 SAME, OTHER = 1e-5, 1e-3
-"""Relative and absolute difference of outputs that counts as none: on the same processor and torch, and on others."""
+"""Relative and absolute differences of outputs that are accepted: on the same processor and torch, and on others."""
 _WHERE = ("platform", "cpu", "torch")
 _DTYPES = {"uint8": torch.uint8, "float32": torch.float32, "int64": torch.int64, "bool": torch.bool}
 
 
 def golden(bundle: Bundle) -> dict[str, Any]:
-    """The content of golden.json for a bundle; of a kind of data that a plug-in brings the input is its tensors."""
+    """The content of golden.json for a bundle; for a plug-in's kind of data the input is tensors."""
     given = _given(bundle.config["input"])
     outputs = _outputs(bundle, load_model(bundle, device="cpu"), given)
     here = environment()
@@ -60,7 +62,7 @@ def check(bundle: Bundle, model: nn.Module | None = None) -> None:
 
 
 def raw(given: Any) -> Any:
-    """What a predictor takes, of the `input` of a golden.json: arrays are nested lists there."""
+    """The raw input for a predictor, from the `input` of a golden.json, which has nested lists for arrays."""
     if isinstance(given, Mapping) and set(given) == {"array", "dtype"}:
         return torch.tensor(given["array"], dtype=_DTYPES[given["dtype"]])
     return given
@@ -80,7 +82,7 @@ def _given(described: dict[str, Any]) -> Any:
     tensors = []
     for blank in kind.blank(described):
         one = blank[:1]
-        if one.is_floating_point():  # zeros would hide most of a model
+        if one.is_floating_point():  # with zeros most of a model would not be tested
             one = torch.linspace(-1, 1, one.numel()).view_as(one)
         tensors.append({"array": one.tolist(), "dtype": str(one.dtype).removeprefix("torch.")})
     return {"tensors": tensors}
@@ -101,8 +103,8 @@ def _prepared(bundle: Bundle, given: Any) -> tuple[Tensor, ...]:
 
 
 def sample(described: Mapping[str, Any]) -> Any:
-    """An input for what config.json's `input` describes, as a person gives it and JSON can hold it. Raises `ZooError`
-    if its kind has none."""
+    """A raw input that fits config.json's `input` and that JSON can hold. Raises `ZooError` if its kind has
+    none."""
     from zoo import kinds
 
     make = kinds.get(described["kind"]).golden

@@ -1,4 +1,4 @@
-"""The environment's say on this machine's files, each variable read here alone, and how a file is written."""
+"""Where files go on this machine, by environment variables that are read only here, and how files are written."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from zoo.errors import ZooError
 def home() -> Path:
     """The folder for everything the zoo keeps on this machine: ZOO_HOME, by default ~/.cache/zoo.
 
-    If this user has no home, as in some containers, it is a folder of this process that goes when the process ends.
+    If this user has no home, as in some containers, it is a folder of this process, deleted when the process ends.
     """
     said = os.environ.get("ZOO_HOME")
     if said:
@@ -43,7 +43,7 @@ def _of_this_process() -> Path:
 
 
 def expanded(path: str | os.PathLike[str]) -> Path:
-    """A path as a person writes it, `~` being their home. Raises `ZooError` if nobody knows where that is."""
+    """A path as a person writes it, `~` being their home. Raises `ZooError` if there is no home."""
     text = os.path.expanduser(os.fspath(path))
     if text == "~" or text.startswith(("~/", f"~{os.sep}")):
         raise ZooError(
@@ -65,18 +65,18 @@ def offline() -> bool:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A place beside `path` to write a file or a folder to, which becomes `path` if the body ends without an error.
+    """A temporary path beside `path` for a new file or folder, which becomes `path` if the body ends without an error.
 
-    If it ends with one, nothing of it stays, and what was at `path` before is as it was. Folders above `path` are
-    made. Whatever the body creates gets the mode that the umask gives, as any new file does.
+    If it ends with an error, the new file is deleted, and `path` stays as it was. Folders above `path` are made. New
+    files get the mode that the umask gives, as any new file does.
     """
     make_folder(path.parent)
-    # Short, because a name may have 255 bytes at most and that of `path` may be near it.
+    # Short, because a name may have at most 255 bytes and the name of `path` may be nearly as long.
     temporary = path.with_name(f".{uuid.uuid4().hex[:16]}.tmp")
     try:
         yield temporary
         if temporary.is_file():
-            temporary.chmod(_mode(path.parent))  # some libraries write files that nobody else may read
+            temporary.chmod(_mode(path.parent))  # some libraries write files that only this user may read
         os.replace(temporary, path)
     finally:
         if temporary.is_dir():
@@ -86,7 +86,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it that are not there."""
+    """Make a folder and the missing folders above it."""
     if folder.is_dir():
         return
     if folder != folder.parent:
@@ -96,9 +96,9 @@ def make_folder(folder: Path) -> None:
 
 
 def share(path: Path) -> None:
-    """Let the group read and write what is new in a folder that it shares (of mode 2775 or so), whatever the umask."""
+    """Let the group read and write new files in a shared folder (of mode 2775, for instance), whatever the umask."""
     shared = stat.S_ISGID | stat.S_IWGRP
-    with suppress(OSError):  # it is somebody else's, who has done it
+    with suppress(OSError):  # another user owns it and has done this
         if path.parent.stat().st_mode & shared == shared:
             path.chmod(path.stat().st_mode | (0o2770 if path.is_dir() else 0o660))
 
@@ -110,22 +110,23 @@ def write_text(path: Path, text: str) -> None:
 
 
 def json_text(content: Any, where: str, indent: int | None = 2) -> str:
-    """`content` as JSON, with a line's end. Raises `ZooError` that begins with `where` for what JSON cannot hold.
+    """`content` as JSON, with a line's end. Raises `ZooError` that begins with `where` for values that JSON does not
+    have.
 
-    Python by itself would write NaN and Infinity, which no other reader of JSON takes.
+    Python itself would write NaN and Infinity, which other JSON readers refuse.
     """
     try:
         text = json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
         text.encode()
         return text
-    except UnicodeEncodeError:  # of a file's name that is not UTF-8
+    except UnicodeEncodeError:  # from a file's name that is not UTF-8
         return json.dumps(content, indent=indent, allow_nan=False) + "\n"
     except (TypeError, ValueError) as error:
         raise ZooError(f"{where} cannot be written as JSON ({error}); give finite numbers and text.") from error
 
 
 def _mode(folder: Path) -> int:
-    """The mode of a new file there; the umask itself cannot be asked for without setting it, for all threads."""
+    """The mode of a new file there. (Reading the umask itself would mean setting it, for all threads.)"""
     probe = folder / f".{uuid.uuid4().hex[:16]}.tmp"
     probe.touch()
     mode = probe.stat().st_mode & 0o777
@@ -135,7 +136,7 @@ def _mode(folder: Path) -> int:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`, waiting for whoever else holds it."""
+    """Hold the lock file `path`; wait while another process holds it."""
     from filelock import FileLock
 
     make_folder(path.parent)

@@ -1,13 +1,14 @@
 """The hash of a file, computed once for as long as the file stays as it is.
 
 Hashing 47 MB takes 30 ms, several times what loading them takes. So the hash is remembered under ZOO_HOME/verified/
-with the size, times and inode of the file that it was computed from; if any of them is another, it is computed again.
+with the size, times and inode of the file that it was computed from; if any of these differs, the hash is computed
+again.
 
-What that promises: a change that was made through the file system, by anybody, is noticed, because it changes the time
-of the file's last change, which nobody can set. Not noticed are bytes that changed without it: by a write through a
-memory mapping that was dirty already when the hash was computed, below the file system (a failing disk, a raw device),
-and on a network file system for as long as that reports old times. `zoo cache verify` reads everything again. A note is
-believed only if it belongs to the user who reads it and nobody else can write it.
+What this guarantees: every change through the file system is noticed, because it changes the file's ctime, which no
+program can set. Not noticed are changes that leave the ctime: a write through a memory mapping that was already dirty
+when the hash was computed, a change below the file system (a failing disk, a raw device), and changes on a network
+file system while it reports old times. `zoo cache verify` reads everything again. A remembered hash is used only if
+its file belongs to the current user and only this user can write it.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ from pathlib import Path
 from zoo.errors import ZooError
 from zoo.home import home, make_folder
 
-# Within one tick of the file system's clock a file can change and keep its times, so what was written so short a while
-# before it was hashed is not remembered. A clock that knows parts of a second ticks every few milliseconds; one that
-# does not may tick every two seconds.
+# Within one tick of the file system's clock a file can change and keep its times, so the hash of a file that was
+# written so shortly before is not remembered. A clock with fractions of a second ticks every few milliseconds; one
+# without may tick every two seconds.
 _SETTLED_NS = 100_000_000
 _SETTLED_COARSE_NS = 2_100_000_000
 
@@ -51,10 +52,10 @@ def check_file(path: Path, expected: str, size: int | None = None) -> None:
 
 @contextmanager
 def checked(path: Path, expected: str, size: int | None = None) -> Iterator[Path]:
-    """The path of the very file that was checked, for as long as the body runs, whatever is at `path` by then.
+    """The path of the checked file itself, while the body runs, even if `path` is replaced meanwhile.
 
-    Raises `ZooError` as `check_file` does. On a system that cannot name an open file it is `path` itself, and the same
-    error is raised after the body if another file is there now.
+    Raises `ZooError` as `check_file` does. On a system that cannot name an open file it is `path` itself, and the
+    same error is raised after the body if `path` was replaced.
     """
     try:
         with open(path, "rb", buffering=0) as file:
@@ -77,7 +78,7 @@ def checked(path: Path, expected: str, size: int | None = None) -> Iterator[Path
 
 
 def read_checked(path: Path, expected: str | None, size: int | None = None) -> bytes:
-    """The bytes of a small file, if they have this SHA-256; those bytes themselves are hashed, each time."""
+    """The bytes of a small file, if they have this SHA-256; these bytes are hashed at each call."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -122,14 +123,14 @@ def _known_hash(path: Path, file: FileIO) -> str:
 
 
 def _is_settled(status: os.stat_result, now: int) -> bool:
-    """Whether a change from now on would show in the file's times."""
+    """Whether any later change would show in the file's times."""
     fine = status.st_ctime_ns % 1_000_000_000 or status.st_mtime_ns % 1_000_000_000
     wait = _SETTLED_NS if fine else max(_SETTLED_NS, _SETTLED_COARSE_NS)
     return _SETTLED_NS < 0 or abs(now - max(status.st_mtime_ns, status.st_ctime_ns)) > wait
 
 
 def _state(status: os.stat_result) -> str:
-    """What changes when the file does."""
+    """Facts that change if the file changes."""
     kept = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev)
     return " ".join(map(str, kept))
 
@@ -150,7 +151,7 @@ def _recall(key: str) -> tuple[str, str]:
 
 
 def _remember(key: str, state: str, digest: str) -> None:
-    """Keep the hash for other processes; if nothing can be written, each process hashes once."""
+    """Store the hash for other processes; if it cannot be written, each process hashes once."""
     note = _note(key)
     temporary = note.with_name(f".{uuid.uuid4().hex[:16]}.tmp")
     with suppress(OSError):

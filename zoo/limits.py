@@ -1,6 +1,6 @@
-"""What a setting may be beyond its type, and how much a file may hold.
+"""Limits of settings beyond their types, and of the size of files.
 
-pydantic reads the limits of settings, and they stand in files that do not import it.
+pydantic reads the limits of settings; the files that declare them do not import it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Annotated, Any
 from zoo.errors import ZooError
 
 SPARE, RATIO = 256 << 20, 200
-"""Of data of one's own a compressed file may unpack to so many bytes, and to so many times its own size more.
+"""A compressed file of the user's own data may unpack to so many bytes, plus so many times its own size.
 
-Tables of real data pack to a hundredth at the best; zeros pack to a thousandth by gzip, and to nothing in Parquet.
+Tables of real data pack to at best a hundredth; zeros pack to a thousandth with gzip, and to nearly nothing in Parquet.
 """
 
 

@@ -1,6 +1,6 @@
-"""The table of weights, as `zoo list` and the README show it: which there are, what they reach and what they cost.
+"""The table of weights, as `zoo list` and the README show it: their names, figures and costs.
 
-What it shows of a weight comes from the index, so that listing a source on another machine reads no bundle.
+All of it comes from the index, so that listing a source on another machine reads no bundle.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from zoo.names import natural
 from zoo.tasks.measures import find, spread
 
 HEAD = ("weight", "figure", "parameters", "size", "latency", "task", "data")
-"""The columns by their worth: a narrow terminal drops them from the right."""
+"""The columns, the most important first: a narrow terminal drops them from the right."""
 SORTS = ("name", "figure", "n", "parameters", "size", "latency", "task", "data")
 _KEYS = {"n": "n", "parameters": "parameters", "size": "bytes", "latency": "latency_ms", "task": "task", "data": "data"}
 
@@ -27,16 +27,16 @@ def listed(
     data: str | None = None,
     max_mb: float | None = None,
 ) -> list[tuple[str, Mapping[str, Any]]]:
-    """The weights of the sources with what their indexes say of them, filtered and in order.
+    """The weights of the sources with the facts in their indexes, filtered and sorted.
 
     Args:
         pattern: a glob over names of weights or of models; all weights of a model that fits are listed.
-        sort: one of `SORTS`. Names are in natural order; figures have the best first within a metric; of numbers the
-            smallest comes first. What is not known comes last.
+        sort: one of `SORTS`. Names are in natural order; figures have the best first within a metric; for numbers the
+            smallest comes first. Weights without a known value come last.
         task, data: only those of the task, or of the data set.
-        max_mb: only those whose files have so many megabytes (1e6 bytes) or fewer.
+        max_mb: only those whose files have at most so many megabytes (1e6 bytes).
 
-    Raises `ZooError` for another order, and for a task or data set that no weight has.
+    Raises `ZooError` for an unknown `sort`, and for a task or data set that no weight has.
     """
     from zoo import sources
 
@@ -67,7 +67,7 @@ def listed(
 
 
 def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """The row's text under `HEAD`, less the name; empty where nothing is known."""
+    """The row's text for the columns of `HEAD` except the name; empty if unknown."""
     return (
         figure(row),
         f"{row['parameters']:,}" if "parameters" in row else "",

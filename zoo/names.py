@@ -1,4 +1,4 @@
-"""What things may be called, and the order in which names are listed."""
+"""The rules for names, and the order in which they are listed."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from collections.abc import Iterable
 from zoo.errors import ZooError
 
 MODEL_NAME = r"[A-Za-z0-9_][A-Za-z0-9_-]*"
-"""What a model's name may be; a weight's has a dot and its tag after it."""
+"""The form of a model's name; a weight's name adds a dot and its tag."""
 
 LONGEST = 200
-"""Characters of a name; file systems take 255, and something is put before and after it."""
+"""The most characters of a name; file systems take 255, and we add some before and after it."""
 
 GUESTS = "timm/"
-"""Names that begin so are timm's models: known, but not listed among the zoo's own."""
+"""Names with this beginning are timm's models: known, but not listed among the zoo's own."""
 
 
 SHELVED = "timm-"
-"""How the names of their weights begin: a weight is a folder, whose name has no slash."""
+"""The beginning of their weights' names: a weight is a folder, so its name has no slash."""
 
 
 def stem_of(model: str) -> str:
-    """What the names of a model's weights begin with: its name, of timm's without the slash and timm's own tag."""
+    """The beginning of the names of a model's weights: the model's name; for timm's, without the slash and timm's own
+    tag."""
     return SHELVED + model.removeprefix(GUESTS).partition(".")[0] if model.startswith(GUESTS) else model
 
 
 def natural(name: str) -> list[tuple[int, str | int]]:
-    """Sort key under which resnet18 stands before resnet101."""
+    """Sort key that puts resnet18 before resnet101."""
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", name) if part]
 
 
@@ -48,23 +49,23 @@ def text_of(name: str | os.PathLike[str]) -> str:
 
 
 def is_weight_name(name: str) -> bool:
-    """Whether `name` reads `<model>.<tag>_v<N>`, and a folder may be called so on every system."""
+    """Whether `name` has the form `<model>.<tag>_v<N>`, and can be a folder's name on every system."""
     named = re.fullmatch(rf"{MODEL_NAME}\.[A-Za-z0-9_-]+_v[0-9]+", name) is not None
     return named and len(name) <= LONGEST and not _is_reserved(name)
 
 
 def model_of(weight: str) -> str:
-    """The model of a weight or a recipe, as `stem_of` writes it: what stands before the first dot of its name."""
+    """The model of a weight or a recipe, as `stem_of` writes it: the part of the name before the first dot."""
     return weight.partition(".")[0]
 
 
 def _is_reserved(name: str) -> bool:
-    """Whether Windows takes the name for a device, whatever follows its first dot."""
+    """Whether Windows takes the name for a device, whatever comes after its first dot."""
     return re.fullmatch(r"con|prn|aux|nul|com[0-9]|lpt[0-9]", name.partition(".")[0].lower()) is not None
 
 
 def check_cases(names: Iterable[str], where: str) -> None:
-    """Raise `ZooError` if two names differ in capitals alone: on many machines they would be one file."""
+    """Raise `ZooError` if two names differ only in capitals: on many machines they would be one file."""
     seen: dict[str, str] = {}
     for name in names:
         if seen.setdefault(name.lower(), name) != name:

@@ -1,4 +1,4 @@
-"""A bundle with all that is made of it: whoever needs its recipe, its data or its model finds it read already."""
+"""A bundle with its recipe, data and model, so that each is read only once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from zoo.training import own
 
 @dataclass(frozen=True)
 class Opened:
-    """A bundle, and what is made of it: each is read when it is first asked for, once. The model is on `device`."""
+    """A bundle with its recipe, data and model; each is read once, when it is first asked for. The model is on
+    `device`."""
 
     bundle: Bundle
     device: torch.device | str | None = None

@@ -1,8 +1,8 @@
-"""What a recipe names beside its model and data, as other packages bring it: losses, optimizers, schedules,
+"""The parts of a recipe besides model and data that other packages may bring: losses, optimizers, schedules,
 augmentations, metrics.
 
-Each is a function (or a class) whose keyword arguments are its settings: they become the part's section of a recipe,
-checked by their types as all others are. The zoo's own stand in `zoo.recipes` and `zoo.training.update`.
+Each is a function (or a class) whose keyword arguments are its settings: they become the part's section of a recipe
+and are checked by their types. The zoo's own parts are in `zoo.recipes` and `zoo.training.update`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a plug-in: what makes it, and what of a recipe it takes.
+    """A plug-in's part: its function, and the settings that it takes from a recipe.
 
     `section` is the pydantic model of its settings, if the plug-in gives one instead of typed arguments; `passed` are
-    arguments that the zoo gives; `tasks` are those that it is for, all if empty.
+    arguments that the zoo gives; `tasks` are the tasks that it is for, all if empty.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Measure:
-    """A metric of a plug-in; the fields as in `register_metric`."""
+    """A plug-in's metric; the fields are those of `register_metric`."""
 
     function: Callable[[Any, Any], float]
     more_is_better: bool
@@ -80,7 +80,8 @@ METRICS: Table[Measure] = Table(
 
 @cache
 def arguments(part: Part) -> dict[str, tuple[Any, Any]]:
-    """Setting -> (type, default) of a part: of a class all that its constructor takes, of a function keywords alone."""
+    """Setting -> (type, default) of a part: for a class all arguments of its constructor, for a function only keyword
+    ones."""
     if part.section is not None:
         return {key: (field.annotation, field.default) for key, field in part.section.model_fields.items()}
     is_class = isinstance(part.make, type)
@@ -97,7 +98,7 @@ def arguments(part: Part) -> dict[str, tuple[Any, Any]]:
 
 
 def settings(part: Part, section: Any) -> dict[str, Any]:
-    """What a part is made with or called with: its own settings as its section of a recipe has them."""
+    """The arguments of a part: its own settings, from its section of a recipe."""
     return {key: getattr(section, key) for key in arguments(part)}
 
 
@@ -140,8 +141,8 @@ def register_schedule(*, section: type[Any] | None = None, name: str | None = No
     """Decorator that registers a learning-rate schedule under its own name or `name`.
 
     It is a function of (step, total, epoch), counted from 0, and keyword-only settings; it gives what the recipe's
-    learning rate is multiplied by in that step. It must depend on nothing else, so that a resumed run goes on as it
-    would have. Raises `ZooError` if the name is taken.
+    learning rate is multiplied by in that step. It must depend on nothing else, so that a resumed run continues
+    unchanged. Raises `ZooError` if the name is taken.
 
         >>> @zoo.register_schedule()
         ... def stairs(step, total, epoch, *, down: float = 0.5):

@@ -1,8 +1,8 @@
-"""Names -> things: the one table that models, losses, data sets and all else that may come from outside stand in.
+"""Tables of names: models, losses, data sets and everything else that other packages may bring.
 
-A package brings things of its own by an entry point of the table's group (`zoo.models`, `zoo.losses`, …) that names a
+A package brings its own things by an entry point of the table's group (`zoo.models`, `zoo.losses`, …) that names a
 module; importing the module registers them. A script registers its own directly. Nothing is imported before a name is
-looked up, and what fails is left out with a warning: it harms nobody else.
+looked up, and a plug-in that fails is left out with a warning, so that it does not harm the others.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ class Table(MutableMapping[str, T], Generic[T]):
     """The things of one sort by name: first the zoo's own, then those of plug-ins.
 
     Args:
-        what: what one of them is called in messages: "model".
+        what: the word for one of them in messages, such as "model".
         group: the group of entry points.
-        own: names of the zoo's that are known before their things are.
-        load: registers the zoo's own; it is called before anything is looked up, and before anybody else registers.
+        own: names of the zoo's own things that are known before the things are loaded.
+        load: registers the zoo's own; it is called before anything is looked up or registered from outside.
     """
 
     def __init__(
@@ -57,24 +57,24 @@ class Table(MutableMapping[str, T], Generic[T]):
         self.group = group
         self.own: tuple[str, ...] = tuple(own)
         self.load: Callable[[], object] = load
-        self.makers: dict[str, Callable[..., Any]] = {}  # what was registered: where a thing's source is
+        self.makers: dict[str, Callable[..., Any]] = {}  # what was registered, to find its source
         self._things: dict[str, T] = {}
         self._loaded = self._own_loaded = False
         TABLES[group] = self
 
     def begin(self, load: Callable[[], object]) -> None:
-        """Say how the zoo's own are registered, for a table that stands below them."""
+        """Set how the zoo's own are registered, for a table in a module that must not import them."""
         self.load, self._own_loaded = load, False
 
     def register(self, name: str, thing: T, maker: Callable[..., Any]) -> None:
-        """Put a thing into the table. Raises `ZooError` if the name is taken, or could not stand in a file's name."""
+        """Put a thing into the table. Raises `ZooError` if the name is taken, or cannot be part of a file's name."""
         if not re.fullmatch(MODEL_NAME, name):
             a = "an" if self.what[0] in "aeiou" else "a"
             raise ZooError(
                 f"{name!r} cannot name {a} {self.what}; use letters, digits, _ and -, such as name='my_own'."
             )
         if not _is_ours(maker):
-            self._load_own()  # so that whoever takes a name of the zoo's is told, whichever comes first
+            self._load_own()  # so that a name of the zoo's own is refused, whatever is registered first
             if name in self.own:
                 raise ZooError(f"{self.what} {name!r} is one of the zoo's own; choose another name.")
         if name in self._things:
@@ -83,19 +83,19 @@ class Table(MutableMapping[str, T], Generic[T]):
         self._things[name], self.makers[name] = thing, maker
 
     def find(self, name: str) -> T:
-        """The thing of that name; `ZooError` with the nearest three names if there is none."""
+        """The thing of that name; `ZooError` with the nearest three names if it does not exist."""
         if name not in self:
             raise unknown(self.what, name, self.names())
         return self._things[name]
 
     def outside(self, name: str) -> T | None:
-        """The thing of that name if it is not the zoo's own; None if it is, or is not there."""
+        """The thing of that name if it is a plug-in's; None if it is the zoo's own, or unknown."""
         if name in self.own or name not in self or _is_ours(self.makers.get(name)):
             return None
         return self._things[name]
 
     def origin(self, name: str) -> Origin | None:
-        """Where the thing of that name comes from; None if it is the zoo's own, or is not there."""
+        """The origin of the thing of that name; None if it is the zoo's own, or unknown."""
         return None if self.outside(name) is None else origin(self.what, name, self.makers[name])
 
     def names(self) -> list[str]:
@@ -105,7 +105,7 @@ class Table(MutableMapping[str, T], Generic[T]):
 
     def __contains__(self, name: object) -> bool:
         self._load_own()
-        if name not in self._things:  # the zoo's own need no plug-in to be imported
+        if name not in self._things:  # for the zoo's own no plug-in need be imported
             self._load()
         return name in self._things
 
@@ -136,7 +136,7 @@ class Table(MutableMapping[str, T], Generic[T]):
                 self.load()
 
     def _load(self) -> None:
-        with _lock:  # taken every time: another thread may be in the midst of it
+        with _lock:  # taken every time: another thread may be loading them
             self._load_own()
             if self._loaded:
                 return
@@ -147,8 +147,8 @@ class Table(MutableMapping[str, T], Generic[T]):
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a thing of a plug-in comes from: `what` it is, its package with the version, its module, and the SHA-256 of
-    that module's source; "" for what is not known."""
+    """The origin of a plug-in's thing: `what` it is, its package with the version, its module, and the SHA-256 of
+    that module's source; unknown fields are ""."""
 
     what: str
     name: str
@@ -159,7 +159,7 @@ class Origin:
 
 
 def origin(what: str, name: str, maker: Callable[..., Any]) -> Origin:
-    """Where `maker`, a function or class, was written."""
+    """The origin of `maker`, a function or class."""
     module = module_of(maker)
     package, its_version = _distribution(module.partition(".")[0], tuple(sys.path))
     source = ""
@@ -176,7 +176,7 @@ def _distribution(top: str, path: tuple[str, ...]) -> tuple[str, str]:
         for point in _points(group, path):
             if point.module.partition(".")[0] == top and point.dist is not None:
                 return point.dist.name, point.dist.version
-    with suppress(PackageNotFoundError):  # most are called as their module is
+    with suppress(PackageNotFoundError):  # most packages have the name of their module
         return top, version(top)
     # Not packages_distributions, which reads the list of all files of all packages: seconds with torch among them.
     for found in distributions():
@@ -187,7 +187,7 @@ def _distribution(top: str, path: tuple[str, ...]) -> tuple[str, str]:
 
 @contextmanager
 def temporary() -> Iterator[None]:
-    """Whatever is registered while the body runs is gone afterwards; packages that are new on the path are looked at.
+    """Things registered while the body runs are removed afterwards; new packages on the path are found.
 
     For tests of a plug-in.
     """
@@ -205,7 +205,7 @@ def temporary() -> Iterator[None]:
             if group in before:
                 things, makers, table._loaded, load = before[group]
                 table._own_loaded = table.load is load
-            else:  # its home was first imported meanwhile
+            else:  # its module was first imported meanwhile
                 ours = [name for name in table._things if _is_ours(table.makers.get(name))]
                 things = {name: table._things[name] for name in ours}
                 makers = {name: table.makers[name] for name in ours if name in table.makers}
@@ -219,13 +219,13 @@ def module_of(maker: Callable[..., Any] | None) -> str:
 
 
 def _is_ours(maker: Callable[..., Any] | None) -> bool:
-    """Whether the zoo registered it; it registers some things without a function that makes them."""
+    """Whether the zoo itself registered it; the zoo registers some things without a function."""
     return maker is None or module_of(maker).partition(".")[0] == "zoo"
 
 
 @lru_cache(maxsize=64)
 def _points(group: str, path: tuple[str, ...]) -> EntryPoints:
-    """The entry points of a group, of all packages on the path; to read them takes a while."""
+    """The entry points of a group, of all packages on the path; reading them is slow."""
     return entry_points(group=group)
 
 
@@ -233,9 +233,12 @@ def _load_plug_in(point: EntryPoint) -> None:
     before = {(group, name) for group, table in TABLES.items() for name in table._things}
     try:
         point.load()
-    except (Exception, SystemExit) as error:  # a plug-in may raise anything, even leave, and must harm nobody else
-        # What a module registered before it failed goes. What the modules that it imported did stays: Python imports
-        # each but once, so they would not register again when their own turn comes.
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # a plug-in may raise anything
+        # Things that the module registered before it failed are removed. Those of modules that it imported stay:
+        # Python imports each module only once, so they could not register again.
         for group, table in TABLES.items():
             for name in [name for name in table._things if (group, name) not in before]:
                 if module_of(table.makers.get(name)) not in sys.modules:

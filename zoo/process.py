@@ -1,4 +1,4 @@
-"""Whose process this is: the zoo's own, if the command or a benchmark runs in it, else that of whoever imported it."""
+"""Whether the process is the zoo's own (its command or a benchmark runs in it) or a program that imported the zoo."""
 
 ours = False
-"""Whether the memory allocator may be set to what training likes best: nobody can ask it how it was set before."""
+"""Whether training may change the memory allocator's settings, which cannot be read and so not be restored."""

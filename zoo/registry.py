@@ -18,21 +18,21 @@ from zoo.plugins import Table
 C = TypeVar("C", bound=Callable[..., Any])
 
 _SHARED = ("classification", "measures")
-"""Files in zoo/tasks that tasks have in common; each of the others is one."""
+"""Files in zoo/tasks that tasks share; each other file is a task."""
 TASKS = tuple(
     file.name.replace("_", "-")
     for file in pkgutil.iter_modules([str(Path(__file__).with_name("tasks"))])
     if file.name not in _SHARED
 )
-"""The zoo's own: the names of files, because looking into these would import more than a model needs."""
+"""The zoo's own tasks, by the names of their files: importing these would import more than a model needs."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A registered name: how to build it and what to say of it.
+    """A registered model: how to build it, and facts about it.
 
     `input_shape` is the shape of one sample for the constructor's defaults, without the batch: (C, H, W) for images,
-    (T,) token ids for text, () where it is not known.
+    (T,) token ids for text, () if it is not known.
     """
 
     name: str
@@ -49,7 +49,7 @@ def _own() -> None:
 
 
 TASK_TABLE: Table[Callable[[], Any]] = Table("task", "zoo.tasks", own=TASKS)
-"""Name -> what gives the `zoo.tasks.Task`; here, because models name their task."""
+"""Name -> the function that gives the `zoo.tasks.Task`; it is here because models name their task."""
 MODELS: Table[Model] = Table("model", "zoo.models", load=_own)
 
 
@@ -59,9 +59,9 @@ def register_model(
     """Decorator that registers a constructor (a function or an `nn.Module` class) under its own name or `name`.
 
     `task` is one of `TASKS` or of a plug-in's, `init` names an init scheme, `description` is one line, `source` is the
-    paper or code that the model follows, and `input_shape` is one sample's shape, () where it is not known. Raises
-    `ZooError` if the task is unknown or the name is taken, or is none that a weight's can begin with: letters,
-    digits, `_` and `-`. The init scheme is looked up when a model is created: that needs torch.
+    paper or code that the model follows, and `input_shape` is one sample's shape, () if it is not known. Raises
+    `ZooError` if the task is unknown, or if the name is taken or cannot begin a weight's name (letters, digits, `_`
+    and `-`). The init scheme is looked up when a model is created: that needs torch.
 
         >>> @zoo.register_model(
         ...     task="regression", init="default", description="One linear layer", source="this page", input_shape=(3,)
@@ -81,7 +81,7 @@ def register_model(
             raise ZooError(f"{key!r} is how weights of timm's models are called; choose another name.")
         model = Model(key, constructor, task, init, description, source, tuple(input_shape))
         MODELS.register(key, model, constructor)
-        if in_timm := sys.modules.get("zoo.models.in_timm"):  # timm knows our models, and so it does this one
+        if in_timm := sys.modules.get("zoo.models.in_timm"):  # timm knows our models, so it gets this one too
             in_timm.offer(model)
         return constructor
 
@@ -89,7 +89,7 @@ def register_model(
 
 
 def get(name: str) -> Model:
-    """The registered model of that name; `ZooError` with the nearest three if there is none."""
+    """The registered model of that name; `ZooError` with the nearest three if it does not exist."""
     if name.startswith(GUESTS):
         from zoo.models import timm
 
@@ -99,7 +99,7 @@ def get(name: str) -> Model:
 
 @contextmanager
 def temporary(*models: Model) -> Iterator[None]:
-    """Register these models while the body runs; afterwards they are gone, and whatever else was registered meanwhile.
+    """While the body runs, models may be registered; afterwards all that were registered meanwhile are removed.
 
     For tests of a plug-in: `with registry.temporary(): register_model(...)(MyNet)`.
     """
@@ -109,7 +109,7 @@ def temporary(*models: Model) -> Iterator[None]:
 
 
 def origin(name: str) -> plugins.Origin | None:
-    """Where a model of another package, timm's too, comes from; None for one of the zoo's own, or none at all."""
+    """The origin of a model of another package, timm included; None for one of the zoo's own, or an unknown one."""
     if not name.startswith(GUESTS):
         return MODELS.origin(name)
     from zoo.models import timm
@@ -118,7 +118,7 @@ def origin(name: str) -> plugins.Origin | None:
 
 
 def is_known(name: str) -> bool:
-    """Whether `get` has a model of that name, or asks timm for it."""
+    """Whether `get` knows a model of that name, or asks timm for it."""
     return name.startswith(GUESTS) or name in MODELS
 
 

@@ -1,4 +1,4 @@
-"""Reports of `zoo reproduce`, from one machine or several: how a verdict is drawn, and how reports add up."""
+"""Reports of `zoo reproduce`, from one machine or several: drawing a verdict, and adding reports up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zoo.compare import NOT_REPRODUCED, REPRODUCED, UNDECIDED
 from zoo.errors import ZooError
 
 FILE = "reproduce.json"
-WIDTH = 49  # columns of a picture: odd, so that no difference has a column of its own
+WIDTH = 49  # columns of a picture: odd, so that a difference of 0 has its own column
 _SAME = ("weight", "metric", "sha256", "recipe_sha256")
 
 
@@ -49,8 +49,8 @@ def picture(report: Mapping[str, Any]) -> str:
 def read_reports(places: Sequence[str | os.PathLike[str]]) -> list[dict[str, Any]]:
     """The reports in folders that `zoo reproduce --out` wrote, or in files of theirs, all of one weight.
 
-    Raises `ZooError` if there is none, one cannot be read, or one is of another weight, other bytes of it, or another
-    recipe than the first.
+    Raises `ZooError` if there is no report, if one cannot be read, or if one is of another weight, other bytes, or
+    another recipe than the first.
     """
     if not places:
         raise ZooError("there is no report; give the folders that `zoo reproduce NAME --out DIR` wrote.")
@@ -67,7 +67,7 @@ def read_reports(places: Sequence[str | os.PathLike[str]]) -> list[dict[str, Any
 
 
 def short(report: Mapping[str, Any]) -> dict[str, Any]:
-    """What metrics.json and the card keep of a report."""
+    """The part of a report that metrics.json and the card keep."""
     used = report["environment"]
     device = used.get("device")
     return {

@@ -1,4 +1,4 @@
-"""Runs side by side: what there is under a folder, and what differs between two."""
+"""Runs side by side: those in a folder, and the differences between two."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ FINISHED, TRAINING, STOPPED, UNREADABLE = "finished", "training", "stopped", "un
 class Summary:
     """One run as a row: `state` is finished, training or stopped; `value` that of the recipe's metric on `split`.
 
-    The split is "train" where nothing else was measured yet, and then the value is that of the last epoch's batches.
-    Of a folder that cannot be read the state is "unreadable", and `reason` says why.
+    The split is "train" if nothing else was measured yet; then the value is that of the last epoch's batches. For a
+    folder that cannot be read the state is "unreadable", and `reason` says why.
     """
 
     folder: str
@@ -41,7 +41,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two runs: what differs, `key: (first, second)`, and the epochs' curves that both have, column -> two lists."""
+    """Two runs: the differences, `key: (first, second)`, and the curves of their common epochs, column -> two lists."""
 
     runs: tuple[Summary, Summary]
     recipe: dict[str, tuple[Any, Any]]
@@ -57,7 +57,7 @@ def list_runs(root: str | os.PathLike[str] = "runs") -> list[Summary]:
     if not Path(root).is_dir():
         raise ZooError(f"there is no folder {root}; give the one that holds your runs.")
     found = sorted(path.parent for path in Path(root).rglob("recipe.yaml") if (path.parent / "config.json").is_file())
-    return [_row(folder) for folder in found if not (folder / "README.md").is_file()]  # a bundle has a card
+    return [_row(folder) for folder in found if not (folder / "README.md").is_file()]  # with a card it is a bundle
 
 
 def summary(run: Run) -> Summary:
@@ -86,7 +86,7 @@ def summary(run: Run) -> Summary:
 
 
 def compare(first: str | os.PathLike[str], second: str | os.PathLike[str]) -> Comparison:
-    """What differs between two runs. Raises `ZooError` if one of the folders holds none, or one that is damaged."""
+    """The differences between two runs. Raises `ZooError` if one of the folders holds no run, or a damaged one."""
     one, other = _run(first), _run(second)
     runs = summary(one), summary(other)
     a, b = one.recipe.model_dump(), other.recipe.model_dump()
@@ -106,7 +106,7 @@ def compare(first: str | os.PathLike[str], second: str | os.PathLike[str]) -> Co
 
 
 def draw(comparison: Comparison, path: str | os.PathLike[str]) -> None:
-    """Draw the curves of both runs over the epochs, one panel a column, into a PNG file.
+    """Draw the curves of both runs over the epochs, one panel for each column, into a PNG file.
 
     Raises `ZooError` if matplotlib is not installed, a run has no epoch yet, or the file cannot be written.
     """
@@ -133,7 +133,7 @@ def _run(folder: str | os.PathLike[str]) -> Run:
 
 
 def _row(folder: Path) -> Summary:
-    """The run in `folder` as a row, also where it cannot be read: one of another version hides none of the others."""
+    """The run in `folder` as a row, even if it cannot be read: a run of another version must not hide the others."""
     try:
         return summary(Run(folder))
     except ZooError as error:
@@ -162,7 +162,7 @@ def _in_use(folder: Path) -> bool:
         lock.acquire()
     except Timeout:
         return True
-    except OSError:  # a folder that may only be read is nobody's work in progress
+    except OSError:  # in a read-only folder no run can be in progress
         return False
     lock.release()
     return False
