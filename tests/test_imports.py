@@ -8,6 +8,7 @@ import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import forked
 import pytest
 
 import zoo
@@ -210,7 +211,7 @@ def test_every_public_name_is_there_and_no_submodule_takes_its_place() -> None:
         "    assert not isinstance(getattr(zoo, name), types.ModuleType), name\n"
         "print(callable(zoo.create))"
     )
-    done = python(code)
+    done = subprocess.run([*forked.python(), "-c", code], capture_output=True, text=True)
     assert done.stdout == "True\n", done.stderr
 
 

@@ -6,12 +6,12 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import python
 from torch import nn
 
 from zoo import init, plugins, registry
@@ -165,10 +165,10 @@ def lay_out(site: Path, distribution: str, modules: dict[str, str], entries: str
 
 
 def look(site: Path, program: str = LOOK) -> Any:
-    """What `program` prints in a fresh process that has `site` on its path."""
+    """What `program` prints in a process of its own that has `site` on its path."""
     path = os.pathsep.join([str(site), str(Path(registry.__file__).parents[1])])
     done = subprocess.run(
-        [sys.executable, "-c", program],
+        [*python(), "-c", program],
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,

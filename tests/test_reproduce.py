@@ -51,6 +51,14 @@ def bundle(shelf: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def grown(runs: list[Run], tmp_path: Path) -> Path:
+    """A folder in which both seeds have been grown, as `reproduce` leaves it: it reads what is finished there."""
+    for seed, run in enumerate(runs):
+        shutil.copytree(run.folder, tmp_path / "grown" / f"seed{seed}")
+    return tmp_path / "grown"
+
+
+@pytest.fixture
 def doctor(bundle: Path) -> Callable[..., Path]:
     """doctor(FILE, change): rewrite a JSON file of the copy by change(content), and return the copy."""
 
@@ -324,17 +332,17 @@ def test_reproduce_with_all_seeds_keeps_the_runs_and_goes_on_with_them(bundle: P
     assert stamps == [path.stat().st_mtime_ns for path in sorted(tmp_path.glob("out/*/model.safetensors"))]
 
 
-def test_reproduce_does_not_believe_a_doctored_figure(doctor):
+def test_reproduce_does_not_believe_a_doctored_figure(doctor, grown: Path):
     bundle = doctor("metrics.json", shift(0.05))
-    report = zoo.reproduce(bundle, device="cpu")
+    report = zoo.reproduce(bundle, device="cpu", out=grown)
     assert abs(report.measured["mean"] - report.published["mean"]) > report.margin
     assert report.verdict == "not reproduced" and report.identical
     assert "The shipped bytes measure" in report.message
 
 
-def test_reproduce_takes_mean_and_spread_from_the_values_and_not_as_they_are_claimed(doctor):
+def test_reproduce_takes_mean_and_spread_from_the_values_and_not_as_they_are_claimed(doctor, grown: Path):
     bundle = doctor("metrics.json", lambda metrics: metrics["metrics"]["accuracy"].update(std=5.0, mean=0.2))
-    report = zoo.reproduce(bundle, device="cpu")
+    report = zoo.reproduce(bundle, device="cpu", out=grown)
     assert report.verdict == "not reproduced" and "is not that of the published values" in report.message
     assert report.interval is not None and report.interval[1] - report.interval[0] < 1
 
@@ -396,9 +404,9 @@ def test_reproduce_compares_the_tensors_and_not_the_recipe_that_their_file_names
         lambda tensors: tensors.update({"head.bias": tensors["head.bias"].double()}),
     ],
 )
-def test_reproduce_notices_other_tensors(bundle: Path, change: Callable[[dict[str, torch.Tensor]], Any]):
+def test_reproduce_notices_other_tensors(bundle: Path, grown: Path, change: Callable[[dict[str, torch.Tensor]], Any]):
     rewrite(bundle, change, (bundle / "recipe.yaml").read_text())
-    assert not zoo.reproduce(bundle, device="cpu").identical
+    assert not zoo.reproduce(bundle, device="cpu", out=grown).identical
 
 
 def test_reproduce_refuses_tensors_that_are_no_model(bundle: Path):
@@ -461,13 +469,13 @@ def forge(bundle: Path, values: list[float], seeds: list[int] | None = None, **r
     return bundle
 
 
-def test_forged_values_of_other_seeds(bundle: Path, runs: list[Run]):
+def test_forged_values_of_other_seeds(bundle: Path, runs: list[Run], grown: Path):
     """The claimed spread widened what was accepted."""
     true = runs[0].metrics["accuracy"]
     forge(bundle, [true, 0.9999, 0.9999])
     assert zoo.verify(bundle).ok
     for seeds in (1, 3):
-        report = zoo.reproduce(bundle, seeds=seeds, device="cpu")
+        report = zoo.reproduce(bundle, seeds=seeds, device="cpu", out=grown)
         assert report.verdict != "reproduced" and report.identical
         assert report.more_seeds > 0 or report.verdict == "not reproduced"
 
@@ -493,15 +501,15 @@ def test_a_forged_recipe_that_begins_from_its_own_result(bundle: Path, runs: lis
     assert "the recipe begins from its own result" in report.message and f"It begins from {grown}" in report.message
 
 
-def test_a_forged_crowd_of_equal_values(bundle: Path, runs: list[Run]):
+def test_a_forged_crowd_of_equal_values(bundle: Path, runs: list[Run], grown: Path):
     """A hundred claimed seeds without a spread leave the interval no narrower than the test set allows."""
     true = runs[0].metrics["accuracy"]
     forge(bundle, [true, *[true + 0.02] * 99])
     assert zoo.verify(bundle).ok
-    assert zoo.reproduce(bundle, device="cpu").verdict != "reproduced"
+    assert zoo.reproduce(bundle, device="cpu", out=grown).verdict != "reproduced"
 
 
-def test_forged_bytes_that_are_better_than_their_recipe(bundle: Path, tmp_path: Path):
+def test_forged_bytes_that_are_better_than_their_recipe(bundle: Path, grown: Path, tmp_path: Path):
     """Tensors of a longer training under the recipe of the short one, with the figure that they really have."""
     changes: dict[str, Any] = {"train.epochs": 20}
     longer = zoo.train("mlp.digits", out=tmp_path / "longer", device="cpu", **changes)
@@ -513,8 +521,8 @@ def test_forged_bytes_that_are_better_than_their_recipe(bundle: Path, tmp_path: 
     assert failed(bundle)[0] == "golden", "other bytes do not give the published outputs"
     (bundle / "golden.json").unlink()
     assert zoo.verify(bundle).ok
-    assert zoo.reproduce(bundle, device="cpu").verdict != "reproduced"
-    report = zoo.reproduce(bundle, seeds=4, device="cpu")
+    assert zoo.reproduce(bundle, device="cpu", out=grown).verdict != "reproduced"
+    report = zoo.reproduce(bundle, seeds=4, device="cpu", out=grown)
     assert report.verdict == "not reproduced" and "It is worse by more than that." in report.message
 
 
@@ -527,13 +535,13 @@ def nearly(bundle: Path) -> Path:
     return bundle
 
 
-def test_until_decided_stops_at_once_for_the_same_tensors(bundle: Path):
-    report = zoo.reproduce(bundle, until_decided=True, device="cpu")
+def test_until_decided_stops_at_once_for_the_same_tensors(bundle: Path, grown: Path):
+    report = zoo.reproduce(bundle, until_decided=True, device="cpu", out=grown)
     assert report.verdict == "reproduced" and len(report.measured["values"]) == 1
 
 
-def test_until_decided_goes_on_to_as_many_seeds_as_were_published(bundle: Path):
-    report = zoo.reproduce(nearly(bundle), until_decided=True, device="cpu")
+def test_until_decided_goes_on_to_as_many_seeds_as_were_published(bundle: Path, grown: Path):
+    report = zoo.reproduce(nearly(bundle), until_decided=True, device="cpu", out=grown)
     assert not report.identical and report.measured["seeds"] == [0, 1]
     assert report.level == pytest.approx(1 - 0.05 * 3 / 4)
     assert report.verdict == "undecided" and report.more_seeds > 0 and "would probably decide it" in report.message

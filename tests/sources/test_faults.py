@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -400,14 +399,15 @@ def test_offline_no_socket_is_opened(server: FaultyServer, monkeypatch: pytest.M
         "import socket\n"
         "class Refused(socket.socket):\n"
         "    def __init__(self, *a, **k): raise SystemExit('a socket was opened')\n"
-        "import ssl, zoo\n"
+        "import ssl, warnings, zoo\n"
+        "warnings.simplefilter('ignore')\n"
         "socket.socket = socket.getaddrinfo = Refused\n"
         "print(zoo.create('mlp.digits_v1').zoo.weight, zoo.pull('mlp'), len(zoo.list_weights()))\n"
         "for name in ('nothing_v1', 'https://host.example/zoo/mlp.digits_v1', 'hf://someone/else'):\n"
         "    try: zoo.create(name)\n"
         "    except zoo.ZooError as error: print(error)\n"
     )
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([*python(), "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.startswith(NAME), done.stdout + done.stderr
     assert "a socket" not in done.stdout + done.stderr
     assert folder.is_dir()
