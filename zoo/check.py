@@ -27,8 +27,14 @@ from zoo.kinds.holds import is_count, is_number, is_numbers
 def check_schema(bundle: Bundle) -> None:
     """Raise `ZooError`, naming the file, if config.json or metrics.json is not right or log.csv is not there."""
     check_config(bundle)
-    check_figures(bundle)
-    _check_sums(bundle)
+    if "imported" in bundle.metrics:  # nobody trained or measured it here, and so it says nothing of that
+        where = f"{bundle.folder / 'metrics.json'}"
+        told = bundle.metrics["imported"]
+        _expect(_has(file=_is_text, sha256=_is_text)(told), where, "imported", told, "an object with file and sha256")
+        _expect(bundle.metrics.get("metrics") == {}, where, "metrics", bundle.metrics.get("metrics"), "no metric")
+    else:
+        check_figures(bundle)
+        _check_sums(bundle)
     bundle.path("log.csv")  # the curve, which loading does not need
 
 

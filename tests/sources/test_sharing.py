@@ -129,7 +129,7 @@ def test_a_mirror_is_whole_and_only_lacks_are_copied(
     monkeypatch.setenv("ZOO_SOURCES", served.zoo)
     capsys.readouterr()
     assert main(["mirror", "--to", str(mine)]) == 2
-    assert f"has another {NAME}; mirror to another place" in capsys.readouterr().err
+    assert f"has a different weight of the name {NAME}; mirror to another place" in capsys.readouterr().err
 
 
 def test_a_mirror_of_several_sources_has_one_default_for_a_model(
@@ -297,6 +297,33 @@ def test_a_sharded_state_dict_is_read_by_its_index(tmp_path: Path, image_bundle:
     index.write_text(json.dumps({"weight_map": {"x": "../elsewhere.safetensors"}}))
     with pytest.raises(ZooError, match="not a plain name"):
         import_weight(index, "mlp", to=tmp_path / "other", like=str(image_bundle))
+
+
+def test_what_was_imported_is_verified_and_published_without_figures(
+    tmp_path: Path, image_bundle: Path, capsys: pytest.CaptureFixture[str]
+):
+    from zoo.publishing.importing import import_weight
+
+    state = zoo.create(image_bundle).state_dict()
+    save_file(state, tmp_path / "state.safetensors")
+    own, _ = import_weight(tmp_path / "state.safetensors", "mlp", to=tmp_path / "mine", like=str(image_bundle))
+    assert main(["verify", str(own)]) == 0
+    assert "no metrics to measure again: the weight was imported" in capsys.readouterr().out
+    with pytest.raises(ZooError, match=r"was imported and has no name; give one, --name mlp\.<tag>_v<N>"):
+        zoo.publish(own, tmp_path / "place")
+    with pytest.raises(ZooError, match="was imported, so it has no figures"):
+        zoo.publish(own, tmp_path / "place", name="mlp.mine_v1", baselines={"a": {"value": 1.0}})
+    assert not (tmp_path / "place").exists()
+    assert zoo.publish(own, tmp_path / "place", name="mlp.mine_v1", notes=["From a friend."]) == "mlp.mine_v1"
+    found = tmp_path / "place" / "mlp.mine_v1"
+    assert main(["verify", str(found)]) == 0 and "From a friend." in (found / "README.md").read_text()
+    assert torch.equal(zoo.create(found).state_dict()["head.weight"], state["head.weight"])
+    with pytest.raises(ZooError, match="was imported, so it has no recipe"):
+        zoo.evaluate(found)
+    metrics = json.loads((own / "metrics.json").read_text())
+    metrics["metrics"] = {"accuracy": {"value": 1.0}}
+    (own / "metrics.json").write_text(json.dumps(metrics))
+    assert main(["verify", str(own)]) == 1 and "where no metric is expected" in capsys.readouterr().out
 
 
 class Evil:

@@ -179,6 +179,8 @@ def _draft(
 ) -> _Draft:
     first = bundles[0]
     files = {file: first.path(file) for file in files_in(first.folder)}
+    if "imported" in first.metrics:
+        return _imported(bundles, files, scratch, notes, any((baselines, reports, calibrate)))
     for bundle in bundles:
         begins = recipe_of(bundle).init_from
         if is_place(begins) and "://" not in str(begins):
@@ -209,8 +211,7 @@ def _draft(
     if metrics != first.metrics:
         files["metrics.json"] = _written(scratch / "metrics.json", text)
         files.pop(CARD, None)  # it showed other figures
-    # The bytes of a weight never change, and for an imported weight there is nothing to measure.
-    if (_own_name(first) is not None and calibrate is None) or "imported" in metrics:
+    if _own_name(first) is not None and calibrate is None:  # the bytes of a weight never change
         return _Draft(first, files, metrics, scratch, first)
     place = scratch / "complete"
     place.mkdir()
@@ -221,6 +222,25 @@ def _draft(
     whole = open_bundle(place)
     files = {file: place / file for file in files_in(place)}
     return _Draft(first, files, dict(whole.metrics), scratch, whole)
+
+
+def _imported(
+    bundles: Sequence[Bundle], files: dict[str, Path], scratch: Path, notes: list[str], figures: bool
+) -> _Draft:
+    """The draft of an imported weight, of which nothing was measured."""
+    first = bundles[0]
+    if len(bundles) > 1 or figures:
+        raise ZooError(
+            f"{first.folder} was imported, so it has no figures; publish it alone, without baselines, reports or "
+            "calibration."
+        )
+    check_schema(first)
+    check_parameters(first)
+    metrics = {**first.metrics, "notes": [*first.metrics.get("notes", []), *notes]}
+    if notes:
+        files = {**files, "metrics.json": _written(scratch / "metrics.json", _json(metrics, "the notes"))}
+        files.pop(CARD, None)
+    return _Draft(first, files, metrics, scratch, first)
 
 
 def _put(place: Shelf, draft: _Draft, name: str | None, key: str | os.PathLike[str] | None) -> str:
@@ -261,6 +281,8 @@ def _entry(place: Shelf, draft: _Draft, name: str | None, index: Index) -> tuple
     """
     model = stem_of(draft.bundle.config["model"])
     wanted = text_of(name) if name else _own_name(draft.bundle)
+    if wanted is None and "imported" in draft.metrics:
+        raise ZooError(f"{draft.bundle.folder} was imported and has no name; give one, --name {model}.<tag>_v<N>.")
     name = wanted or _next_name(place, draft, model, index)
     if not is_weight_name(name) or model_of(name) != model:
         raise ZooError(f"{name!r} cannot be the name of this weight; give a name of the form {model}.<tag>_v<N>.")

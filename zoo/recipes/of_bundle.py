@@ -41,6 +41,11 @@ def recipe_of(bundle: Bundle) -> Recipe:
     from zoo.recipes import from_text
 
     require(bundle)
+    if "imported" in bundle.metrics:
+        raise ZooError(
+            f"{bundle.name or bundle.folder.name} was imported, so it has no recipe: it can be used, but not measured "
+            "or grown again."
+        )
     config, where = bundle.config, str(bundle.folder / "recipe.yaml")
     recipe, model = from_text(bundle.recipe, name=str(config.get("recipe", "")), where=where), config["model"]
     name = recipe.data.name
