@@ -1,4 +1,4 @@
-"""Check what a weight says of itself: its bytes, its JSON, its golden outputs, its metrics."""
+"""Check a weight's facts about itself: its bytes, its JSON, its golden outputs, its metrics."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from zoo.sources.trust import check_nothing_added
 from zoo.training import own
 
 ABSENT = ""
-"""What a check gives if it had nothing to look at."""
+"""The result of a check that had nothing to check."""
 SAME_PLATFORM = 1e-4
 """How far a metric of the same bytes may lie from the published one, here and with the kernels of another platform."""
 OTHER_PLATFORM = 1e-3
@@ -32,7 +32,7 @@ OTHER_PLATFORM = 1e-3
 
 @dataclass(frozen=True)
 class Verification:
-    """What `verify` found; `checks` maps each check that was made to whether it passed, `message` is one sentence.
+    """The result of `verify`; `checks` maps each check that was made to whether it passed, `message` is one sentence.
 
     >>> found = zoo.verify("mlp.digits_v1")
     >>> found.ok, sorted(found.checks)
@@ -53,13 +53,13 @@ class Verification:
 
 @caller.own()
 def verify(name: str | os.PathLike[str], *, data: Any = None, trust: bool = False) -> Verification:
-    """Check a weight: hashes, schema of its JSON and recipe, parameter count, and with the data at hand its metrics.
+    """Check a weight: hashes, schema of its JSON and recipe, parameter count, and its metrics if the data are at hand.
 
-    The published metrics must come out again to 1e-4 on the platform they were measured on, to 1e-3 on another. Nothing
-    is downloaded for it but the weight. Raises `ZooError` only where there is no such weight; a failure is reported,
-    a missing file too. Data that are absent or damaged say nothing of a weight: its metrics are then not measured, and
-    the message says so. `data` is where data of one's own lie, if the recipe is of such. A recipe that names files or
-    addresses of its own fails, unless `trust` lets it read them.
+    The published metrics must come out again to 1e-4 on the platform they were measured on, to 1e-3 on another. Only
+    the weight is downloaded. Raises `ZooError` only if there is no such weight; a failure is reported, even a missing
+    file. If the data are absent or damaged, the metrics are not measured, and the message says so. `data` is where
+    your own data lie, if the weight was trained on such. A recipe that names files or addresses of its own fails,
+    unless `trust` lets it read them.
 
         >>> zoo.verify("mlp.digits_v1").ok
         True
@@ -81,7 +81,7 @@ def _verify(name: str | os.PathLike[str]) -> Verification:
     for name_of_check, check in CHECKS.items():
         try:
             said = check(opened)
-        except Exception as error:  # a doctored bundle may make anything fail, and that is the finding
+        except Exception as error:  # a manipulated bundle may make anything fail, and that is the finding
             other = f"{bundle.folder} fails the check of its {name_of_check} ({error!r}); publish the weight again."
             message = str(error if isinstance(error, ZooError) else ZooError(other))
             return Verification(weight, False, {**checks, name_of_check: False}, message)
@@ -105,12 +105,12 @@ def _hashes(opened: Opened) -> None:
 
 
 def _plug_ins(opened: Opened) -> str | None:
-    """None if what other packages brought is what the bundle was trained with, `ABSENT` if they brought nothing."""
+    """None if other packages' parts are those with which the bundle was trained, `ABSENT` if there are none."""
     bundle = opened.bundle
     try:
         if "plug_ins" not in bundle.config:
             return ABSENT
-    except ZooError:  # the check of the schema says it
+    except ZooError:  # the check of the schema reports it
         return ABSENT
     require(bundle)
     for said in differing(bundle):
@@ -123,7 +123,7 @@ def _schema(opened: Opened) -> None:
         opened.recipe  # noqa: B018  raises where it is none
     check_schema(opened.bundle)
     if opened.bundle.entry is not None:
-        opened.bundle.path("README.md")  # a run has none yet
+        opened.bundle.path("README.md")  # a run has no card yet
 
 
 def _parameters(opened: Opened) -> None:
@@ -151,7 +151,7 @@ def check_metrics(opened: Opened) -> str | None:
         return f"metrics were not measured: {name} is not at hand ({how})."
     try:
         fingerprint = opened.data.fingerprint
-    except ZooError as error:  # it says nothing of the weight
+    except ZooError as error:  # this says nothing about the weight
         return f"metrics were not measured: {error}"
     if fingerprint != bundle.metrics["data"]["fingerprint"]:
         raise ZooError(f"{name} at hand has another fingerprint than the data that the metrics were measured on.")
@@ -181,4 +181,4 @@ CHECKS: dict[str, Callable[[Opened], str | None]] = {
     "golden": _golden,
     "metrics": check_metrics,
 }
-"""What is checked, in this order: each raises for a fault, and gives a sentence if it could not look."""
+"""The checks, in this order: each raises for a fault, and gives a sentence if it could not check."""

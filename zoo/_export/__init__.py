@@ -4,7 +4,7 @@ graph       the model with its input transform inside
 exporters   the ways from that graph to a file; they are tried in order
 proof       whether a file answers as its weight does, over a grid of batch sizes and lengths
 int8        eight-bit weights
-onnx_file   what a file says of itself, and whether it is unchanged
+onnx_file   a file's facts about itself, and whether it is unchanged
 feeds, metrics, raw, predictor     using such a file without torch
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FORMATS, QUANTIZE = ("onnx",), ("int8",)
 SAME = 1e-3
-"""How far the metric of a float32 file may be from the weight's own, as for another platform's kernels."""
+"""How far a float32 file's metric may be from the weight's, the same as between platforms."""
 
 EXTRA = 'exporting needs onnx, onnxscript and onnxruntime; install them with: pip install "reprozoo[export]"'
 
@@ -81,7 +81,7 @@ class Export:
 def export(
     name: str | os.PathLike[str], to: str | os.PathLike[str], *, format: str = "onnx", quantize: str | None = None
 ) -> Export:
-    """Write a weight as an ONNX file that takes what a person has, and prove that it answers as the weight does.
+    """Write a weight as an ONNX file with its input transform inside, and prove that it answers as the weight does.
 
     Args:
         name: a weight, a model (its default weight), or the folder of a bundle or a run.
@@ -89,9 +89,9 @@ def export(
         format: "onnx".
         quantize: "int8" for eight-bit weights, calibrated on training samples; None for float32.
 
-    Returns an `Export`. The file is written only if it agrees: its outputs with the model's on a grid of batch sizes
-    and lengths, to 1e-4 of their scale and with the same labels, and, if the data set is at hand, its metric with the
-    published one, to 1e-3 (in int8 to the recipe's `evaluate.margin`). Otherwise `ok` is False, nothing is written,
+    Returns an `Export`. The file is written only if its outputs agree with the model's on a grid of batch sizes and
+    lengths (to 1e-4 of their scale, with the same labels) and, if the data set is at hand, its metric agrees with the
+    published one (to 1e-3; in int8 to the recipe's `evaluate.margin`). Otherwise `ok` is False, nothing is written,
     and `message` has the figures.
 
         >>> zoo.export("mlp.digits_v1", "digits.onnx").ok
@@ -187,7 +187,7 @@ def _export(bundle: Bundle, path: Path, quantize: str | None) -> Export:
         try:
             _write(place, held)
         except ZooError:
-            for one in written:  # a tokenizer without its file is no use
+            for one in written:  # a tokenizer is of no use without its file
                 one.unlink(missing_ok=True)
             raise
         if new:

@@ -1,4 +1,4 @@
-"""The metrics of an ONNX file, as its weight's: on its test split with numpy, onnxruntime and tokenizers alone."""
+"""The metrics of an ONNX file, as its weight's: on its test split, with only numpy, onnxruntime and tokenizers."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ SIZE = 250
 def evaluate(path: str | os.PathLike[str]) -> dict[str, float]:
     """Metric -> value of the file at `path` on the test split of the data set that its weight was measured on.
 
-    The data set is read as the zoo keeps it once it was decoded, in ZOO_HOME; where torch is installed it is decoded if
-    need be. Raises `ZooError` for a file that is not the zoo's or was changed, and for data that are not at hand.
+    The data set is read in its decoded form in ZOO_HOME; if torch is installed it is decoded if
+    necessary. Raises `ZooError` for a file that is not the zoo's or was changed, and for data that are not at hand.
     """
     file = open_file(path)
     kept = _kept(file.config.get("data", ""), file.report.get("fingerprint"))
@@ -36,7 +36,7 @@ def evaluate(path: str | os.PathLike[str]) -> dict[str, float]:
 def on_own(
     path: str | os.PathLike[str], place: Any, columns: Mapping[str, Any] | None = None
 ) -> tuple[dict[str, float], list[OfClass]]:
-    """(all metrics of its task, what it does with each class) of the file on somebody's labelled data.
+    """(all metrics of its task, the results for each class) of the file on the user's labelled data.
 
     The data are read and checked as for the weight itself, which needs torch. Raises `ZooError` as `evaluate` does, and
     for data that the weight cannot read.
@@ -73,7 +73,7 @@ def _outputs(file: OnnxFile, inputs: Any, targets: Any) -> tuple[list[Any], list
 
 
 def _kept(name: str, fingerprint: str | None) -> tuple[Any, Any] | None:
-    """Inputs and targets of the test split as `zoo.data.store` keeps them; None if they are not there."""
+    """Inputs and targets of the test split as `zoo.data.store` keeps them; None if they are not stored."""
     from safetensors import SafetensorError, safe_open
     from safetensors.numpy import load
 

@@ -1,4 +1,4 @@
-"""The ways from a graph to an ONNX file. None of them is right for all models, so each file is proved."""
+"""The ways from a graph to an ONNX file. None of them works for all models, so each file is checked."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from torch import Tensor
 from zoo._export.graph import Graph
 
 OPSET = 17
-"""The newest that every runtime in use reads, and more than any operator of ours asks for."""
+"""The newest version that every runtime in use reads; no operator of ours needs a newer one."""
 
 
 def torchscript(graph: Graph, example: tuple[Tensor, ...], free: dict[str, tuple[str, ...]]) -> bytes:
-    """torch's older exporter: right for recurrent networks over any length, where the newer one freezes it."""
+    """torch's older exporter: right for recurrent networks over any length, which the newer one freezes."""
     axes = {name: dict(enumerate(letters)) for name, letters in free.items()}
-    buffer: Any = io.BytesIO()  # which this exporter takes, whatever the signature of both says
+    buffer: Any = io.BytesIO()  # this exporter takes a buffer, although its signature does not say so
     torch.onnx.export(
         graph,
         example,
@@ -37,7 +37,7 @@ def torchscript(graph: Graph, example: tuple[Tensor, ...], free: dict[str, tuple
 
 
 def dynamo(graph: Graph, example: tuple[Tensor, ...], free: dict[str, tuple[str, ...]]) -> bytes:
-    """torch's newer exporter, by `torch.export`: right where the older one freezes the batch, as in `gru_forecast`."""
+    """torch's newer exporter, by `torch.export`: right if the older one freezes the batch, as for `gru_forecast`."""
     sizes: dict[str, Any] = {"N": torch.export.Dim("N"), "T": torch.export.Dim("T"), "C": torch.export.Dim("C")}
     axes = tuple({place: sizes[letter] for place, letter in enumerate(letters)} for letters in free.values())
     program = torch.onnx.export(
@@ -58,12 +58,12 @@ EXPORTERS: dict[str, Callable[[Graph, tuple[Tensor, ...], dict[str, tuple[str, .
     "torchscript": torchscript,
     "dynamo": dynamo,
 }
-"""In the order in which they are tried; the first is a hundred times as fast as the second."""
+"""The exporters in the order in which they are tried; the first is a hundred times as fast as the second."""
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without what exporters print and warn of: whether their file is right, the proof says."""
+    """Silence exporters' messages and warnings: the check says whether their file is right."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""A split of a data set -> batches of the arrays that an ONNX file takes, with their targets. Needs numpy alone."""
+"""A split of a data set -> batches of the arrays that an ONNX file takes, with their targets. Needs only numpy."""
 
 from __future__ import annotations
 
@@ -61,7 +61,8 @@ def token_ids(tokenizer: Any, texts: Sequence[str], input: dict[str, Any]) -> li
 
 
 def shorten(items: list[Any], most: int, truncate: str) -> list[Any]:
-    """At most so many of the items, from the ends that `truncate` names; of an odd number the head gets more."""
+    """At most so many of the items, from the ends that `truncate` names; if their number is odd, the head gets one
+    more."""
     head = {"head": most, "tail": 0, "head_tail": most - most // 2}[truncate]
     return items if len(items) <= most else items[:head] + items[len(items) - (most - head) :]
 
@@ -95,7 +96,7 @@ def _series(inputs: Any, targets: Any, input: dict[str, Any], tokenizer: Any, si
 
 
 def _characters(inputs: Any, targets: Any, input: dict[str, Any], tokenizer: Any, size: int) -> Batches:
-    """Windows that overlap by half, so that each character but the first is predicted from much that came before."""
+    """Windows that overlap by half, so that each character except the first is predicted from many before it."""
     length, total = input["length"], len(targets)
     span = min(2 * length, total)
     ends = np.minimum(np.arange(span, total + length, length), total)

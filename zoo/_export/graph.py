@@ -1,4 +1,4 @@
-"""A weight as one graph: what a person has, as arrays -> input transform -> model -> answers, as arrays."""
+"""A weight as one graph: raw input as arrays -> input transform -> model -> answers as arrays."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INPUTS: dict[str, dict[str, tuple[str, ...]]] = {
     "characters": {"tokens": ("N", "T")},
     "tagged": {"words": ("N", "T"), "characters": ("N", "T", "C"), "lengths": ("N",)},
 }
-"""Kind of data -> the graph's inputs, each with its first dimensions that are free; the rest are the weight's."""
+"""Kind of data -> the graph's inputs, each with its free first dimensions; the other dimensions are the weight's."""
 
 
 class Graph(nn.Module):
@@ -29,8 +29,8 @@ class Graph(nn.Module):
     `config` is the bundle's config.json. Inputs are those of `INPUTS` and outputs the task's (`Task.exports`), in
     order; a model that attends gives `attention` (N, T) after them. Inputs: images uint8 (N, C, H, W) of the weight's
     size; tokens int64 (N, T) and lengths int64 (N,); numbers float32 (N, F) with NaN for blanks and categories int64
-    (N, C) with 0 for blanks; values float32 (N, context, S) in their own units. Raises `ZooError` for a task or a kind
-    of data that has no such form.
+    (N, C) with 0 for blanks; values float32 (N, context, S) in their own units. Raises `ZooError` for a task or a
+    kind of data that cannot be exported.
     """
 
     def __init__(self, model: nn.Module, config: dict[str, Any]) -> None:

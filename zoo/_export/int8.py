@@ -18,7 +18,7 @@ SAMPLES, BATCH = 512, 32
 """Training samples to calibrate on, and how many at a time."""
 
 OPERATORS = ["Conv", "Gemm", "MatMul", "MaxPool"]
-"""What is computed in int8. The input transform's sums stay in float32, where a blank cell is still NaN."""
+"""The operators computed in int8. The input transform's sums stay in float32, in which a blank cell can be NaN."""
 
 
 def quantized(model: bytes, kind: str, samples: Callable[[], Iterator[Arrays]]) -> bytes:

@@ -24,7 +24,7 @@ DTYPES = {"tensor(uint8)": "uint8", "tensor(int64)": "int64", "tensor(float)": "
 
 @dataclass(frozen=True)
 class Made:
-    """An ONNX model, who made it, how it agrees, and what it takes and gives."""
+    """An ONNX model, its exporter, its agreement with the model, its inputs and outputs."""
 
     content: bytes
     exporter: str
@@ -52,7 +52,7 @@ def exported(bundle: Bundle, weight: str) -> Made:
             with quiet():
                 content = exporter(graph, inputs, free)
             session = session_of(content)
-        except Exception as error:  # exporters raise whatever the model makes them stumble over
+        except Exception as error:  # exporters may raise anything for a model that they cannot export
             errors.append(error)
             continue
         agreement = prove(graph, lambda arrays, session=session: session.run(None, arrays), config, free_length)
@@ -101,7 +101,7 @@ def samples(split: Split, config: dict[str, Any], tokenizer: bytes | None, size:
 
 
 def read(tokenizer: bytes | None) -> Any:
-    """The tokenizer in these bytes of a tokenizer.json; None for none."""
+    """The tokenizer in these bytes of a tokenizer.json; None if there are no bytes."""
     if tokenizer is None:
         return None
     from tokenizers import Tokenizer

@@ -1,6 +1,6 @@
-"""The tasks' metrics of arrays: those of `zoo.tasks`, for where torch is not. A test holds them to be the same.
+"""The tasks' metrics for arrays: the same as in `zoo.tasks`, without torch. A test checks that they agree.
 
-Which they are follows from what a graph gives (`Task.exports`) and from the kind of data that it reads.
+A graph's outputs (`Task.exports`) and its kind of data decide which metrics are computed.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _score(function: Callable[..., Any], logits: Any, targets: Any) -> float:
     logits, truth = logits.astype(np.float64), np.eye(logits.shape[1], dtype=int)[targets]
     if not truth.any(0).all():
         return float("nan")
-    if logits.shape[1] == 2:  # by the difference, as probabilities near 1 would become ties
+    if logits.shape[1] == 2:  # by the difference of the logits, because probabilities near 1 would become equal
         return float(function(truth[:, 1], logits[:, 1] - logits[:, 0]))
     return float(function(truth, np.exp(_log_softmax(logits))))
 
@@ -134,4 +134,4 @@ OF_LOGITS: dict[str, dict[str, Callable[[Any, Any], float]]] = {
     "table": {"roc_auc": roc_auc, "average_precision": average_precision, "accuracy": accuracy},
     "characters": {"nats": nats},
 }
-"""Kind of data -> the metrics of logits, if they are others."""
+"""Kind of data -> its metrics of logits, if they differ from the usual ones."""

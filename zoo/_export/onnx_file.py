@@ -1,6 +1,6 @@
-"""The ONNX files of the zoo: what they say of themselves, and whether they are as they were written.
+"""The ONNX files of the zoo: their metadata, and whether they are unchanged since they were written.
 
-A file ends with a metadata entry of its own, `zoo.file`: the SHA-256 of all bytes before that entry. Needs neither
+A file ends with its own metadata entry, `zoo.file`: the SHA-256 of all bytes before that entry. Needs neither
 torch nor onnx.
 """
 
@@ -20,13 +20,13 @@ INSTALL = 'install it with: pip install "reprozoo[export]"'
 
 
 def signed(model: bytes, about: dict[str, str]) -> bytes:
-    """An ONNX model with `about` in its metadata, and last the hash of all that."""
+    """An ONNX model with `about` in its metadata, followed by the hash of everything."""
     whole = model + b"".join(_entry(key, value) for key, value in about.items())
     return whole + _entry(KEY, hashlib.sha256(whole).hexdigest())
 
 
 def _entry(key: str, value: str) -> bytes:
-    """One metadata_props of a ModelProto, which may stand at the end of its bytes, as any repeated field may."""
+    """One metadata_props of a ModelProto, which may be at the end of its bytes, like any repeated field."""
     pair = b"".join(_field(number, text.encode()) for number, text in ((1, key), (2, value)))
     return _field(14, pair)
 
@@ -57,7 +57,7 @@ class OnnxFile:
 
     @property
     def report(self) -> dict[str, Any]:
-        """What the export measured: exporter, agreement, metric, published, measured."""
+        """The results of the export: exporter, agreement, metric, published, measured."""
         return json.loads(self.about["zoo.export"])
 
     @property
@@ -69,7 +69,7 @@ class OnnxFile:
         return self.session.run(None, arrays)
 
     def tokenizer(self) -> Any:
-        """The `tokenizers.Tokenizer` beside the file, the very one that it was exported with; None if it needs none."""
+        """The `tokenizers.Tokenizer` beside the file, checked to be the one from its export; None if it needs none."""
         expected = self.about.get("zoo.tokenizer")
         if expected is None:
             return None
@@ -87,8 +87,8 @@ class OnnxFile:
 def open_file(path: str | os.PathLike[str], threads: int = 0) -> OnnxFile:
     """The zoo's ONNX file at `path`, ready to run on `threads` threads (0 for onnxruntime's own choice).
 
-    Raises `ZooError` if onnxruntime is not installed, and for a file that is not there, that the zoo did not write, or
-    that was changed since.
+    Raises `ZooError` if onnxruntime is not installed, and for a file that does not exist, that the zoo did not write,
+    or that was changed since.
     """
     path = Path(os.path.expanduser(path))
     try:
@@ -112,7 +112,7 @@ def session_of(content: bytes, threads: int = 0) -> Any:
     except ImportError as error:
         raise ZooError(f"ONNX files need onnxruntime; {INSTALL}.") from error
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what fails is raised; an exporter whose file fails is no news
+    options.log_severity_level = 4  # failures are raised anyway, and failing files of an exporter are expected
     if threads:
         options.intra_op_num_threads = options.inter_op_num_threads = threads
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

@@ -1,4 +1,4 @@
-"""Answers from an ONNX file of the zoo, as the weight gives them, with numpy, onnxruntime and tokenizers alone."""
+"""Answers from an ONNX file of the zoo, as the weight gives them, with only numpy, onnxruntime and tokenizers."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from zoo.errors import ZooError
 
 BATCH, TOP = 64, 5
 LENGTH, TEMPERATURE = 300, 0.8
-"""Of the text that a language model writes."""
+"""The characters of the text that a language model writes."""
 
 
 def answers(file: OnnxFile, raws: Sequence[Any]) -> list[tuple[Any, dict[str, Any]]]:
-    """(raw input, answer) of each, in order; a CSV file with rows of a table, a folder and a glob of
-    pictures are so many inputs.
+    """(raw input, answer) of each, in order; a CSV file with rows of a table, a folder or a glob of pictures counts
+    as many inputs.
 
-    An answer has the keys that the weight's has: `label`, `probability` and `top` of a classifier, else `answer` and
-    what belongs to it. A language model's text is drawn by numpy's generator, so it is another one than the weight
-    writes, from the same probabilities. Raises `ZooError` for an input that the weight cannot read.
+    An answer has the same keys as the weight's: `label`, `probability` and `top` for a classifier, else `answer` and
+    the keys that go with it. A language model's text is drawn by numpy's generator, so it differs from the weight's
+    text, although the probabilities are the same. Raises `ZooError` for an input that the weight cannot read.
     """
     kind, tokenizer = file.config["input"]["kind"], file.tokenizer()
     if kind in ("table", "image"):
@@ -35,7 +35,7 @@ def answers(file: OnnxFile, raws: Sequence[Any]) -> list[tuple[Any, dict[str, An
         raws = [one for raw, held in zip(raws, found, strict=True) for one in ([raw] if held is None else held)]
     if kind == "characters":
         return [(raw, {"answer": _written(file, raw)}) for raw in raws]
-    # Inputs of like length share a batch: it takes as long as its longest member.
+    # Inputs of similar length share a batch, because it takes as long as its longest member.
     order = sorted(range(len(raws)), key=lambda i: len(raws[i]) if isinstance(raws[i], str) else 0)
     given: list[dict[str, Any]] = [{}] * len(raws)
     for start in range(0, len(order), BATCH):
@@ -120,7 +120,7 @@ _PREPARE: dict[str, Callable[[Sequence[Any], dict[str, Any], Any], Arrays]] = {
 
 
 def _answers(outputs: dict[str, Any], raws: Sequence[Any], config: dict[str, Any]) -> list[dict[str, Any]]:
-    """One answer for each raw input from the outputs of its batch, by what these are called (`Task.exports`)."""
+    """One answer for each raw input from the outputs of its batch, by the outputs' names (`Task.exports`)."""
     labels, input = config["labels"], config["input"]
     if "forecast" in outputs:
         return [
@@ -173,7 +173,7 @@ def _several(logits: Any, tasks: dict[str, Any]) -> dict[str, Any]:
 
 
 def _written(file: OnnxFile, prompt: Any) -> str:
-    """How the prompt goes on; the graph keeps no memory, so each character reads all that came before it."""
+    """The continuation of the prompt; the graph keeps no memory, so each character reads all characters before it."""
     symbols, text = file.config["input"]["symbols"], _text(prompt)
     unknown = sorted(set(text) - set(symbols))
     if unknown or not text:

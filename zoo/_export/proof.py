@@ -1,4 +1,4 @@
-"""Whether a file answers as its weight does: on a grid of batch sizes and lengths, most of them never traced."""
+"""Checks that a file answers as its weight does, on a grid of batch sizes and lengths that mostly were not traced."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ Run = Callable[[dict[str, "np.ndarray[Any, Any]"]], list["np.ndarray[Any, Any]"]
 
 @dataclass
 class Agreement:
-    """What the grid gave: `largest` difference as a share of the scale, and the share of equal `labels` (1 if none).
+    """The result on the grid: the `largest` difference as a share of the scale, and the share of equal `labels` (1 if
+    none).
 
-    `grid` lists the (N, T) that were compared, T of 0 for inputs without a length. `failed` says what was wrong first.
+    `grid` lists the (N, T) that were compared, T of 0 for inputs without a length. `failed` is the first fault.
     """
 
     grid: list[tuple[int, int]] = field(default_factory=list)
@@ -45,7 +46,7 @@ class Agreement:
 
 
 def example(config: dict[str, Any], rows: dict[str, int], n: int, t: int, seed: int = 0) -> tuple[Tensor, ...]:
-    """Random inputs of a weight's graph: n samples of t steps, where steps are free. `rows` are sizes of its tables."""
+    """Random inputs of a weight's graph: n samples of t steps, if steps are free. `rows` are sizes of its tables."""
     random, input = torch.Generator().manual_seed(seed), config["input"]
 
     def whole(high: int, *shape: int) -> Tensor:
@@ -115,6 +116,6 @@ def grid(config: dict[str, Any], free_length: bool) -> Iterator[tuple[int, int, 
 
 
 def _best(ours: Tensor, scale: float, theirs: Tensor) -> Tensor:
-    """Where the label is the same; two that are as good as each other, to the tolerance, are one."""
+    """Where the labels are equal; labels whose scores are equal to the tolerance count as equal."""
     chosen = ours.gather(-1, theirs.argmax(-1, keepdim=True)).squeeze(-1)
     return chosen >= ours.max(-1).values - TOLERANCE * scale

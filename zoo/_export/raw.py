@@ -1,6 +1,6 @@
-"""Raw input as a person has it -> the arrays that an ONNX file takes. Needs numpy, and Pillow for pictures, alone.
+"""Raw input as a person has it -> the arrays that an ONNX file takes. Needs only numpy, and Pillow for pictures.
 
-What is accepted, and what an error says, is as with the weight itself (`zoo.predictor`).
+It accepts the same inputs, and gives the same errors, as the weight itself (`zoo.predictor`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def pixels(raw: Any, input: dict[str, Any]) -> Any:
         grey = (image * np.array(LUMA, np.float32).reshape(3, 1, 1)).sum(0, keepdims=True) if len(image) == 3 else image
         image = grey.repeat(input["channels"], 0)
     size = height, width = tuple(input["size"])
-    if input.get("fit") == "crop":  # as `zoo.kinds.augment_views.centred` does
+    if input.get("fit") == "crop":  # the same as `zoo.kinds.augment_views.centred`
         zoom = max(height / image.shape[1], width / image.shape[2])
         size = max(height, round(image.shape[1] * zoom)), max(width, round(image.shape[2] * zoom))
     if image.shape[1:] != size:
@@ -60,7 +60,7 @@ def _read(path: Path, maximum: float) -> Any:
             return decode(image, maximum, str(path))
     except ZooError:
         raise
-    except Exception as error:  # Pillow's decoders raise whatever a broken file makes them stumble over
+    except Exception as error:  # Pillow's decoders may raise anything for a broken file
         why = " ".join(str(error).split()).rstrip(".")
         raise ZooError(f"{path} cannot be read as an image ({why}); give a PNG or JPEG file.") from error
 

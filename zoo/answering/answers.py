@@ -1,4 +1,5 @@
-"""Answers to many inputs, in order, a chunk at a time; a bad one is answered by its error and costs no other."""
+"""Answers to many inputs, in order, a chunk at a time; a bad one gets its error as answer and does not spoil the
+others."""
 
 from __future__ import annotations
 
@@ -10,13 +11,13 @@ from zoo.answering.inputs import Input
 from zoo.errors import ZooError
 
 CHUNK = 4096
-"""Inputs that are answered together: sorted by length among so many, batches are nearly without padding."""
+"""The number of inputs that are answered together: sorting so many by length leaves nearly no padding."""
 
 
 def answered(
     predict: Callable[[list[Any]], list[Any]], given: Iterable[Input], chunk: int = CHUNK
 ) -> Iterator[tuple[Input, Any]]:
-    """(input, its answer or the `ZooError` that it gave) for each input, in order; memory is that of one chunk."""
+    """(input, its answer or the `ZooError` that it gave) for each input, in order; memory holds one chunk at a time."""
     rest = iter(given)
     while part := list(islice(rest, chunk)):
         good = [one for one in part if one.fault is None]
@@ -26,7 +27,7 @@ def answered(
 
 
 def each(raw: list[Any], predict: Callable[[list[Any]], list[Any]]) -> list[Any]:
-    """The answer to each, or the `ZooError` that it gave: halves are tried until the bad ones are found."""
+    """The answer to each, or the `ZooError` that it gave; a failing batch is halved until the bad inputs are found."""
     if not raw:
         return []
     try:

@@ -1,4 +1,4 @@
-"""An answer as the columns of a table: what stands beside the columns of the input in a file of answers."""
+"""An answer as columns, which follow the columns of the input in a file of answers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 def columns(answer: Any, labels: list[str]) -> dict[str, Any]:
     """Column -> value of one answer.
 
-    A classifier gives label, probability, and `probability_LABEL` for each class; a number `value`; several tasks a
-    column each; a tagger words and tags with spaces between them; an embedding a column for each number.
+    A classifier gives label, probability, and `probability_LABEL` for each class; a regression gives `value`; several
+    tasks give one column each; a tagger gives words and tags with spaces between them; an embedding gives a column for
+    each number.
     """
     if hasattr(answer, "top"):
         shares = {top.label: top.probability for top in answer.top}
@@ -34,7 +35,8 @@ def forecast(answer: Any) -> list[dict[str, float]]:
 
 
 def beside(cells: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    """The input's columns and the answer's after them; one whose name the input has is called `predicted_NAME`."""
+    """The input's columns, then the answer's; an answer's column whose name the input has already becomes
+    `predicted_NAME`."""
     return {**cells, **{name if name not in cells else f"predicted_{name}": value for name, value in found.items()}}
 
 

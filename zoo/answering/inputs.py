@@ -1,4 +1,4 @@
-"""What a thing named on the command line holds: a text, a file of rows, a folder of pictures, standard input."""
+"""The inputs in an argument of the command line: a text, a file of rows, a folder of pictures, standard input."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PICTURES = ("image", "path", "file", "filename", "file_name", "picture")
 
 @dataclass(frozen=True)
 class Input:
-    """One raw input. `name` is what it is called in an answer; `cells` is the row of a file that it stands in.
+    """One raw input. `name` is its name in an answer; `cells` is the file's row from which it is taken.
 
     A `fault` is an input that could not even be read.
     """
@@ -35,16 +35,16 @@ class Input:
 
 
 def inputs(given: Iterable[str], kind: str, *, text: bool = False, column: str | None = None) -> Iterator[Input]:
-    """Every raw input of what was given, in order, read as it is needed.
+    """Every raw input of the arguments, in order, read when it is needed.
 
     Args:
         given: a path that exists is a file (or a folder or glob of pictures) for every kind of data; `-` is standard
             input, one input a line; anything else is a raw input itself.
-        kind: of data that the model reads.
-        text: nothing is a path.
-        column: of a file of rows, the one that holds the texts or the pictures' paths.
+        kind: the kind of data that the model reads.
+        text: if true, no argument is a path.
+        column: in a file of rows, the column of texts or of pictures' paths.
 
-    Raises `ZooError` for a file that cannot be read; what came before it has been given out by then.
+    Raises `ZooError` at a file that cannot be read, after the inputs before it.
     """
     for one in given:
         if text:
@@ -118,7 +118,7 @@ def _picture(path: Path, row: stream.Row, cell: str) -> Input:
 
 
 def _sentences(path: Path) -> Iterator[Input]:
-    """The sentences of a CoNLL-U file, as it splits them into words."""
+    """The sentences of a CoNLL-U file, split into words as in the file."""
     words: list[str] = []
     first = 1
     for number, line in enumerate([*plain.lines(path), ""], 1):

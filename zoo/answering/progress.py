@@ -1,4 +1,4 @@
-"""How many inputs are answered, on a terminal, from two seconds on."""
+"""Shows on a terminal, after two seconds, how many inputs are answered."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from zoo import streams
 
 PATIENCE = 2.0
-"""Seconds in which nobody asks how far it is."""
+"""Seconds before the progress is shown."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The rows of a CSV, TSV, JSONL or Parquet file, one at a time, so that a file of any length fits the memory."""
+"""The rows of a CSV, TSV, JSONL or Parquet file, one at a time, so that a file of any length fits into memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Row:
 
 
 def columns(path: Path) -> list[str]:
-    """The names of a file's columns; of JSONL those of its first object."""
+    """The names of a file's columns; for JSONL those of its first object."""
     kind = format_of(path)
     if kind == "csv":
         return header(path)[0]
@@ -40,8 +40,8 @@ def rows(path: Path) -> Iterator[Row]:
     """Every row, in order.
 
     A line of CSV with too few or too many cells, and a line of JSONL that is not an object, are rows with a `fault`.
-    Raises `ZooError` with file and line if the file is not what its name says, is not UTF-8, is empty, or has a header
-    alone; at the place where the fault is, after the rows before it.
+    Raises `ZooError` with file and line if the file is not what its name says, is not UTF-8, is empty, or has only a
+    header; the error comes at the faulty place, after the rows before it.
     """
     read = {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}[format_of(path) or "csv"]
     any_row = False

@@ -13,16 +13,16 @@ from zoo.data.own.reading import format_of
 from zoo.errors import ZooError
 from zoo.home import replacing
 
-ROWS = 4096  # of a Parquet file at a time
+ROWS = 4096  # rows of a Parquet file at a time
 
 Add = Callable[[dict[str, Any]], None]
 
 
 @contextmanager
 def written(path: Path) -> Iterator[Add]:
-    """A function that adds one row; the file is there once the body has ended without an error.
+    """A function that adds one row; the file appears once the body has ended without an error.
 
-    The columns are those of the first row. Raises `ZooError` for a file's name that ends otherwise and for a place that
+    The columns are those of the first row. Raises `ZooError` for a file name with another ending and for a place that
     cannot be written.
     """
     kind = format_of(path)
@@ -79,7 +79,7 @@ def _parquet(temporary: Path, path: Path) -> Iterator[Add]:
         if not rows:
             return
         if writer is None:
-            # A column that is blank so far holds text: what comes later of another type is written as text too.
+            # A column that is blank so far holds text: later values of another type are written as text too.
             table = pa.Table.from_pylist(rows)
             fields = [f.with_type(pa.string()) if pa.types.is_null(f.type) else f for f in table.schema]
             writer = parquet.ParquetWriter(temporary, pa.schema(fields))

@@ -1,7 +1,7 @@
 """Plain methods beside a model that was just trained: learned from the same rows, measured on the same test rows.
 
-One file for each kind of data; its `METHODS` are all that is known of it here. What a method may cost is bounded: it
-learns from at most so many rows (`Method.most`), drawn by the data alone.
+There is one file for each kind of data, of which only `METHODS` is used here. The cost of a method is bounded: it
+learns from at most `Method.most` rows, whose choice depends only on the data.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from zoo.tasks import Metric, Task, measures
 
 @dataclass(frozen=True)
 class Given:
-    """What a method learns from and is measured on. `train` holds at most the method's number of rows."""
+    """The data from which a method learns and on which it is measured. `train` holds at most the method's number of
+    rows."""
 
     train: Split
     held: Split
@@ -45,9 +46,9 @@ class Method:
 class Beside:
     """The figures of the plain methods beside the model's.
 
-    metric: the name of the recipe's. known: what it is. ours: the model's. values: method -> its figure. learned:
-    method -> the rows it learned from. rows, tested: those of the training and of the test part. seconds: of all
-    methods.
+    metric: the name of the recipe's metric. known: the metric itself. ours: the model's figure. values: method -> its
+    figure. learned: method -> the number of rows it learned from. rows, tested: the numbers of training and test
+    rows. seconds: the time of all methods.
     """
 
     metric: str
@@ -74,7 +75,7 @@ class Beside:
         return 1 if self.known.more_is_better else -1
 
     def said(self) -> str:
-        """One line that says who wins."""
+        """One line that says which is better."""
         best, metric, of = self.best, self.metric.replace("_", " "), self.known.show
         ours, theirs = of(self.ours), of(self.values[best])
         others = [f"{name} {of(value)}" for name, value in self.values.items() if name != best]
@@ -112,7 +113,7 @@ def beside(
     for name, method in methods.items():
         part = drawn(train, method.most)
         given = Given(part, held, input, labels, task)
-        # One thread: on few rows several cost more than they save, and the figures hang on no number of them.
+        # One thread: on few rows more threads cost more than they save, and the figures do not depend on their number.
         with threadpool_limits(1), caller.silent(), Drawn(torch.Generator().manual_seed(0)), torch.no_grad():
             values[name] = _figure(method.answers(given), measured)
         learned[name] = len(part)
@@ -120,7 +121,7 @@ def beside(
 
 
 def drawn(split: Split, most: int | None) -> Split:
-    """At most so many rows of a split, in their order; the choice depends on their number alone."""
+    """At most so many rows of a split, in their order; the choice depends only on their number."""
     if most is None or len(split) <= most:
         return split
     step = len(split) // most

@@ -1,4 +1,4 @@
-"""Running text: how often each character is; how often it is after the one before."""
+"""Running text: the frequency of each character; its frequency after the character before."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zoo.tasks import Task
 
 PART = 100_000
 TRUST = 10.0
-"""How many characters' worth the frequency of all weighs in the frequency after one."""
+"""The weight, in characters, of the overall frequency within the frequency after one character."""
 
 
 def unigram(given: Given) -> Iterator[tuple[Tensor, Tensor]]:

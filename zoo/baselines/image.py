@@ -1,4 +1,4 @@
-"""Pictures: the most frequent class; a logistic regression of the pixels; as embeddings the pixels themselves."""
+"""Pictures: the most frequent class; a logistic regression on the pixels; for embeddings the pixels themselves."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PART = 256
 def linear(given: Given) -> Iterator[tuple[Tensor, Tensor]]:
     learned = torch.cat([pixels for pixels, _ in _pixels(given.train, given)])
     mean, std = learned.mean(0), learned.std(0).clamp(min=1e-3)
-    # Many features that are alike: a strong penalty, and it converges in time.
+    # The many features are similar: with a strong penalty it converges in time.
     model = logistic(((learned - mean) / std).numpy(), given, strength=0.01)
     for pixels, truth in _pixels(given.held, given):
         yield scores(model, ((pixels - mean) / std).numpy(), len(given.labels)), truth
@@ -42,6 +42,6 @@ def _pixels(split: Split, given: Given) -> Iterator[tuple[Tensor, Tensor]]:
 def methods(task: Task) -> dict[str, Method]:
     if task.several:
         return {}
-    if not task.classes:  # what it gives is an embedding
+    if not task.classes:  # the task's outputs are embeddings
         return {"the pixels": Method(themselves)}
     return {"majority": Method(majority), "linear on pixels": Method(linear, 5000)}

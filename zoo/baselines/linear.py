@@ -1,4 +1,4 @@
-"""What the plain methods share: the most frequent class or the mean, and linear models of features."""
+"""Shared by the plain methods: the most frequent class or the mean, and linear models of features."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor
 from zoo.baselines import Given
 
 NEVER = -30.0
-"""The score of a class that a method never met: a probability of 1e-13, not a logarithm of 0."""
+"""The score of a class that a method never saw: a probability of 1e-13, not a logarithm of 0."""
 
 
 def majority(given: Given) -> Iterator[tuple[Tensor, Tensor]]:
-    """Each class as often as training has it; of numbers their mean."""
+    """The share of each class in the training part; for numbers their mean."""
     truth = given.train.targets
     if truth.is_floating_point():
         outputs = truth.double().mean().float().expand(len(given.held), 1)
@@ -26,7 +26,7 @@ def majority(given: Given) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def scores(model: Any, features: Any, classes: int) -> Tensor:
-    """What a fitted classifier of scikit-learn gives for rows: the logarithm of each class's probability, (N, K)."""
+    """The outputs of a fitted scikit-learn classifier for rows: the logarithm of each class's probability, (N, K)."""
     found = torch.full((features.shape[0], classes), NEVER)
     shares = torch.from_numpy(model.predict_proba(features)).float()
     found[:, torch.as_tensor(model.classes_)] = shares.log().clamp(min=NEVER)

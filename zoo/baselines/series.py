@@ -1,4 +1,4 @@
-"""Series: the last value goes on; a linear model of what was seen, one for all channels."""
+"""Series: the last value, repeated; one linear model of the past values for all channels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zoo.kinds import series
 from zoo.tasks import Task
 
 WINDOWS = 20_000
-"""Windows of all channels together that the linear model learns from."""
+"""The most windows, of all channels together, from which the linear model learns."""
 PART = 256
 
 
@@ -23,8 +23,8 @@ def last(given: Given) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def linear(given: Given) -> Iterator[tuple[Tensor, Tensor]]:
-    """Ridge regression of what follows on what was seen, both less the last value seen (as NLinear, Zeng et al. 2023,
-    Are Transformers Effective for Time Series Forecasting?); its strength is chosen by leaving rows out."""
+    """Ridge regression of the next values on the past ones, both less the last past value (as NLinear, Zeng et al.
+    2023, Are Transformers Effective for Time Series Forecasting?); its strength is chosen by leaving rows out."""
     from sklearn.linear_model import RidgeCV
 
     settings = given.input.settings

@@ -16,7 +16,7 @@ from zoo.tasks import Task
 
 PART = 50_000
 LEVELS = 255
-"""Of a column with more categories scikit-learn's boosting would not take them as such; they are read as numbers."""
+"""scikit-learn's boosting takes no more categories than this; a column with more is read as numbers."""
 
 
 def linear(given: Given) -> Iterator[tuple[Tensor, Tensor]]:

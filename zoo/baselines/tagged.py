@@ -20,7 +20,8 @@ def majority(given: Given) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def of_words(given: Given) -> Iterator[tuple[Tensor, Tensor]]:
-    """The tags of the word; of one that training never saw as it is written those of its small letters, then all."""
+    """The tags of the word as it is written; if training never saw it, the tags of its small letters, or else of all
+    words."""
     known: defaultdict[str, Counter[int]] = defaultdict(Counter)
     for word, tag in _pairs(given.train):
         known[word][tag] += 1
@@ -50,7 +51,7 @@ def _shares(given: Given) -> Tensor:
 
 def _pairs(split: Split) -> Iterator[tuple[str, int]]:
     for sentence, tags in zip(split.inputs, split.targets.tolist(), strict=True):
-        yield from zip(str(sentence).split(SEPARATOR), tags, strict=False)  # after the last word there is padding
+        yield from zip(str(sentence).split(SEPARATOR), tags, strict=False)  # padding follows the last word
 
 
 def methods(task: Task) -> dict[str, Method]:

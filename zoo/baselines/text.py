@@ -19,13 +19,13 @@ def tfidf(given: Given) -> Iterator[tuple[Tensor, Tensor]]:
 
     split: list[str] = given.train.inputs
     words = TfidfVectorizer(
-        token_pattern=r"(?u)\w+|[^\w\s]",  # signs too: ! and ? tell much of a short text
+        token_pattern=r"(?u)\w+|[^\w\s]",  # marks too: ! and ? say much about a short text
         ngram_range=(1, 2),
         sublinear_tf=True,
         min_df=2 if len(split) > 1000 else 1,
         max_features=100_000,
     )
-    # Less is taken off the coefficients than by default: a text has few of many features.
+    # A weaker penalty than by default: a text has only few of the many features.
     model = logistic(words.fit_transform(split), given, strength=10.0)
     for start in range(0, len(given.held), PART):
         texts = given.held.inputs[start : start + PART]

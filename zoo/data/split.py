@@ -1,4 +1,4 @@
-"""What a data set is in memory, and how a part of it is held out for validation."""
+"""A data set in memory, and how a part of it is held out for validation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 else:
     from typing import TypeVar
 
-    X = TypeVar("X")  # which has no default before Python 3.13
+    X = TypeVar("X")  # a TypeVar has no default before Python 3.13
 
 IGNORED = -100
 """The target of a step that is padding: no loss, no metric (torch's own default for `ignore_index`)."""
@@ -35,12 +35,12 @@ class Split(Generic[X]):
     inputs: images as uint8 [N, C, H, W]; texts as a list of N str; tagged sentences have tabs between their words;
         running text as the ids of its characters, uint8 [N]; a series as float32 [T, C], all rows from its beginning to
         the split's end, so that a forecast may look at those before the split; or rows of a table as float32
-        [N, columns], NaN where a cell is blank (`Columns` says what stands in which).
-    targets: class index, int64 [N], or one a word, int64 [N, longest], with `IGNORED` after the last; a number,
-        float32 [N], or one for each of several tasks, float32 [N, tasks]; of running text the id of the next character;
-        of a series the rows of the split; a forecast may begin at each of them.
-    groups: int64 [N], or None. Examples of one group are near duplicates in what they tell (reviews of one film), so
-        `hold_out` never parts them.
+        [N, columns], NaN for a blank cell (`Columns` describes the columns).
+    targets: class index, int64 [N], or one for each word, int64 [N, longest], with `IGNORED` after the last; a number,
+        float32 [N], or one for each of several tasks, float32 [N, tasks]; for running text the id of the next
+        character; for a series the rows of the split, at each of which a forecast may begin.
+    groups: int64 [N], or None. Examples of one group are near duplicates (reviews of one film), so `hold_out` never
+        separates them.
     weights: float32 [N], or None: how much each example counts in the training loss.
 
         >>> zoo.data.Split(["a good film", "a bad one"], torch.tensor([1, 0])).take([1]).inputs
@@ -65,12 +65,12 @@ class Split(Generic[X]):
 
 @dataclass(frozen=True)
 class About:
-    """What is known of a data set before it is read.
+    """The facts about a data set that are known before it is read.
 
-    kind: "image", "text" and so on, one of `zoo.kinds`. labels: class names by index, none where the targets
-    are not classes. maximum: the value of white in an image's inputs (1.0 for others, where it has no meaning).
-    channels: what the numbers in a row of a series are called. note: what the card of a weight has to say of the data.
-    table: what stands in its columns, where it is one. tasks: what each column of the targets is, where there are
+    kind: "image", "text" and so on, one of `zoo.kinds`. labels: class names by index, empty if the targets are not
+    classes. maximum: the value of white in an image's inputs (1.0 for other kinds, without meaning).
+    channels: the names of the numbers in a row of a series. note: what a weight's card must say about the data.
+    table: its columns, if it is a table. tasks: the columns of the targets, if there are
     several: name -> {"kind": "classification", "binary" or "regression", "outputs": numbers that a model gives for it}.
     """
 
@@ -84,16 +84,16 @@ class About:
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict, kw_only=True)
 
     def about(self) -> dict[str, Any]:
-        """These fields alone, as a copy."""
+        """A copy of only these fields."""
         return {each.name: copy(getattr(self, each.name)) for each in fields(About)}
 
 
 @dataclass(frozen=True)
 class DataSet(About):
-    """A data set as `zoo.data.load` returns it, with what is known of it.
+    """A data set as `zoo.data.load` returns it, with the facts about it.
 
-    fingerprint: SHA-256 of the tensors of all splits (`zoo.data.fingerprint`). validation: where the authors publish
-    such a split.
+    fingerprint: SHA-256 of the tensors of all splits (`zoo.data.fingerprint`). validation: that split, if the authors
+    publish one.
 
         >>> digits = zoo.data.load("digits")
         >>> digits.kind, digits.train.inputs.shape[1:], digits.labels[:3]
@@ -107,12 +107,13 @@ class DataSet(About):
 
 
 def hold_out(split: Split[X], fraction: float, seed: int) -> tuple[Split[X], Split[X]]:
-    """Part `split` into (rest, held), with about `fraction` of every class held, of all where targets are numbers.
+    """Split `split` into (rest, held), with about `fraction` of every class held (of all examples if targets are
+    numbers).
 
-    Whole groups go to one side where the split has groups. Both sides keep the original order. The choice depends on
-    the seed and the targets (and groups) alone: it is the same on every machine and with every version of torch.
+    If the split has groups, whole groups go to one side. Both sides keep the original order. The choice depends only
+    on the seed and the targets (and groups), so it is the same on every machine and with every version of torch.
 
-    Raises ZooError when `fraction` is not in [0, 1).
+    Raises ZooError if `fraction` is not in [0, 1).
 
         >>> train = zoo.data.load("digits").train
         >>> rest, held = zoo.data.hold_out(train, 0.1, seed=0)
@@ -139,14 +140,14 @@ def _single(targets: list[int], wanted: dict[int, int], seed: int) -> list[int]:
 
 
 def _groups(targets: list[int], groups: Tensor, wanted: dict[int, int], seed: int) -> list[int]:
-    """The same of whole groups: as near to what is wanted of each class as they bring it."""
+    """The same with whole groups: as near as possible to the number wanted of each class."""
     members: dict[int, list[int]] = {}
     for i, group in enumerate(groups.tolist()):
         members.setdefault(group, []).append(i)
     held: list[int] = []
     for group in shuffled(members, seed):
         inside = _counts([targets[i] for i in members[group]])
-        # Take the group if that brings the classes nearer to what is wanted of each than leaving it does.
+        # Take the group if that brings the numbers of each class nearer to the wanted ones than leaving it does.
         if sum(abs(wanted[c] - n) - abs(wanted[c]) for c, n in inside.items()) < 0:
             held += members[group]
             for c, n in inside.items():
@@ -159,7 +160,7 @@ def shuffled(items: Iterable[int], seed: int) -> list[int]:
     import numpy as np
 
     items = list(items)
-    # End to end, as a million digests that are objects take more memory than the texts which they put in order.
+    # End to end, because a million digests as objects take more memory than the texts that they sort.
     drawn = bytearray()
     for item in items:
         drawn += hashlib.sha256(f"{seed}:{item}".encode()).digest()

@@ -18,7 +18,7 @@ from zoo.registry import register_model
 PRINTABLE = "\n" + "".join(map(chr, range(32, 127)))
 
 Memory = list[tuple[Tensor, Tensor]]
-"""Of each layer its state and its cell, (1, N, hidden) both."""
+"""For each layer its state and its cell, both (1, N, hidden)."""
 
 
 def encode(prompt: str, symbols: str) -> Tensor:
@@ -99,7 +99,8 @@ class charlstm(WithHead):
     def generate(
         self, prompt: str, length: int = 500, *, temperature: float = 1.0, top_k: int | None = None, seed: int = 0
     ) -> Iterator[str]:
-        """Write on: `length` characters, each as soon as it is drawn; `"".join(…)` makes a text of them.
+        """Continue the text: yields `length` characters, each as soon as it is drawn; `"".join(…)` makes a text of
+        them.
 
         Args:
             prompt: what the text begins with, at least one character; it is not given out again.

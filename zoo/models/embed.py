@@ -1,4 +1,4 @@
-"""Embeddings of images: points on a sphere, near each other where the images are alike."""
+"""Embeddings of images: points on a sphere, near each other if the images are alike."""
 
 from __future__ import annotations
 

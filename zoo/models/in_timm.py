@@ -61,7 +61,7 @@ def offer(model: Model) -> None:
 
 
 def _untrained(model: Model, name: str) -> dict[str, Any]:
-    """What timm is told of a model without a weight, where it would think of ImageNet."""
+    """The settings for timm of a model without a weight, for which timm would assume ImageNet's."""
     outputs = inspect.signature(model.constructor).parameters.get("num_classes")
     told: dict[str, Any] = {"architecture": name, "num_classes": outputs.default if outputs else -1}
     return {**told, "input_size": model.input_shape} if len(model.input_shape) == 3 else told

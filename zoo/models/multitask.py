@@ -55,7 +55,7 @@ class mnist_multitask(WithHead):
         return torch.cat([head(features) for head in self.heads.values()], 1)
 
     def get_classifier(self) -> nn.ModuleDict:
-        """The heads by the names of their tasks; none in a model without a head."""
+        """The heads by the names of their tasks; empty in a model without a head."""
         return self.heads
 
     def reset_classifier(self, num_classes: int | Mapping[str, int]) -> None:

@@ -1,6 +1,7 @@
 """timm's models as guests in the registry: `timm/NAME`, with timm's own constructors and input transforms.
 
-They are looked up when one is named, not registered: there are more than a thousand, and timm takes a second to import.
+They are not registered but looked up when one is named: there are more than a thousand, and importing timm takes a
+second.
 `zoo.sources.timm` has their weights.
 """
 
@@ -66,7 +67,7 @@ def config(name: str) -> Any:
         raise unknown("model of timm", name, names())
     try:
         found = timm.get_pretrained_cfg(own)
-    except RuntimeError as error:  # there is no such tag after the dot
+    except RuntimeError as error:  # the tag after the dot does not exist
         raise unknown("model of timm", name, names()) from error
     if found is None:
         raise ZooError(f"timm knows no input transform of {name}; name another model.")

@@ -36,7 +36,7 @@ class AttentionPooling(nn.Module):
         self.score: nn.Linear = nn.Linear(units, 1, bias=False)
 
     def forward(self, states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        # The softmax runs over hundreds of terms: in float32 also where the states are bfloat16.
+        # The softmax runs over hundreds of terms, so it is in float32 even if the states are bfloat16.
         scores = self.score(torch.tanh(self.project(states))).squeeze(-1)
         scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
         # The lowest finite number, not -inf: a row without states gets equal weights instead of NaN. The product then

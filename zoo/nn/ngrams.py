@@ -170,5 +170,5 @@ class WithNgrams(WithHead):
 
 
 def ngrams_beside(rows: int, classes: int, order: int, penalty: float) -> Ngrams | None:
-    """`Ngrams`, or None where there are no rows or no classes."""
+    """`Ngrams`, or None if there are no rows or no classes."""
     return Ngrams(rows, classes, order, penalty) if rows and classes else None

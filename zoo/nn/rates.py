@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def rate(name: str, value: float) -> float:
-    """`value`, where it is a share in [0, 1]; `ValueError` with the argument's name if not.
+    """`value`, if it is a share in [0, 1]; else `ValueError` with the argument's name.
 
     `nn.Dropout` asks the same of its own; models that keep a rate and drop by function would meet a wrong one in the
     first training step, or never.

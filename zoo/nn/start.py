@@ -1,4 +1,4 @@
-"""What a model takes from the training data before the first step."""
+"""Values that a model computes from the training data before the first step."""
 
 from __future__ import annotations
 

@@ -28,7 +28,8 @@ def embed(
     word_dropout: float = 0.0,
     embedding_dropout: float = 0.0,
 ) -> Tensor:
-    """The vectors of tokens (N, T), each beside that of the pair it makes with the token before it, where there is one.
+    """The vectors of tokens (N, T), each joined with the vector of the pair that it makes with the token before it, if
+    there is one.
 
     Args:
         words: the table of the vocabulary.
@@ -39,7 +40,7 @@ def embed(
         embedding_dropout: share of each table's rows that are zero, each wherever it stands (Gal & Ghahramani 2016, A
             Theoretically Grounded Application of Dropout in Recurrent Neural Networks, section 4.2).
 
-    Both rates act where `words` is in training mode. Returns (N, T, the tables' widths together).
+    Both rates act only if `words` is in training mode. Returns (N, T, the tables' widths together).
     """
     if words.training and word_dropout:
         drop = torch.rand(tokens.shape, device=tokens.device) < word_dropout

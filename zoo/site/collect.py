@@ -51,7 +51,7 @@ class Weight:
 
 
 def weight(bundle: Bundle) -> Weight:
-    """All that is shown of a weight. Reads no tensors; raises `ZooError` if the bundle is damaged."""
+    """All that is shown about a weight. Reads no tensors; raises `ZooError` if the bundle is damaged."""
     from zoo import registry, tasks
     from zoo.check import check_config, check_figures
     from zoo.tasks.measures import find
@@ -147,7 +147,7 @@ def _facts(config: dict[str, Any], metrics: dict[str, Any], size: int, speed: fl
 
 
 def _short(bundle: Bundle) -> str:
-    """What the recipe's author wrote, if it is one of the zoo's own and still says what the bundle's recipe says."""
+    """The comment of the recipe's author, if it is one of the zoo's own recipes and equal to the bundle's recipe."""
     from zoo.errors import ZooError
     from zoo.recipes import load_recipe, recipe_folder
 
@@ -161,7 +161,7 @@ def _short(bundle: Bundle) -> str:
 
 
 def _card(bundle: Bundle) -> str:
-    """The card as HTML; whatever HTML stands in it is shown as text."""
+    """The card as HTML; HTML in the card is shown as text."""
     from markdown_it import MarkdownIt
 
     files = bundle.entry.files if bundle.entry else {}
@@ -185,7 +185,7 @@ def _epochs(log: list[dict[str, str]]) -> list[float]:
 
 
 def _column(log: list[dict[str, str]], name: str) -> list[float]:
-    """A column of the curve; what is not a number is NaN, a column that is not there is all NaN."""
+    """A column of the curve; a cell that is not a number is NaN, a missing column is all NaN."""
 
     def number(text: str | None) -> float:
         try:

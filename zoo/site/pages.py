@@ -1,4 +1,4 @@
-"""The pages of a site, from templates; text of a bundle is escaped wherever it is put."""
+"""The pages of a site, from templates; every text from a bundle is escaped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 
 
 def write(folder: Path, source: str | os.PathLike[str] | None, tell: Callable[[str], None]) -> None:
-    """Write every file of the site into `folder`, which is there and empty."""
+    """Write every file of the site into `folder`, which exists and is empty."""
     from zoo.sources import cache
     from zoo.sources.finding import Found, fetched
     from zoo.sources.folder import PACKAGE, Folder
@@ -32,7 +32,7 @@ def write(folder: Path, source: str | os.PathLike[str] | None, tell: Callable[[s
     pages: list[Weight] = []
     for name in sorted(index.names):
         entry = index.get(name)
-        assert entry is not None  # the index has just named it
+        assert entry is not None  # the index just named it
         bundle = fetched(Found(place, entry))
         own = folder / entry.name
         own.mkdir()

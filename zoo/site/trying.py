@@ -1,4 +1,4 @@
-"""What a page needs so that its model runs in the browser: the ONNX file and a description of its inputs."""
+"""The files that let a page run its model in the browser: the ONNX file and a description of its inputs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SAMPLES = Path(__file__).parent / "samples"
 
 
 def prepare(bundle: Bundle, folder: Path) -> dict[str, str]:
-    """Write the ONNX file, the tokenizer and try.json into `folder`; what the page then says of them.
+    """Write the ONNX file, the tokenizer and try.json into `folder`; returns what the page says about them.
 
     `runs` is the size to fetch, or `why_not` a sentence, for a model that cannot be exported. Raises `ZooError` if
     the extra `export` is not installed.
@@ -99,7 +99,7 @@ def _sample(bundle: Bundle) -> Any:
         return array
     try:
         size = [len(array), len(array[0]), len(array[0][0])]
-    except (TypeError, LookupError):  # a stranger's, which is not a picture
+    except (TypeError, LookupError):  # a stranger's input, which is not a picture
         return None
     return array if size == [settings["channels"], *settings["size"]] else None
 

@@ -1,11 +1,11 @@
-"""The cache: what was fetched once is checked, kept whole, and found again without a network.
+"""The cache: fetched files are checked, kept whole, and found again without a network.
 
 Layout under ZOO_HOME (default `~/.cache/zoo`):
 
     weights/<weight>/<first 16 digits of a hash over its files' hashes>/FILE    only whole, checked files
     indexes/<digest of the place's url>.json     the index last read, for when the place does not answer
     parts/<SHA-256>.json                         parts of large indexes
-    aside/                                       files that were found damaged, each until the next one of its name
+    aside/                                       damaged files, each until the next one of its name
     tmp/                                         files on their way in, named after what they will be, and the locks
 """
 
@@ -35,17 +35,17 @@ from zoo.sources.folder import PACKAGE, Folder
 from zoo.sources.place import INDEX, Place, Unavailable
 from zoo.sources.progress import progress
 
-_SMALL = 1 << 20  # bytes: such files are fetched beside each other, and without progress
-_SPEAKS_AFTER = 5.0  # seconds of waiting for another process until that is said
-_STALLED = 30.0  # seconds in which another process's download does not grow until we fetch for ourselves
+_SMALL = 1 << 20  # bytes: smaller files are fetched in parallel, without a progress line
+_SPEAKS_AFTER = 5.0  # seconds of waiting for another process before a message
+_STALLED = 30.0  # if another process's download does not grow for so many seconds, we fetch for ourselves
 
 Places = Callable[[], Iterable[Place]]
 
 
 def read_index(place: Place) -> indexes.Index:
-    """The index of a place; if it does not answer, the one last read from it, with one warning.
+    """The index of a place; if the place does not answer, the index last read from it, with one warning.
 
-    Raises `Unavailable` if there is neither, and if what it gives is not an index.
+    Raises `Unavailable` if there is neither, and if the answer is not an index.
     """
     if isinstance(place, Folder):
         return trusted(place, place.read(INDEX, indexes.LIMIT))
@@ -66,17 +66,17 @@ def read_index(place: Place) -> indexes.Index:
             warnings.warn(f"{error} Its index of {day} is used.", stacklevel=2)
         return trusted(place, raw)
     found = trusted(place, raw)
-    with suppress(OSError), replacing(kept) as temporary:  # a cache that cannot be written costs the next offline read
+    with suppress(OSError), replacing(kept) as temporary:  # without a writable cache only later offline reads fail
         temporary.write_bytes(raw)
     return found
 
 
 def fill(place: Place, entry: Entry, others: Places = tuple) -> Path:
-    """The folder in the cache that holds all files of a weight, each fetched unless it is there and as it should be.
+    """The folder in the cache with all files of a weight; missing or damaged files are fetched.
 
-    If `place` does not give a file with the right bytes, those of `others` are asked in turn, with one warning each.
-    Several processes may fill at once: each file is fetched by one of them. Raises `ZooError` if a file cannot be had,
-    is not what the index says, or cannot be kept; the file is then not in the cache.
+    If `place` does not give a file with the right bytes, the places of `others` are tried in turn, with one warning
+    each. Several processes may fill the cache at once: each file is fetched by one of them. Raises `ZooError` if a
+    file cannot be fetched, is not what the index says, or cannot be written; then it is not in the cache.
     """
     folder = folder_of(entry)
     asked = _Asked(place, others)
@@ -98,12 +98,12 @@ def fill(place: Place, entry: Entry, others: Places = tuple) -> Path:
     except OSError as error:
         raise ZooError(f"{entry.name} cannot be kept in the cache {home()} ({_advice(error)}") from error
     with suppress(OSError):
-        os.utime(folder)  # when it was last asked for, by which `zoo cache prune` goes
+        os.utime(folder)  # the time of the last use, for `zoo cache prune`
     return folder
 
 
 def folder_of(entry: Entry) -> Path:
-    """Where the cache keeps a weight, whether it is there or not."""
+    """The folder for a weight in the cache, whether it exists or not."""
     files = "\n".join(f"{file} {record.sha256}" for file, record in sorted(entry.files.items()))
     return home() / "weights" / entry.name / hashlib.sha256(files.encode()).hexdigest()[:16]
 
@@ -114,7 +114,7 @@ def is_filled(entry: Entry) -> bool:
 
 
 class _Asked:
-    """The places that may have a weight, in the order in which they are asked; one that failed is not asked again."""
+    """The places that may have a weight, in the order in which they are tried; one that failed is not tried again."""
 
     def __init__(self, first: Place, others: Places) -> None:
         self._untried = chain([first], _lazily(others))
@@ -123,7 +123,7 @@ class _Asked:
         self._mine = threading.RLock()
 
     def current(self) -> Place:
-        """The place to ask now; when there is none left, raises what the first one's failure was."""
+        """The place to try now; if none is left, raises the first one's error."""
         with self._mine:
             if not self._good:
                 place = next(self._untried, None)
@@ -134,7 +134,7 @@ class _Asked:
             return self._good[0]
 
     def failed(self, place: Place, error: ZooError) -> None:
-        """Ask another from now on."""
+        """Try another place from now on."""
         with self._mine:
             self._first = self._first or error
             if self._good and self._good[0] is place:
@@ -161,7 +161,7 @@ def parsed(place: Place, raw: bytes) -> indexes.Index:
 
 
 def trusted(place: Place, raw: bytes) -> indexes.Index:
-    """As `parsed`; `Unavailable` too if ZOO_TRUST asks for a signature that the root does not have."""
+    """Like `parsed`; `Unavailable` also if ZOO_TRUST asks for a signature that the root does not have."""
     found = parsed(place, raw)
     if place != Folder(PACKAGE):
         trust.check(place, raw, found.serial)
@@ -185,7 +185,7 @@ def _index_part(place: Place, digest: str, limit: int) -> bytes:
 
 
 def _keep(asked: _Asked, entry: Entry, file: str, target: Path) -> None:
-    """Fetch one file into its place in the cache, unless it is there."""
+    """Fetch one file into its place in the cache, unless it is there already."""
     record = entry.files[file]
     with _turn(record, f"{file} of {entry.name}", lambda: _is_whole(target, record)) as part:
         if part is None:
@@ -204,12 +204,12 @@ def _keep(asked: _Asked, entry: Entry, file: str, target: Path) -> None:
 
 
 def _fetch(place: Place, entry: Entry, file: str, record: FileRecord, part: Path) -> None:
-    """Fetch a file to `part` and check it; what is not what it should be is not kept."""
+    """Fetch a file to `part` and check it; a wrong file is not kept."""
     note = part.with_name(f"{part.name}.from")
     try:
-        if part.exists() and not os.access(part, os.W_OK):  # another user's, who shares this cache
+        if part.exists() and not os.access(part, os.W_OK):  # it belongs to another user who shares this cache
             part.unlink()
-        part.touch()  # it is ours from now on, whoever looks
+        part.touch()  # marks it as ours for other processes
         what = f"{file} of {entry.name}"
         with progress(f"fetching {what}", record.size if record.size > _SMALL else 0, f" from {place.url}") as tell:
             place.fetch(place.path_of(entry.name, file), record.size, part, tell)
@@ -223,15 +223,16 @@ def _fetch(place: Place, entry: Entry, file: str, record: FileRecord, part: Path
         part.unlink()
         raise Unavailable(
             f"{place.url} gave {found} for {file} of {entry.name}, so it was not kept; try again, "
-            "and if it stays so tell its publisher."
+            "and if that does not help, inform its publisher."
         )
 
 
 @contextmanager
 def _turn(record: FileRecord, what: str, done: Callable[[], bool]) -> Iterator[Path | None]:
-    """Where to fetch a file to, None if it is done by now. One process at a time has its turn.
+    """The path to which this process should fetch a file; None if it is there by now. One process at a time has its
+    turn.
 
-    Somebody who holds the lock and does not get on, perhaps because they were stopped, is not waited for.
+    If the process that holds the lock makes no progress, perhaps because it was stopped, we do not wait for it.
     """
     from filelock import FileLock, Timeout
 
@@ -275,12 +276,12 @@ def _is_whole(path: Path, record: FileRecord) -> bool:
     try:
         check_file(path, record.sha256, record.size)
     except ZooError:
-        return False  # damaged on this disk; fetched again
+        return False  # damaged on this disk; it will be fetched again
     return True
 
 
 def _set_aside(path: Path, record: FileRecord, what: str) -> None:
-    """Put what is in a file's place and not it where it can be looked at."""
+    """Move a wrong file from its place in the cache to `aside/`, where users can inspect it."""
     if not os.path.lexists(path):
         return
     found = "a folder" if path.is_dir() else _wrong(path, record) if path.is_file() else "not a file"
@@ -295,7 +296,7 @@ def _set_aside(path: Path, record: FileRecord, what: str) -> None:
 
 
 def _wrong(path: Path, record: FileRecord) -> str:
-    """What a file is if it is not the one of the record; "" if it is."""
+    """What a file is, in words, if it differs from the record; "" if it does not."""
     size = path.stat().st_size
     if size == record.size and sha256(path) == record.sha256:
         return ""
@@ -309,7 +310,7 @@ def _wrong(path: Path, record: FileRecord) -> str:
 
 
 def _check_room(entry: Entry, lacking: list[str]) -> None:
-    """Refuse what cannot fit before the disk is full of it."""
+    """Raise `ZooError` for files that do not fit on the disk, before they fill it."""
     needed = sum(entry.files[file].size for file in lacking)
     folder = home()
     while not folder.exists() and folder != folder.parent:

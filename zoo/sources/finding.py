@@ -1,4 +1,4 @@
-"""From what a user calls a weight to its bundle."""
+"""From the user's name for a weight to its bundle."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def is_package(place: Place) -> bool:
 
 
 def indexes() -> Iterator[tuple[Place, Index]]:
-    """The sources that answer, each with its index; for each of the others there is one warning.
+    """The sources that answer, each with its index; each of the others gives one warning.
 
-    With ZOO_LOCK there is nothing but what the lock holds.
+    With ZOO_LOCK only the lock's weights exist.
     """
     if lock := lockfile.active():
         yield Folder(PACKAGE), Flat({name: entry for name, (entry, _) in lock.weights.items()})
@@ -62,7 +62,7 @@ def names() -> list[str]:
 
 
 def everything() -> Iterator[Found]:
-    """All weights of the sources, each once; with ZOO_LOCK, of the lock."""
+    """All weights of the sources, each once; with ZOO_LOCK, those of the lock."""
     if lockfile.active():
         yield from (found for found in map(locate, names()) if isinstance(found, Found))
         return
@@ -80,9 +80,10 @@ def default_of(model: str) -> str | None:
 
 
 def rows() -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Each weight of the sources with what a list shows of it: task, data, metric, mean, std, n, parameters, bytes.
+    """Each weight of the sources with its facts for a list: task, data, metric, mean, std, n, parameters, bytes.
 
-    It is what the index says; what that does not say of a bundle on this machine is read there, and is absent else.
+    The facts are those in the index; missing facts are read from the bundle if it is on this machine, else they are
+    absent.
     """
     from zoo.bundles.facts import facts_of
 
@@ -103,15 +104,17 @@ def find(name: str | os.PathLike[str]) -> Bundle:
     """The bundle that `name` means, on this machine, with every file that came over a network checked.
 
     `name` is a weight ("mnist_mlp.mnist_v1"), a model (its default weight), the path of a bundle folder or of a
-    finished run, the URL of a weight (https://host/zoo/WEIGHT), or a source that holds one weight alone. Names are
-    looked up in `sources()`, the first that knows one wins; with ZOO_LOCK they mean what the lock says. Raises
-    `ZooError` if there is no such weight, if it cannot be had, and if a file is not what the index says.
+    finished run, the URL of a weight (https://host/zoo/WEIGHT), or a source that holds only one weight. Names are
+    looked up in `sources()`; the first source that knows the name wins; with ZOO_LOCK they mean what the lock says.
+    Raises
+    `ZooError` if there is no such weight, if it cannot be fetched, and if a file is not what the index says.
     """
     return fetched(locate(name))
 
 
 def fetched(found: Path | Found) -> Bundle:
-    """The bundle that `locate` found, on this machine; `ZooError` if a file of it cannot be had or is damaged."""
+    """The bundle that `locate` found, on this machine; `ZooError` if one of its files cannot be fetched or is
+    damaged."""
     if isinstance(found, Path):
         return open_bundle(found)
     place, entry = found.place, found.entry
@@ -126,7 +129,8 @@ def fetched(found: Path | Found) -> Bundle:
 
 
 def locate(name: str | os.PathLike[str]) -> Path | Found:
-    """The source and entry that a name means, or the bundle folder that no index names; `ZooError` if it means none."""
+    """The source and entry that a name means, or a bundle folder that no index names; `ZooError` if it means
+    neither."""
     name = text_of(name)
     if not name:
         raise ZooError("the name of a weight is empty; give a weight, a model or the path of a bundle.")
@@ -166,7 +170,7 @@ def _by_name(name: str, path: Path) -> Path | Found:
 
 
 def _tell_if_shadowing(place: Place, entry: Entry) -> None:
-    """A source may list a weight of the package under the same name; whoever loads it should know."""
+    """Warn the user if a source lists another weight under the name of one of the package's."""
     package = Folder(PACKAGE)
     if place == package or not (PACKAGE / INDEX).is_file():
         return
@@ -180,7 +184,7 @@ def _tell_if_shadowing(place: Place, entry: Entry) -> None:
 
 
 def mirrors_of(found: Found) -> Iterator[Place]:
-    """Further places that have the very files of a weight: mirrors, and the other sources that list it."""
+    """Further places that have the same files of a weight: mirrors, and the other sources that list it."""
     yield from (at(mirror) for mirror in found.mirrors)
     for place in sources():
         if place == found.place:
@@ -194,7 +198,7 @@ def mirrors_of(found: Found) -> Iterator[Place]:
 
 
 def _damage(folder: Path, entry: Entry) -> str:
-    """What is wrong with a bundle on this machine, "" if nothing is."""
+    """The fault of a bundle on this machine; "" if there is none."""
     from zoo.integrity import check_file
 
     for file, record in entry.files.items():
@@ -248,9 +252,9 @@ def _only(place: Place) -> Found:
 
 
 def _at_path(path: Path) -> Path | Found:
-    """The folder itself, or its entry in the index beside it or in it, or the only weight of the source that it is.
+    """The folder itself, or its entry in an index beside it or in it, or the only weight if the folder is a source.
 
-    An index is looked for both where the folder is named and where it lies, as it may be reached by a link or be one.
+    An index is looked for both at the given path and at the real one, because the path may lead through a link.
     """
     whole = path.resolve()
     for named in (whole, path.absolute()):

@@ -39,7 +39,7 @@ class Folder:
     def has_index(self) -> bool:
         """Whether the folder's index.json is an index, and not some other program's file of that name.
 
-        One that is not JSON counts: it may well be an index that was damaged, and reading it says so.
+        A file that is not JSON counts as one: it may be a damaged index, and reading it reports that.
         """
         path = self.root / INDEX
         if not path.is_file():
@@ -51,7 +51,7 @@ class Folder:
         return isinstance(content, dict) and ("weights" in content or "shards" in content)
 
     def folder_of(self, entry: Entry) -> Path:
-        """Where the weight's files lie: in a folder of its name, or beside the index as in a repository on the Hub."""
+        """The folder with the weight's files: one of its name, or the index's own, as in a repository on the Hub."""
         folder = self.root / entry.name
         return self.root if has_tensors(self.root) and not folder.is_dir() else folder
 
@@ -106,13 +106,13 @@ class Folder:
                 try:
                     if self.begin()[1] != stamp:
                         return False
-                    for left in self.root.glob(f"{_STAGING}*"):  # of a process that was killed: it had the lock
+                    for left in self.root.glob(f"{_STAGING}*"):  # left by a killed process; now we hold the lock
                         shutil.rmtree(left, ignore_errors=True)
                     self._add(files, index, tell)
                     for path in drop:
                         (self.root / path).unlink(missing_ok=True)
                 finally:
-                    with suppress(OSError):  # the folder may be shipped; if another process has it open it stays
+                    with suppress(OSError):  # the folder may be read-only; if another process has it open it stays
                         lock.unlink()
         except OSError as error:
             raise ZooError(
@@ -121,7 +121,7 @@ class Folder:
         return True
 
     def _add(self, files: Mapping[str, Content], index: bytes, tell: Tell) -> None:
-        """Put whole folders of weights into place, then what else there is, and then the index."""
+        """Put whole folders of weights into place, then the other files, and then the index."""
         weights: dict[str, dict[str, Content]] = {}
         for path, content in files.items():
             weight, _, file = path.partition("/")
@@ -166,7 +166,8 @@ class Folder:
 
 
 def copy_bundle(files: Mapping[str, Path], entry: Entry, to: Path) -> Path:
-    """Copy the `files` of a weight to `to`/<weight>, all or none; the same bytes there already are left as they are."""
+    """Copy the `files` of a weight to `to`/<weight>, all or none; existing files with the same bytes are left as they
+    are."""
     target, staging, lock = to / entry.name, to / f".{entry.name}.staging", to / f".{entry.name}.lock"
     try:
         with locked(lock):
@@ -175,7 +176,7 @@ def copy_bundle(files: Mapping[str, Path], entry: Entry, to: Path) -> Path:
                     if target.is_dir() and entry_of(target, entry.name, entry.default).files == entry.files:
                         return target
                     raise ZooError(f"{target} exists and holds something else; remove it or choose another folder.")
-                shutil.rmtree(staging, ignore_errors=True)  # of a process that was killed: it had the lock
+                shutil.rmtree(staging, ignore_errors=True)  # left by a killed process; now we hold the lock
                 staging.mkdir()
                 for file, path in files.items():
                     shutil.copyfile(path, staging / file)

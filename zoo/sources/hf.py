@@ -1,7 +1,7 @@
 """A repository on the Hugging Face Hub as a place: index.json and the files of one weight at its root.
 
 Files are read over plain https like any other, because the Hub's client has no limit of time or length and does not
-check what it kept; it is used for what only it can do: tokens and commits. HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE and a
+check its cached files; the client is used only for tokens and commits. HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE and a
 saved login mean what they always mean.
 """
 
@@ -60,7 +60,7 @@ class Hub:
             net.download(self._address_of(path), size, part, tell, _headers())
 
     def claim(self, weight: str, files: Mapping[str, FileRecord]) -> bool:
-        return True  # all comes in one commit, or nothing
+        return True  # a commit is written whole or not at all
 
     def begin(self) -> tuple[bytes | None, Stamp]:
         if self.revision:
@@ -75,7 +75,7 @@ class Hub:
     def replace(
         self, what: str, files: Mapping[str, Content], index: bytes, stamp: Stamp, tell: Tell, drop: Iterable[str] = ()
     ) -> bool:
-        """One commit, unless another one followed that of the stamp."""
+        """Make one commit, unless there is a newer one than the stamp's."""
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
         from huggingface_hub.errors import HfHubHTTPError
 
@@ -112,7 +112,7 @@ class Hub:
 
     @contextmanager
     def _api(self, failing: str) -> Iterator[HfApi]:
-        """The Hub's client, what it raises told as "hf://… {failing}: …"."""
+        """The Hub's client; its errors become "hf://… {failing}: …"."""
         if offline():
             raise ZooError(f"{self.url} {failing}: ZOO_OFFLINE forbids the network; unset it.")
         from huggingface_hub import HfApi
@@ -137,21 +137,21 @@ def endpoint() -> str:
 
 
 def _headers() -> dict[str, str]:
-    """What the Hub's client would send: the token of HF_TOKEN or of a saved login, if there is one."""
+    """The token that the Hub's client would send: from HF_TOKEN or a saved login, if there is one."""
     try:
         from huggingface_hub import constants, get_token
     except ImportError:
         token = os.environ.get("HF_TOKEN")
     else:
-        # Not its build_hf_headers, which asks the Hub for a list of programs that it then names itself after.
+        # Not its build_hf_headers, which first asks the Hub for a list of programs.
         token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def ask(api: HfApi, repo: str, file: str, revision: str | None = None) -> None:
-    """Ask the Hub once for a file's metadata, so that where it cannot be had the client raises at once.
+    """Ask the Hub once for a file's metadata, so that the client raises at once if it cannot be read.
 
-    A download by itself asks for half a minute whether the Hub is back.
+    Without this a download tries for half a minute to reach the Hub.
     """
     from huggingface_hub import hf_hub_url
 
@@ -160,7 +160,7 @@ def ask(api: HfApi, repo: str, file: str, revision: str | None = None) -> None:
 
 @contextmanager
 def hub_errors(what: str) -> Iterator[None]:
-    """Turn whatever the Hub's client raises into one sentence that begins with `what`."""
+    """Turn every error of the Hub's client into one sentence that begins with `what`."""
     from huggingface_hub.errors import (
         EntryNotFoundError,
         GatedRepoError,
@@ -180,14 +180,14 @@ def hub_errors(what: str) -> Iterator[None]:
         ) from error
     except RevisionNotFoundError as error:
         raise ZooError(f"{what}: there is no such revision; check what follows the @.") from error
-    except LocalEntryNotFoundError as error:  # the client's word for a Hub that does not answer
+    except LocalEntryNotFoundError as error:  # the client's error if the Hub does not answer
         raise ZooError(f"{what}: the Hub cannot be reached; check the network, or set ZOO_OFFLINE=1.") from error
     except EntryNotFoundError as error:
         raise ZooError(f"{what}: the repository does not hold it; check the name.") from error
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else "an error"
         raise ZooError(f"{what}: the Hub answered {status}; check the name and HF_TOKEN, or try again.") from error
-    except Exception as error:  # the client lets through what the libraries below it raise
+    except Exception as error:  # the client lets errors of the libraries below it through
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise
         first = (str(error).splitlines() or [type(error).__name__])[0]

@@ -13,7 +13,8 @@ from zoo.sources.place import Tell, shown
 
 @dataclass(frozen=True)
 class Https:
-    """The place at `address`, https:// (http:// on this machine alone), perhaps with a name and password or a query."""
+    """The place at `address`, https:// (http:// only on this machine), with or without a name and password or a
+    query."""
 
     address: str
 

@@ -1,13 +1,13 @@
 """The index of a place: a list of files while it is small, a tree of parts when it is large.
 
-A short one (schema 1) lists every file of every weight. It costs one request, and each version of the zoo reads it; so
-the package's own is one, and so is that of a place until its root would have more than `FLAT_LIMIT` bytes:
+A short one (schema 1) lists every file of every weight. It costs one request, and each version of the zoo reads it.
+The package's own index is short, and so is a place's until it would have more than `FLAT_LIMIT` bytes:
 
     {"schema": 1, "weights": {NAME: {"default": bool, "files": {FILE: {"sha256": ..., "size": ...}}, "list": {...}}}}
 
-From there on (schema 2) each weight's files stand in a manifest of its own, and the index lists the manifests. From
-`SHARDED_FROM` weights on that list is spread over shards, so that a place with a hundred thousand weights is read by
-three small files. All parts are named after their own SHA-256, and whoever vouches for the root vouches for all:
+Above that (schema 2) each weight has a manifest with its files, and the index lists the manifests. From
+`SHARDED_FROM` weights on this list is spread over shards, so that reading from a place with a hundred thousand
+weights takes three small files. All parts are named after their own SHA-256, so trust in the root covers all of them:
 
     index.json           {"schema": 2, "serial": N, "signed": bool, "count": N, "listing": SHA-256,
                           "weights": {NAME: SHA-256 of its manifest}, "defaults": {MODEL: NAME}}
@@ -16,9 +16,9 @@ three small files. All parts are named after their own SHA-256, and whoever vouc
                          a manifest: {"name": NAME, "files": {...}, "list": {...}}
                          the listing: {"name": [...], "task": [...], ...}: what `zoo list` shows, in columns
 
-A weight is in the shard that the SHA-256 of its name begins with, a model's default in that of the model's name. "list"
-and the listing repeat what config.json and metrics.json say, so that nobody has to fetch every bundle for a list; a
-listing is for looking at, and what is loaded is what the bundle says. "mirrors" in a root names web roots with the same
+A weight is in the shard whose number is the beginning of the SHA-256 of its name, a model's default in that of the
+model's name. "list" and the listing repeat facts of config.json and metrics.json, so that a list needs no bundles;
+they are only shown, and loading uses the bundle's own facts. "mirrors" in a root names web roots with the same
 files.
 """
 
@@ -35,7 +35,7 @@ from zoo.bundles.index import Entry, entry_from, entry_to, flat_entries, is_fact
 from zoo.errors import ZooError
 from zoo.names import model_of
 
-FLAT_LIMIT = 128_000  # bytes of a root of schema 1, which whoever loads one weight fetches whole
+FLAT_LIMIT = 128_000  # bytes of a root of schema 1, which is fetched whole even for one weight
 SHARDED_FROM = 1000  # weights
 SHARDS = 1024
 LIMIT = 16 << 20  # bytes of a root
@@ -49,7 +49,8 @@ Shard = dict[str, dict[str, Any]]  # "weights" and "defaults"
 
 @dataclass(frozen=True)
 class Change:
-    """What makes an index of another: the new root, the parts that it names, and those that only the old one named."""
+    """The change from one index to another: the new root, the parts that it names, and those that only the old one
+    named."""
 
     root: bytes
     files: dict[str, bytes] = field(default_factory=dict)
@@ -58,15 +59,15 @@ class Change:
 
 @dataclass(frozen=True)
 class Flat:
-    """An index whose entries are all at hand."""
+    """An index with all entries in memory."""
 
     entries: dict[str, Entry] = field(default_factory=dict)
     mirrors: tuple[str, ...] = ()
-    serial: int | None = None  # of a signed one
+    serial: int | None = None  # of a signed index
 
     @property
     def signed(self) -> bool:
-        """Whether somebody signed it, so that who changes it has to."""
+        """Whether it is signed; then a changed index must be signed too."""
         return self.serial is not None
 
     @property
@@ -96,7 +97,7 @@ class Flat:
         return ((name, entry.facts) for name, entry in self.entries.items())
 
     def add(self, *new: Entry, sign: bool = False) -> Change:
-        """The index with more weights, its serial counted up to `sign` it."""
+        """The index with more weights; with `sign`, its serial is counted up."""
         entries = {**self.entries, **{entry.name: entry for entry in new}}
         serial = (self.serial or 0) + 1 if sign else None
         root = flat_root(entries, self.mirrors, serial) if len(entries) < SHARDED_FROM else b""
@@ -126,7 +127,7 @@ class Tree:
 
     @cached_property
     def listing(self) -> dict[str, list[Any]]:
-        """What a list shows, column by column."""
+        """The listing, column by column."""
         columns = parse_json(self.part(self.root["listing"], LISTING_LIMIT).decode("utf-8", "replace"), "the listing")
         lengths = {len(column) if isinstance(column, list) else -1 for column in columns.values()}
         if "name" not in columns or len(lengths) != 1 or -1 in lengths or set(columns) - {"name", *COLUMNS}:
@@ -136,7 +137,8 @@ class Tree:
         for key, column in columns.items():
             if key != "name" and not all(value is None or is_fact(key, value) for value in column):
                 raise ZooError(
-                    f"the listing of the index has something under {key} that no list shows; ask its publisher to mend "
+                    f"the listing of the index has a value under {key} that no list can show; ask its publisher to "
+                    "mend "
                     "it."
                 )
         return columns
@@ -214,7 +216,7 @@ class Tree:
         return Change(_json(root), files, gone)
 
     def _shard(self, name: str) -> Shard:
-        """What the index lists near `name`: in a root without shards, all of it."""
+        """The shard of the index for `name`; without shards, the whole index."""
         if "shards" not in self.root:
             return {key: dict(self.root[key]) for key in ("weights", "defaults")}
         digest = self.root["shards"][_number(name)]
@@ -232,15 +234,15 @@ Index = Flat | Tree
 
 
 def read(raw: bytes, part: Part) -> Index:
-    """The index whose root is `raw`; `ZooError` if that is not one. `part` gives what a large one names."""
+    """The index whose root is `raw`; `ZooError` if that is not one. `part` gives the parts that a large one names."""
     root = _root(raw)
     return root if isinstance(root, Flat) else Tree(root, part)
 
 
 @lru_cache(maxsize=8)
 def _root(raw: bytes) -> Flat | dict[str, Any]:
-    """A small index, or the root of a large one. The same bytes, which each use of a weight reads, are the same."""
-    text = raw.decode("utf-8", errors="replace")  # what is not text is not JSON, and is refused as that
+    """A small index, or the root of a large one; kept, because each use of a weight reads the same bytes."""
+    text = raw.decode("utf-8", errors="replace")  # bytes that are not UTF-8 are not JSON, and are refused below
     content = parse_json(text, "the index")
     mirrors, serial = content.get("mirrors", []), content.get("serial")
     if not isinstance(mirrors, list) or not all(isinstance(m, str) and m.startswith("https://") for m in mirrors):
@@ -289,7 +291,7 @@ def flat_root(entries: Mapping[str, Entry], mirrors: Iterable[str] = (), serial:
 
 
 def _parted(whole: Shard, spread: bool) -> dict[int, Shard]:
-    """The lists of a root without shards: as shards if it has to have some from now on, else as the only one."""
+    """The lists of a root without shards: as shards if it needs them from now on, else as a single one."""
     if not spread:
         return {0: whole}
     found: dict[int, Shard] = {}
@@ -311,7 +313,7 @@ def _part(files: dict[str, bytes], content: Mapping[str, Any]) -> str:
 
 
 def part_path(digest: str) -> str:
-    """Where a part of an index lies in its place."""
+    """The path of an index's part in its place."""
     return f"index/{digest}.json"
 
 

@@ -1,4 +1,4 @@
-"""What the zoo keeps on this machine, as `zoo cache` shows, checks and clears it."""
+"""The zoo's files on this machine, which `zoo cache` shows, checks and clears."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zoo.errors import ZooError
 from zoo.home import home
 from zoo.integrity import sha256
 
-# Cleared by name: ZOO_HOME may point at a folder that holds other things too.
+# Cleared by name, because ZOO_HOME may be a folder that also holds other things.
 PARTS = {
     "weights": "fetched weights",
     "indexes": "indexes last read",
@@ -24,7 +24,7 @@ PARTS = {
     "aside": "files that were found damaged",
     "tmp": "files on their way in",
 }
-_STALE = 86_400.0  # seconds after which nobody is at work on what lies in tmp/
+_STALE = 86_400.0  # seconds after which files in tmp/ count as abandoned
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def usage() -> dict[str, int]:
 
 
 def weights() -> list[Kept]:
-    """The weights in the cache, that was used longest ago first."""
+    """The weights in the cache, the longest unused first."""
     found = []
     for folder in (home() / "weights").glob("*/*"):
         if folder.is_dir():
@@ -53,13 +53,13 @@ def weights() -> list[Kept]:
 
 
 def damaged() -> list[Kept]:
-    """The weights in the cache that are not whole: every byte is read, and nothing remembered is believed."""
+    """The weights in the cache that are not whole: every byte is read, and remembered hashes are not used."""
     return [kept for kept in weights() if _digest(kept.folder) != kept.folder.name]
 
 
 def prune(*, older_than: float | None = None, most: int | None = None) -> list[Kept]:
-    """Delete weights that were not asked for within `older_than` seconds, then the longest unused until all have at
-    most `most` bytes, and whatever is of no use: damaged files, and what a killed process left. Returns the weights."""
+    """Delete weights that were not used within `older_than` seconds, then the longest unused until the rest has at
+    most `most` bytes; also damaged files, and files that a killed process left. Returns the deleted weights."""
     kept, gone, now = weights(), [], time.time()
     total = sum(weight.size for weight in kept)
     for weight in kept:
@@ -79,7 +79,7 @@ def prune(*, older_than: float | None = None, most: int | None = None) -> list[K
 
 
 def clear() -> None:
-    """Delete the cache; what lies in ZOO_HOME beside it stays. Raises `ZooError` if that is not allowed."""
+    """Delete the cache; other files in ZOO_HOME stay. Raises `ZooError` if that is not permitted."""
     for part in PARTS:
         _delete(home() / part)
 
@@ -94,7 +94,7 @@ def _delete(path: Path) -> None:
 
 
 def _digest(folder: Path) -> str:
-    """What the folder of a whole weight is called (`zoo.sources.cache.folder_of`), from the bytes that are there."""
+    """The right name of a whole weight's folder (`zoo.sources.cache.folder_of`), computed from the bytes in it."""
     lines = [f"{path.name} {sha256(path)}" for path in sorted(folder.iterdir(), key=lambda p: p.name) if path.is_file()]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 

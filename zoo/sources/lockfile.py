@@ -1,9 +1,9 @@
-"""A lock: what names mean, written down, to be kept beside a project's code.
+"""A lock: a file that says what names mean, to be kept with a project's code.
 
     {"schema": 1, "weights": {NAME: {"default": bool, "source": URL, "license": TEXT or null, "files": {...}}}}
 
-With ZOO_LOCK (or --lock) set to its path, names mean what it says, whatever the sources say today, and other names and
-addresses are refused; the path of a folder still means that folder.
+If ZOO_LOCK (or --lock) is set to its path, names mean what the lock says, whatever the sources say today, and other
+names and addresses are refused; the path of a folder still means that folder.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PACKAGE = "package"  # as a source: the weights that come with the zoo
 
 @dataclass(frozen=True)
 class Lock:
-    """The weights of a lock file, each with the source that it was read from."""
+    """The weights of a lock file, each with the source from which it was read."""
 
     path: Path
     weights: dict[str, tuple[Entry, str]]
@@ -43,7 +43,7 @@ class Lock:
         return found
 
     def refusal(self, name: str) -> ZooError:
-        """The error for what the lock does not hold."""
+        """The error for a name that the lock does not hold."""
         return unknown(f"name in the lock {self.path} (ZOO_LOCK; `zoo lock` adds one):", name, sorted(self.weights))
 
 
@@ -71,10 +71,10 @@ def read_lock(path: Path) -> Lock:
 
 
 def write_lock(names: Iterable[str], path: Path) -> list[str]:
-    """Write what names mean today into the lock at `path`, beside what it holds already; the names of the weights.
+    """Add what names mean today to the lock at `path`; returns the names of the weights.
 
-    Without names it holds every weight of the sources. Each weight is fetched, so that what is locked is there and
-    whole. Raises `ZooError` if one cannot be had, or is a folder that no source lists.
+    Without names it adds every weight of the sources. Each weight is fetched, to be sure that it exists and is whole.
+    Raises `ZooError` if one cannot be fetched, or is a folder that no source lists.
     """
     from zoo.sources import finding
 
@@ -108,7 +108,7 @@ def write_lock(names: Iterable[str], path: Path) -> list[str]:
 
 
 def _license(bundle: Bundle) -> str | None:
-    """What the card says in its front matter."""
+    """The licence in the card's front matter."""
     if not (bundle.folder / "README.md").is_file():
         return None
     head = bundle.path("README.md").read_text(encoding="utf-8", errors="replace").split("---\n")[1:2]

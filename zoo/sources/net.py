@@ -1,9 +1,10 @@
-"""GET over the network. No server can hold us up, lead us elsewhere, send without end, or get another's password.
+"""GET over the network. No server can block us, redirect us to unsafe places, send without end, or get a password for
+another host.
 
 - `zoo.sources.way` connects: it limits the time of an answer and says where a redirect may lead.
-- 429 and 5xx are asked again, TRIES times in all, after the pause that Retry-After names if that is at most PATIENCE; a
-  transfer that was cut goes on where it was cut if the server says that the file is the same one.
-- Name and password, of the address or from ~/.netrc, go to the host that they are for.
+- After a 429 or 5xx we try again, TRIES times in all, after the pause in Retry-After if that is at most PATIENCE. An
+  interrupted transfer continues from the same byte if the server says that the file is the same.
+- Name and password, from the address or from ~/.netrc, go only to their own host.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ from zoo.sources import way
 from zoo.sources.place import Tell, Unavailable, shown
 
 TRIES = 4
-PATIENCE = 30.0  # seconds that a Retry-After may ask for
+PATIENCE = 30.0  # the most seconds that a Retry-After may ask for
 CHUNK = 1 << 20
 _sleep = time.sleep
 _AGAIN = (408, 429, 500, 502, 503, 504)
 
 
 class Answer(Unavailable):
-    """The server answered, with an error: `status` and `headers` are its."""
+    """The server answered with an error, `status` and `headers`."""
 
     def __init__(self, message: str, status: int, headers: Any) -> None:
         super().__init__(message)
@@ -43,11 +44,11 @@ class Answer(Unavailable):
 
 
 class _Cut(Exception):
-    """The transfer ended early; worth another try."""
+    """The transfer ended early; another try may help."""
 
 
 def read(url: str, limit: int, headers: Mapping[str, str] | None = None) -> tuple[bytes, Any]:
-    """The body at `url` and the headers of the answer. Raises `Unavailable` if there is none, or a longer one."""
+    """The body at `url` and the headers of the answer. Raises `Unavailable` if there is none, or if it is too long."""
 
     def once() -> tuple[bytes, Any]:
         body = bytearray()
@@ -63,12 +64,12 @@ def read(url: str, limit: int, headers: Mapping[str, str] | None = None) -> tupl
 
 
 def download(url: str, size: int, part: Path, tell: Tell, headers: Mapping[str, str] | None = None) -> None:
-    """Write what is at `url` to `part`, after what an earlier call left there if it is of the same version.
+    """Write the content of `url` to `part`, after the bytes of an earlier call if they are of the same version.
 
-    Of a body longer than `size` no more than `size` + 1 bytes are written. Raises `Unavailable` if it cannot be had,
-    and `OSError` if `part` cannot be written.
+    If the body is longer, only `size` + 1 bytes are written. Raises `Unavailable` if it cannot be fetched, and
+    `OSError` if `part` cannot be written.
     """
-    note = part.with_name(f"{part.name}.from")  # names the file and version that the bytes in `part` belong to
+    note = part.with_name(f"{part.name}.from")  # names the file and version of the bytes in `part`
 
     def once() -> None:
         had, version = _had(part, note, url)
@@ -95,7 +96,7 @@ def download(url: str, size: int, part: Path, tell: Tell, headers: Mapping[str, 
 
 
 def _again(url: str, once: Callable[[], Any], reached: Callable[[], int] = lambda: 0) -> Any:
-    """What `once` returns, after as many tries as it is worth; a try that gets further than those before is free."""
+    """The result of `once`, after up to TRIES tries; a try that gets further than the ones before does not count."""
     tries, best = 0, 0
     while True:
         try:
@@ -124,7 +125,7 @@ def _pause(asked: str | None, tries: int) -> float | None:
 
 
 def _had(part: Path, note: Path, url: str) -> tuple[int, str]:
-    """How much of this very file is in `part`, and the version that the server gave it."""
+    """How many bytes of this file are in `part`, and the version that the server gave it."""
     with suppress(OSError, ValueError):
         whose, version = note.read_text(encoding="utf-8").split("\n")
         if whose == shown(url) and version and (size := part.stat().st_size):
@@ -204,7 +205,7 @@ def _send(request: urllib.request.Request, guard: way.Guard, url: str) -> http.c
             raise _Cut("the server hung up") from error
         said = f"no answer in {way.ANSWER:g} s" if guard.expired or isinstance(reason, TimeoutError) else _clean(reason)
         raise Unavailable(
-            f"{shown(url)} cannot be reached ({said}); check the network, or set ZOO_OFFLINE=1 to use the cache alone."
+            f"{shown(url)} cannot be reached ({said}); check the network, or set ZOO_OFFLINE=1 to use only the cache."
         ) from error
 
 
@@ -214,7 +215,7 @@ def _clean(reason: Any) -> str:
 
 
 def _credentials(parts: urllib.parse.SplitResult) -> dict[str, str]:
-    """The header that a name and password in the address, or else in ~/.netrc, come to."""
+    """The header for the name and password in the address, or else in ~/.netrc."""
     user, password = parts.username, parts.password
     if user is None:
         import netrc

@@ -1,7 +1,7 @@
-"""What a place is: where bundles are read from, and where they can be put.
+"""Places: where bundles are read from, and where they can be published.
 
-A place is one file in this folder, named after its scheme: `hf://…` is `hf.py`, a folder `folder.py`. It offers
-`at(url)`, which gives a `Place`, or a `Shelf` if it can be written to. A scheme without a file is one of fsspec's
+Each scheme is one file in this folder: `hf://…` is `hf.py`, a folder is `folder.py`. Its `at(url)` gives a `Place`,
+or a `Shelf` if it can be written to. A scheme without a file is left to fsspec
 (`remote.py`).
 """
 
@@ -20,13 +20,13 @@ from zoo.errors import ZooError
 
 INDEX = "index.json"
 
-Tell = Callable[[int], None]  # told the number of bytes that just came
-Stamp = Any  # whatever tells one version of an index from another; None if there is no index
+Tell = Callable[[int], None]  # called with the number of bytes that just came
+Stamp = Any  # identifies a version of an index; None if there is no index
 Content = Path | bytes
 
 
 class Unavailable(ZooError):
-    """This place does not give what was asked for; another one may."""
+    """This place does not give the requested file; another place may."""
 
 
 class Place(Protocol):
@@ -34,7 +34,7 @@ class Place(Protocol):
 
     @property
     def url(self) -> str:
-        """The address as it may be shown: without a password."""
+        """The address in a form that may be shown: without a password."""
         ...
 
     def path_of(self, weight: str, file: str) -> str:
@@ -42,13 +42,13 @@ class Place(Protocol):
         ...
 
     def read(self, path: str, limit: int) -> bytes:
-        """A small file, whole. Raises `Unavailable` if it cannot be had or has more than `limit` bytes."""
+        """A small file, whole. Raises `Unavailable` if it cannot be read or has more than `limit` bytes."""
         ...
 
     def fetch(self, path: str, size: int, part: Path, tell: Tell) -> None:
-        """Write a file to `part`, or what is lacking after the bytes that an earlier call left there.
+        """Write a file to `part`; if an earlier call left bytes there, only the rest.
 
-        Of a longer file no more than `size` + 1 bytes are written. Raises `Unavailable` if it cannot be had, and
+        If the file is longer, only `size` + 1 bytes are written. Raises `Unavailable` if it cannot be read, and
         `OSError` if `part` cannot be written.
         """
         ...
@@ -56,28 +56,29 @@ class Place(Protocol):
 
 @runtime_checkable
 class Shelf(Place, Protocol):
-    """A place that can be written to. Its index changes last, so whoever is stopped leaves it as it was or complete."""
+    """A place that can be written to. Its index changes last, so an interrupted publication leaves it as it was or
+    complete."""
 
     @property
     def holds_one(self) -> bool:
-        """Whether there is room for one weight alone."""
+        """Whether the place holds only one weight."""
         ...
 
     def claim(self, weight: str, files: Mapping[str, FileRecord]) -> bool:
-        """Whether a name that no index lists is free for these very files: nobody began to put others under it."""
+        """Whether a name that no index lists is free for these files: nobody began to put other files under it."""
         ...
 
     def begin(self) -> tuple[bytes | None, Stamp]:
-        """The index as it is now, None if there is none yet, and its stamp for `replace`."""
+        """The current index (None if there is none yet) and its stamp for `replace`."""
         ...
 
     def replace(
         self, what: str, files: Mapping[str, Content], index: bytes, stamp: Stamp, tell: Tell, drop: Iterable[str] = ()
     ) -> bool:
-        """Publish `what`: add `files` and then make `index` the index, unless it is not the one of the stamp any more.
+        """Publish `what`: add `files` and then replace the index by `index`, unless it changed since the stamp.
 
-        Returns whether that was done; False means that somebody else was faster, and `begin` shows what they did. Files
-        that are there with the same bytes are left. `drop` are files that only the former index named.
+        Returns whether that was done; False means that somebody else was faster, and `begin` shows their index.
+        Existing files with the same bytes are left as they are. `drop` are files that only the former index named.
         """
         ...
 
@@ -109,7 +110,8 @@ def shelf(url: str) -> Shelf:
 
 
 def shown(url: str) -> str:
-    """An address without what nobody should read: a password, a token in its query, bytes that move a terminal."""
+    """An address without secrets and control characters: no password, no token in its query, nothing that a terminal
+    obeys."""
     url = "".join(character if character.isprintable() else "?" for character in url)
     try:
         parts = urllib.parse.urlsplit(url)

@@ -1,4 +1,5 @@
-"""How far a transfer is, on standard error: from one second on, a line that moves on a terminal, one line without."""
+"""Shows a transfer's progress on standard error after one second: a moving line on a terminal, elsewhere a single
+line."""
 
 from __future__ import annotations
 
@@ -8,13 +9,13 @@ from contextlib import contextmanager
 
 from zoo import streams
 
-_QUIET = 1.0  # seconds in which nothing is said
+_QUIET = 1.0  # seconds before the first line
 _EVERY = 0.2  # seconds between two states of the line
 
 
 @contextmanager
 def progress(what: str, size: int, where: str = "") -> Iterator[Callable[[int], None]]:
-    """A function that is told of each piece how many bytes it has; `size` is what they add up to, 0 if unknown."""
+    """A function to call with the number of bytes of each piece; `size` is their sum, 0 if unknown."""
     started = time.monotonic()
     state = {"done": 0, "shown": started + _QUIET - _EVERY, "wide": 0}
 

@@ -1,7 +1,7 @@
-"""A bucket, or whatever else fsspec has a file system for, as a place: s3://BUCKET/PATH, gs://…, az://…, memory://….
+"""A bucket, or any other file system of fsspec, as a place: s3://BUCKET/PATH, gs://…, az://…, memory://….
 
-`pip install 'reprozoo[remote]'` brings fsspec; each file system is a package of its own (s3fs, gcsfs, adlfs), with its
-own way to find credentials.
+`pip install 'reprozoo[remote]'` brings fsspec; each file system has its own package (s3fs, gcsfs, adlfs), which finds
+credentials in its own way.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from zoo.sources.place import INDEX, Content, Stamp, Tell, Unavailable, shown
 
 _CHUNK = 8 << 20
 _CLAIM = "publishing.json"
-# Without these the client of S3 waits a minute for a server that is not there, and again for each of its tries.
+# Without these the S3 client waits a minute for a server that does not answer, and again for each try.
 _OPTIONS: dict[str, dict[str, Any]] = {
     "s3": {"config_kwargs": {"connect_timeout": 10, "read_timeout": 20, "retries": {"max_attempts": 2}}}
 }
@@ -68,7 +68,7 @@ class Remote:
         note.unlink(missing_ok=True)
 
     def claim(self, weight: str, files: Mapping[str, FileRecord]) -> bool:
-        """A bucket has no folder that could appear in one step: a small file says first what will be there."""
+        """In a bucket a folder cannot appear in one step, so a small file first says which files will be there."""
         where = f"{self.root}/{weight}/{_CLAIM}"
         ours = json.dumps({file: record.sha256 for file, record in sorted(files.items())}).encode()
         with self._told("cannot be published to"):
@@ -86,14 +86,15 @@ class Remote:
                 return None, None
             content = self.fs.cat_file(f"{self.root}/{INDEX}")
             again = self._info(INDEX)
-            if _version(info) != _version(again):  # it was replaced in between; the stamp must be of these bytes
+            if _version(info) != _version(again):  # replaced meanwhile; the stamp must be of these bytes
                 return self.begin()
             return content, again.get("ETag") or content
 
     def replace(
         self, what: str, files: Mapping[str, Content], index: bytes, stamp: Stamp, tell: Tell, drop: Iterable[str] = ()
     ) -> bool:
-        """Upload what is not there yet, then swap the index: in one step on S3, elsewhere after one more look."""
+        """Upload the missing files, then replace the index: in one step on S3, elsewhere after checking it once
+        more."""
         with self._told("cannot be published to"):
             for path, content in files.items():
                 self._put(path, content, tell)
@@ -106,7 +107,7 @@ class Remote:
     def _put(self, path: str, content: Content, tell: Tell) -> None:
         where = f"{self.root}/{path}"
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
-        known = (where, content) in self._put_before  # in an earlier try of this call, before somebody was faster
+        known = (where, content) in self._put_before  # written by an earlier try of this call
         self._put_before.add((where, content))
         if not known and not self._same(where, content, size):
             self.fs.makedirs(where.rpartition("/")[0], exist_ok=True)
@@ -126,7 +127,7 @@ class Remote:
         tell(size)
 
     def _same(self, where: str, content: Content, size: int) -> bool:
-        """Whether a publication that was stopped has left this very file; its bytes are compared, not believed."""
+        """Whether an interrupted publication left this file; its bytes are compared."""
         try:
             if self._fresh_info(where)["size"] != size:
                 return False
@@ -186,12 +187,12 @@ class Remote:
         except OSError as error:
             import errno
 
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):  # of this machine's disk
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):  # from this machine's disk
                 raise
             raise Unavailable(
                 f"{self.url} {failing} ({_first_line(error)}); check the network and try again."
             ) from error
-        except Exception as error:  # each file system has errors of its own
+        except Exception as error:  # each file system has its own errors
             raise Unavailable(
                 f"{self.url} {failing} ({_first_line(error)}); check the address and your credentials."
             ) from error
@@ -207,7 +208,7 @@ def at(url: str) -> Remote:
     try:
         fs, root = url_to_fs(url.rstrip("/"), **_OPTIONS.get(scheme, {}))
     except ImportError as error:
-        raise ZooError(f"{shown(url)} needs a package more ({_first_line(error)}).") from error
+        raise ZooError(f"{shown(url)} needs another package ({_first_line(error)}).") from error
     except (ValueError, TypeError, OSError) as error:
         raise ZooError(
             f"{shown(url)} is not a source that can be read ({_first_line(error)}); "

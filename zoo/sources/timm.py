@@ -1,4 +1,4 @@
-"""Where the weights of timm's models are had: the Hugging Face Hub, through its client's cache."""
+"""The source of the weights of timm's models: the Hugging Face Hub, through its client's cache."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from zoo.sources.hf import ask, hub_errors
 
 
 def file(name: str) -> Path:
-    """The path of a guest's weight, model.safetensors, fetched unless the Hub's cache has it, its SHA-256 checked."""
+    """The path of a timm model's weight, model.safetensors; fetched unless the Hub's cache has it, and its SHA-256
+    checked."""
     from huggingface_hub import HfApi, try_to_load_from_cache
 
     place = config(name).hf_hub_id
@@ -31,7 +32,7 @@ def file(name: str) -> Path:
         if not cached:
             ask(api, place, TENSORS)
         path = Path(api.hf_hub_download(place, TENSORS, local_files_only=offline(), etag_timeout=5))
-    blob = path.resolve()  # which the Hub's cache names by the file's SHA-256
+    blob = path.resolve()  # the Hub's cache names it by the file's SHA-256
     if len(blob.name) != 64:
         raise ZooError(f"the Hub gives no SHA-256 for {TENSORS} of {place}, so nothing vouches for it.")
     check_file(blob, blob.name)

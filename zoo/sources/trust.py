@@ -1,11 +1,11 @@
-"""Whose indexes are believed: signatures by the OpenSSF's model-signing (`pip install 'reprozoo[sign]'`).
+"""Which indexes are trusted: signatures by the OpenSSF's model-signing (`pip install 'reprozoo[sign]'`).
 
-A root names the hash of every file, directly or part by part, so that who signs the root signs all. The signature of
-the root with the SHA-256 H lies at index/H.sig, where it can be put before the root changes. Roots that are signed
-count up their `serial`; the highest one seen is remembered, so that nobody can go back to an older root.
+A root names the hash of every file, directly or part by part, so a signature of the root covers everything. The
+signature of the root with the SHA-256 H lies at index/H.sig, where it can be put before the root changes. Each new
+signed root has a higher `serial`; the highest one seen is remembered, so that an older root is refused.
 
-ZOO_TRUST holds the paths of public keys (PEM, elliptic curve), comma-separated. If it is set, sources that none of them
-signed are refused, but for the package's own.
+ZOO_TRUST holds the paths of public keys (PEM, elliptic curve), comma-separated. If it is set, sources that none of
+these keys signed are refused; the package's own is always accepted.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from zoo.errors import ZooError
 from zoo.home import home, replacing
 from zoo.sources.place import INDEX, Place, Unavailable
 
-_LIMIT = 1 << 20  # bytes of a signature
+_LIMIT = 1 << 20  # the most bytes of a signature
 
 
 def signature_path(root: bytes) -> str:
-    """Where the signature of a root lies in its place."""
+    """The path of a root's signature in its place."""
     return f"index/{hashlib.sha256(root).hexdigest()}.sig"
 
 
@@ -37,7 +37,7 @@ def sign(root: bytes, key: str | os.PathLike[str]) -> bytes:
         folder, out = _as_folder(Path(scratch), root), Path(scratch) / "signature"
         try:
             signing.Config().use_elliptic_key_signer(private_key=_key(key)).sign(folder, out)
-        except Exception as error:  # the libraries below it raise almost anything for a key they do not like
+        except Exception as error:  # the libraries below raise almost anything for an unusable key
             raise ZooError(
                 f"{key} cannot sign ({_first(error)}); give the private key of an elliptic curve."
             ) from error
@@ -45,7 +45,7 @@ def sign(root: bytes, key: str | os.PathLike[str]) -> bytes:
 
 
 def check(place: Place, root: bytes, serial: int | None) -> None:
-    """Raise `Unavailable` unless ZOO_TRUST is not set, or one of its keys signed this root and none newer was seen."""
+    """If ZOO_TRUST is set, raise `Unavailable` unless one of its keys signed this root and no newer root was seen."""
     keys = [key.strip() for key in os.environ.get("ZOO_TRUST", "").split(",") if key.strip()]
     if not keys:
         return
@@ -88,13 +88,13 @@ def _verify(place: Place, root: bytes, signature: bytes, keys: list[str]) -> Non
             try:
                 verifying.Config().use_elliptic_key_verifier(public_key=_key(key)).verify(folder, path)
                 return
-            except Exception as error:  # whatever it raises, these bytes are not signed by this key
+            except Exception as error:  # any error means that this key did not sign these bytes
                 said = _first(error)
     raise Unavailable(f"{place.url}: none of the keys in ZOO_TRUST signed its index ({said}); do not use it.")
 
 
 def _as_folder(scratch: Path, root: bytes) -> Path:
-    """What the library signs and verifies: a folder with the root in it."""
+    """A folder with the root in it, which the library signs and verifies."""
     folder = scratch / "index"
     folder.mkdir()
     (folder / INDEX).write_bytes(root)

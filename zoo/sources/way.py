@@ -1,8 +1,8 @@
 """The connection of one request: how long it may take, and where it may lead.
 
-- An answer has to begin within ANSWER seconds, redirects and names included, and then come at RATE bytes a second,
-  counted over each WINDOW seconds; headers without end, or a byte now and then, count as nothing.
-- Redirects stay on https (http on this machine alone) and do not lead from the internet into a private network.
+- An answer must begin within ANSWER seconds, redirects and name look-ups included, and then come at RATE bytes a
+  second, counted over each WINDOW seconds; endless headers, or a byte from time to time, do not count.
+- Redirects stay on https (http only on this machine) and do not lead from the internet into a private network.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def is_safe(url: str) -> bool:
-    """Whether nobody on the way can read or change what `url` leads to, and it leads where it seems to."""
+    """Whether nobody on the way can read or change the data of `url`, and it leads to the host that it seems to
+    name."""
     if not re.fullmatch(r"https?://[!-~]+", url) or "\\" in url:
         return False
     try:
@@ -40,10 +41,10 @@ def is_safe(url: str) -> bool:
 
 
 def opener(url: str, guard: Guard) -> urllib.request.OpenerDirector:
-    """What opens `url` within the time of `guard`; it speaks http and https, and not ftp or file."""
+    """An opener for `url` that keeps the time limit of `guard`; it speaks only http and https."""
     way = Way(guard)
     made = urllib.request.OpenerDirector()
-    if urllib.parse.urlsplit(url).hostname not in LOOPBACK:  # no proxy is asked for this machine itself
+    if urllib.parse.urlsplit(url).hostname not in LOOPBACK:  # no proxy is used for this machine itself
         made.add_handler(urllib.request.ProxyHandler())
     for handler in (_Http(way), _Https(way), _Redirects(way)):
         made.add_handler(handler)
@@ -53,7 +54,7 @@ def opener(url: str, guard: Guard) -> urllib.request.OpenerDirector:
 
 
 class Guard(threading.Thread):
-    """Ends a connection whose time is over, whatever it is doing: a time limit of a socket is of one read alone."""
+    """Ends a connection after its time, whatever it is doing; a socket's own time limit is only for a single read."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -101,7 +102,7 @@ class Guard(threading.Thread):
 
 
 class Way:
-    """One request on its way: how it connects, and where its redirects may lead."""
+    """A running request: how it connects, and where its redirects may lead."""
 
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
@@ -109,7 +110,7 @@ class Way:
         self.began_private: bool | None = None
 
     def connect(self, address: tuple[str, int], *_: Any) -> socket.socket:
-        """A connection to the host; every address that it has is tried in the time that is left for all."""
+        """A connection to the host; all of its addresses are tried within the remaining time."""
         host, port = address
         error: OSError = OSError(f"{host} has no address")
         for family, kind, protocol, _name, target in _resolve(host, port, self.guard.left()):
@@ -133,7 +134,7 @@ class Way:
 
 
 def _resolve(host: str, port: int, seconds: float) -> list[Any]:
-    """The addresses of a host. A resolver has no time limit of its own that anybody could set."""
+    """The addresses of a host, found in a thread, because a resolver has no time limit that we could set."""
     found: list[Any] = []
 
     def ask() -> None:
@@ -188,7 +189,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         if not is_safe(newurl) or (req.full_url.startswith("https://") and not newurl.startswith("https://")):
             raise Unavailable(
-                f"{shown(req.full_url)} redirects to {shown(newurl)}, which is not https://; tell its publisher."
+                f"{shown(req.full_url)} redirects to {shown(newurl)}, which is not https://; inform its publisher."
             )
         made = super().redirect_request(req, fp, code, msg, headers, newurl)
         if made is not None:
@@ -208,5 +209,5 @@ def _origin(url: str) -> tuple[Any, ...]:
 
 @cache
 def _certificates() -> ssl.SSLContext:
-    """The authorities this machine trusts; reading them takes longer than a small file."""
+    """The authorities that this machine trusts; kept, because reading them takes longer than fetching a small file."""
     return ssl.create_default_context()

@@ -43,7 +43,7 @@ def fit(
 
     Where several processes train together (`zoo.training.machine.processes`), each calls this; the main one alone
     writes.
-    Raises `ZooError` where the loss is not a number, memory runs out, or a checkpoint belongs to other data;
+    Raises `ZooError` if the loss is not a number, memory runs out, or a checkpoint belongs to other data;
     `KeyboardInterrupt` on SIGINT and `SystemExit(143)` on SIGTERM, each after a checkpoint.
     """
     fixed = fixed_of(recipe, setup, folder, device)

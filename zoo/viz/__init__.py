@@ -1,4 +1,4 @@
-"""Pictures of what a model sees, of how it was trained and of where it is wrong.
+"""Pictures of what a model sees, how it was trained and where it is wrong.
 
 Each function gives a figure of matplotlib's, which the extra `viz` installs; `save` writes one as a PNG. `show` is what
 `zoo show` draws.
@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 
-# How each is drawn, and whether an input goes into it.
+# The function that draws each, and whether it takes an input.
 _DRAWN: dict[str, tuple[Callable[..., Figure], Literal["needed", "optional", "none"]]] = {
     "forecast": (forecast, "optional"),
     "neighbours": (neighbours, "optional"),
@@ -63,12 +63,13 @@ def show(name: Weight, raw: Any = None, *, what: str | None = None, layer: str |
     Args:
         name: a weight, a model (its default weight), a bundle or run folder, or a predictor.
         raw: the input, for pictures of one: as `zoo.predictor` takes it.
-        what: features, filters, attention, curves, confusion, mistakes, forecast or neighbours. By default it is what
-            the task has of an input: a forecast, neighbours, features or attention; without an input the training
-            curves, where it is neither of the first two.
-        layer: for features, whose.
+        what: features, filters, attention, curves, confusion, mistakes, forecast or neighbours. By default it is the
+            task's picture of an input: a forecast, neighbours, features or attention. Without an input it is the
+            forecast or the neighbours if the task has one of these, else the training curves.
+        layer: for features, the name of the layer.
 
-    Raises `ZooError` for a picture that there is not, that the task does not have, that needs an input or takes none.
+    Raises `ZooError` for an unknown picture, for one that the task does not have, and if an input is missing or not
+    used.
 
         >>> viz.save(viz.show("cnn_cifar", "cat.png"), "features.png")
     """

@@ -1,4 +1,4 @@
-"""Where a text model looks."""
+"""The words that a text model attends to."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from zoo.viz._which import Weight
 
 GAP = "…"
-WIDTH = 92  # characters a line: what eight inches hold in a typewriter's letters of 9 points
+WIDTH = 92  # characters a line: as many typewriter letters of 9 points as eight inches hold
 
 
 def attention(name: Weight, raw: str) -> Figure:
-    """The text, each word on a ground the redder the more attention it gets.
+    """The text; the more attention a word gets, the redder its background.
 
-    Words that the model did not read, because the text is longer than it takes, are out; "…" without a ground stands
-    where they were. `name` is a weight, a model (its default weight), a bundle or run folder, or a predictor. Raises
-    `ZooError` where the model does not attend, and for a text without words.
+    Words that the model did not read, because the text is too long, are left out and replaced by "…" without a
+    background. `name` is a weight, a model (its default weight), a bundle or run folder, or a predictor. Raises
+    `ZooError` if the model does not attend, and for a text without words.
 
         >>> viz.save(viz.attention("bilstm_attn.imdb_v1", "A slow start, but wonderful."), "attention.png")
     """
@@ -54,7 +54,7 @@ def attention(name: Weight, raw: str) -> Figure:
                 ground = reds(weight / most)
                 ink = "white" if sum(ground[:3]) < 1.5 else "black"
                 axes.barh(row, _width(word) + 0.4, left=column - 0.2, height=0.84, color=ground)
-            # Left out of the layout, which would make room for what it takes for wider than the axes.
+            # Left out of the layout, which would reserve room because it takes the text for wider than the axes.
             style = {"family": "monospace", "fontsize": 9, "color": ink, "parse_math": False, "in_layout": False}
             axes.text(column, row, word, va="center", **style)
     scale = ScalarMappable(Normalize(0, 100 * most), reds)
@@ -65,11 +65,11 @@ def attention(name: Weight, raw: str) -> Figure:
 
 
 def _gapped(attention: list[tuple[str, float]], read: Predictor, raw: str) -> list[tuple[str, float | None]]:
-    """The words with their weights, and a gap without one wherever truncation left words out."""
+    """The words with their weights, and a gap without a weight wherever truncation left words out."""
     places = spans(read.tokenizer, clean(raw))
     kept = set(shorten(places, read.input["max_length"], read.input["truncate"]))
     found: list[tuple[str, float | None]] = []
-    # Each place once, as each word is listed once, of however many tokens it is.
+    # Each place once, because each word is listed once, even if it has several tokens.
     for place, word in zip(dict.fromkeys(places), attention, strict=True):
         if place in kept:
             found.append(word)
@@ -93,5 +93,5 @@ def _lines(words: list[tuple[str, float | None]]) -> list[list[tuple[int, str, f
 
 
 def _width(word: str) -> int:
-    """The columns that a typewriter gives a word: two to an ideogram or emoji, none to an accent of its own."""
+    """The columns of a word in a typewriter font: two for an ideogram or emoji, none for a combining accent."""
     return sum(0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF") for c in word)

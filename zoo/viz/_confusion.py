@@ -1,4 +1,4 @@
-"""Which class a classifier takes for which."""
+"""The confusion matrix of a classifier."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     from zoo.viz._which import Weight
 
-NAMED = 20  # classes up to which every square has its count written in it
+NAMED = 20  # up to so many classes, every square shows its count
 
 
 def confusion(name: Weight) -> Figure:
-    """How often each class of the test split is taken for which: counts, and colours for shares of the true class.
+    """How often each class of the test split gets each answer: counts, with colours for shares of the true class.
 
-    What is right has no colour, so that the mistakes of a good model are seen. `name` is a weight, a model (its default
-    weight), a bundle or run folder, or a predictor. Raises `ZooError` as `verdicts` does.
+    Right answers have no colour, so that the mistakes of a good model can be seen. `name` is a weight, a model (its
+    default weight), a bundle or run folder, or a predictor. Raises `ZooError` as `verdicts` does.
 
         >>> viz.save(viz.confusion("mlp.digits_v1"), "confusion.png")
     """

@@ -1,4 +1,4 @@
-"""How a run went."""
+"""The training curve of a run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def curves(name: Weight) -> Figure:
 
     `name` is a weight, a model (its default weight), a bundle folder, a predictor, or the folder of a run, which need
     not be finished. In training the metric is that of every sixteenth batch, under augmentation; the band is the mean ±
-    the standard deviation over the published seeds. Raises `ZooError` where there is no curve yet.
+    the standard deviation over the published seeds. Raises `ZooError` if there is no curve yet.
 
         >>> viz.save(viz.curves("mlp.digits_v1"), "curves.png")
     """
@@ -51,7 +51,7 @@ def of_unfinished(folder: Path) -> Figure:
 
 
 def task_of(folder: Path) -> str:
-    """What the run in this folder is for; "" if that is not written down yet."""
+    """The task of the run in this folder; "" if it is not written yet."""
     about = folder / "config.json"
     return str(parse_json(read_text(about), str(about)).get("task")) if about.is_file() else ""
 
@@ -62,8 +62,8 @@ def of_bundle(bundle: Bundle) -> Figure:
 
 
 def draw(title: str, rows: list[dict[str, str]], published: dict[str, Any], task: str) -> Figure:
-    """The picture of a log.csv's rows, with the figures of the metrics.json that is beside it, or of none; `task` is
-    that of its model."""
+    """The picture of a log.csv's rows, with the figures of the metrics.json beside it, if there is one; `task` is its
+    model's."""
     columns = [key for key in (rows[0] if rows else ()) if key.startswith("train_") and key != "train_loss"]
     if not columns:
         raise ZooError(f"{title} has no training curve yet; wait for the first epoch of its run.")
@@ -81,7 +81,7 @@ def draw(title: str, rows: list[dict[str, str]], published: dict[str, Any], task
     figures = published.get("metrics", {}).get(metric)
     if figures is not None:
         drawn += _band(right, figures, published["split"], factor)
-    # The first epochs are so far off that nobody would see the last ones differ.
+    # The first epochs are so far off that differences between the last ones could not be seen.
     right.set_ylim(*_margin(drawn))
     for axes in (left, right):
         axes.set_xlabel("epoch")
@@ -118,7 +118,7 @@ def _band(axes: Axes, figures: dict[str, Any], split: str, factor: float) -> lis
 
 
 def _margin(values: list[float]) -> tuple[float, float]:
-    """A range that holds the values with a twentieth of air on either side."""
+    """A range that holds the values, with a twentieth more on either side."""
     low, high = min(values), max(values)
     air = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
     return low - air, high + air

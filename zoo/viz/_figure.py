@@ -1,4 +1,5 @@
-"""What all pictures share: a figure of matplotlib's without pyplot's global state, and a file that is there or not."""
+"""Shared by all pictures: a matplotlib figure without pyplot's global state, and a file that is written whole or not at
+all."""
 
 from __future__ import annotations
 
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 
 DPI = 100  # pixels an inch: a letter of 9 points is 12 pixels high, so pictures are read at the size they are written
 
-LETTERS = 12  # of a title that an inch holds
+LETTERS = 12  # letters of a title that an inch holds
 
 
 def new(width: float, height: float, title: str) -> Figure:
-    """An empty figure, `width` by `height` inches. Raises `ZooError` where matplotlib is not installed."""
+    """An empty figure, `width` by `height` inches. Raises `ZooError` if matplotlib is not installed."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -33,7 +34,7 @@ def new(width: float, height: float, title: str) -> Figure:
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.06)  # type: ignore[union-attr]  inches of air around axes
     FigureCanvasAgg(figure)
-    # Here and wherever others' words are shown, a $ is a dollar.
+    # Here, and wherever text from outside is shown, a $ is a dollar.
     figure.suptitle(textwrap.fill(title, int(LETTERS * width)), fontsize=11, parse_math=False)
     return figure
 
@@ -41,7 +42,7 @@ def new(width: float, height: float, title: str) -> Figure:
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write the figure as a PNG of `DPI` pixels an inch, whole or not at all.
 
-    Raises `ZooError` for a name that does not end in .png, and where it cannot be written.
+    Raises `ZooError` for a name that does not end in .png, and if it cannot be written.
 
         >>> viz.save(viz.curves("mlp.digits_v1"), "curves.png")
     """
@@ -50,7 +51,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
         raise ZooError(f"{target} is not the name of a PNG file; give one that ends in .png.")
     content = io.BytesIO()
     with warnings.catch_warnings():
-        # A letter that matplotlib's own font lacks is a box in the picture, which tells as much.
+        # A letter that matplotlib's own font lacks is a box in the picture, which already shows it.
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         figure.savefig(content, format="png", dpi=DPI, metadata={"Software": None})
     try:
@@ -62,7 +63,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
 
 
 def bare(axes: Axes) -> Axes:
-    """Axes without ticks, for what has no scale."""
+    """Axes without ticks, for pictures without a scale."""
     axes.set_xticks([])
     axes.set_yticks([])
     return axes

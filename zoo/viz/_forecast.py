@@ -1,4 +1,4 @@
-"""A forecast against what came."""
+"""A forecast beside the true values."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ MOST = 8  # channels shown
 
 
 def forecast(name: Weight, raw: Any = None) -> Figure:
-    """The forecast of each channel, in its own unit, beside what came before it and what came indeed.
+    """The forecast of each channel, in its own unit, beside the values before it and the true ones.
 
     Args:
         name: a weight, a model (its default weight), a bundle or run folder, or a predictor.
-        raw: a series as `zoo.predictor` takes it. Of one that is long enough the last rows, as many as the horizon, are
-            kept back as the truth, and the forecast begins in front of them; of a shorter one there is no truth to
-            show. Without a series it is the end of the recipe's test split, fetched where it is not at hand.
+        raw: a series as `zoo.predictor` takes it. If it is long enough, its last rows, as many as the horizon, are
+            kept back as the truth, and the forecast begins before them; for a shorter one there is no truth to show.
+            By default it is the end of the recipe's test split, which is fetched if it is not at hand.
 
-    At most 8 channels are shown, and of the past twice the horizon. Raises `ZooError` as `zoo.predictor` does.
+    At most 8 channels are shown, and a past of at most twice the horizon. Raises `ZooError` as `zoo.predictor` does.
 
         >>> viz.save(viz.forecast("gru_forecast", numpy.random.rand(480, 7)), "forecast.png")
     """

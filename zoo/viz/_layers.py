@@ -1,4 +1,4 @@
-"""What a vision model has learnt to look for, and what its layers make of an image."""
+"""The filters of a vision model, and its layers' outputs for an image."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
     from zoo.viz._which import Weight
 
-MOST = 64  # channels or filters shown: what eight inches hold so that each is still seen
+MOST = 64  # channels or filters shown: as many as eight inches hold so that each is still visible
 
 
 def activations(model: nn.Module, inputs: Iterable[Tensor], layer: str) -> tuple[Tensor, Any]:
-    """What the layer called `layer` gives for a batch, and what the model gives: a copy of the first, the second.
+    """(a copy of the output of the layer `layer` for a batch, the model's output).
 
     A layer that is called more than once shows its first call, one that gives several tensors its first. The hook is
-    removed whatever happens. Raises `ZooError` for a layer that the model does not have (with the nearest names) or
+    always removed. Raises `ZooError` for a layer that the model does not have (with the nearest names) or
     does not call.
 
         >>> found, logits = viz.activations(zoo.create("mlp.digits_v1"), [torch.zeros(2, 1, 8, 8)], "head")
@@ -54,13 +54,13 @@ def activations(model: nn.Module, inputs: Iterable[Tensor], layer: str) -> tuple
 
 
 def features(name: Weight, raw: Any, layer: str | None = None) -> Figure:
-    """What a layer of a vision model makes of an image: a map for each channel, or a square for each unit.
+    """The output of a vision model's layer for an image: a map for each channel, or a square for each unit.
 
     Args:
         name: a weight, a model (its default weight), a bundle or run folder, or a predictor.
         raw: the image, as `zoo.predictor` takes it.
-        layer: its name in the model, such as `stages.0.1.conv2`; by default the first convolution, or the first linear
-            layer where there is none.
+        layer: its name in the model, such as `stages.0.1.conv2`; by default the first convolution, or the first
+            linear layer if there is none.
 
     At most 64 channels are shown, on one scale. Raises `ZooError` as `zoo.predictor` and `activations` do.
 
@@ -90,10 +90,10 @@ def features(name: Weight, raw: Any, layer: str | None = None) -> Figure:
 
 
 def filters(name: Weight) -> Figure:
-    """The filters of a vision model's first layer: what each of its channels or units answers to most.
+    """The filters of a vision model's first layer: the pattern to which each channel or unit responds most.
 
-    Of a grey image's filters blue is below 0 and red above; those of a colour image are shown in colour, 0 as grey, on
-    a scale that stands below them. At most 64 are shown. Raises `ZooError` where the first layer is neither a
+    Filters for grey images are blue below 0 and red above; filters for colour images are shown in colour, with 0 as
+    grey, and the scale is given below them. At most 64 are shown. Raises `ZooError` if the first layer is neither a
     convolution of grey or colour images nor a linear layer over one.
 
         >>> viz.save(viz.filters("cnn_cifar"), "filters.png")
@@ -126,7 +126,7 @@ def filters(name: Weight) -> Figure:
 
 
 def _first(model: nn.Module) -> str:
-    """The name of the first convolution, or of the first linear layer where there is none."""
+    """The name of the first convolution, or of the first linear layer if there is none."""
     for kind in (nn.Conv2d, nn.Linear):
         for name, module in model.named_modules():
             if isinstance(module, kind):

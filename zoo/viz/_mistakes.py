@@ -1,4 +1,4 @@
-"""Where a classifier is most wrong."""
+"""The worst mistakes of a classifier."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
     from zoo.viz._which import Weight
 
-IMAGES, TEXTS = 20, 10  # mistakes shown: what is read on one page
-WIDTH = 100  # characters a line: what eight inches hold in letters of 9 points, unless most are capitals
-PANEL = 22  # letters of 8 points that the title of a fifth of eight inches holds
-AROUND = 9  # words of a sentence shown on either side of one that was mistaken
+IMAGES, TEXTS = 20, 10  # mistakes shown: as many as one page holds
+WIDTH = 100  # characters a line: as many letters of 9 points as eight inches hold, unless most are capitals
+PANEL = 22  # letters of 8 points that fit into a title of a fifth of eight inches
+AROUND = 9  # words of a sentence shown on either side of the mistaken one
 
 
 def mistakes(name: Weight) -> Figure:
     """The worst mistakes on the test split: those that gave the truth the lowest probability, the worst first.
 
-    Images with what they are and what they were taken for, each with the probability that it was given; of texts the
-    beginning and the end, of words those around them. `name` is a weight, a model (its default weight), a bundle or run
-    folder, or a predictor. Raises `ZooError` as `verdicts` does, and where there is no mistake to show.
+    Images are shown with the truth and the answer, each with its probability; texts by their beginning and end; words
+    with the words around them. `name` is a weight, a model (its default weight), a bundle or run
+    folder, or a predictor. Raises `ZooError` as `verdicts` does, and if there is no mistake to show.
 
         >>> viz.save(viz.mistakes("mlp.digits_v1"), "mistakes.png")
     """
@@ -49,7 +49,7 @@ def mistakes(name: Weight) -> Figure:
     def given(row: int, label: int) -> str:
         return f"{labels[label]} ({percent(float(found.probabilities[row, label]))})"
 
-    # The truth has its number too: it is what the mistakes are ordered by.
+    # The truth has its probability too, because it orders the mistakes.
     said = [
         (f"{given(row, int(found.truth[row]))},", f"read as {given(row, int(answers[row]))}") for row in worst.tolist()
     ]
@@ -68,7 +68,7 @@ def _images(title: str, said: list[tuple[str, str]], images: Tensor, maximum: fl
     panels = list(figure.subplots(rows, 5, squeeze=False).flat)
     for axes, parts, image in zip(panels, said, images, strict=False):
         bare(axes).imshow(**picture(image, maximum))
-        # A number stays on the line of its sign: textwrap takes no no-break space for a place to break at.
+        # A number stays on the line of its sign: textwrap does not break at a no-break space.
         lines = [line for part in parts for line in textwrap.wrap(part.replace(" %", "\u00a0%"), PANEL)]
         axes.set_title("\n".join(lines), fontsize=8, parse_math=False)
     for axes in panels[len(images) :]:
@@ -93,7 +93,7 @@ def _texts(title: str, said: list[tuple[str, str]], excerpts: list[str]) -> Figu
 
 
 def _excerpt(inputs: list[str], targets: Tensor, place: int) -> str:
-    """What stands at this place among the targets: the ends of a text, or a word in brackets between its neighbours."""
+    """The row at this place among the targets: the ends of a text, or a word in brackets between its neighbours."""
     if targets.ndim == 1:
         text = " ".join(inputs[place].split())
         return text if len(text) <= 3 * WIDTH else f"{text[: 2 * WIDTH - 20]} … {text[-WIDTH + 20 :]}"

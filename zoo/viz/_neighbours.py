@@ -1,4 +1,4 @@
-"""Which images a model finds alike."""
+"""The images that a model finds alike."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from zoo._predictor import Predictor
     from zoo.viz._which import Weight
 
-QUERIES, NEAREST = 5, 7  # rows where no image is given, and neighbours in a row
+QUERIES, NEAREST = 5, 7  # rows if no image is given, and neighbours in a row
 
 
 def neighbours(name: Weight, raw: Any = None) -> Figure:
-    """An image and those of the test split that lie nearest to it in the embedding, each with its label and distance.
+    """An image and the images of the test split nearest to it in the embedding, each with its label and distance.
 
     Args:
         name: a weight, a model (its default weight), a bundle or run folder, or a predictor.
-        raw: the image, as `zoo.predictor` takes it; by default the first of the test split of each of five labels,
-            among all others. Where the split holds the image itself, that is not a neighbour of it.
+        raw: the image, as `zoo.predictor` takes it; by default the first of the test split of each of five labels. If
+            the split holds the image itself, it is not shown as its own neighbour.
 
-    The test split of the weight's recipe is fetched where it is not at hand. Raises `ZooError` as `zoo.predictor` does.
+    The test split of the weight's recipe is fetched if it is not at hand. Raises `ZooError` as `zoo.predictor` does.
 
         >>> viz.save(viz.neighbours("mnist_embed"), "neighbours.png")
     """
@@ -64,7 +64,7 @@ def neighbours(name: Weight, raw: Any = None) -> Figure:
         told = zip(panels[1:], near, labels[nearest.indices[row]].tolist(), nearest.values[row].tolist(), strict=True)
         for axes, image, label, distance in told:
             bare(axes).imshow(**picture(image, found.maximum))
-            # On two lines: an eighth of eight inches holds no more than the one or the other.
+            # On two lines: an eighth of eight inches holds only one of them.
             axes.set_title(f"{found.labels[label]}\ndistance {distance:.2f}", fontsize=8, parse_math=False)
     return figure
 
@@ -84,7 +84,7 @@ def _embed(read: Predictor, split: Split, size: int, image: Tensor | None) -> tu
 def _same(images: Tensor, image: Tensor, input: dict[str, Any]) -> Tensor:
     """Which images of a batch (N, C, H, W) have the pixels of another (1, C, H, W), all normalised: (N,).
 
-    Half of one of 256 levels is allowed for: a picture that was given in floats is rounded otherwise.
+    A difference of half of one of 256 levels is allowed, because a picture given in floats is rounded differently.
     """
     apart = seen(images, input) - seen(image, input)
     return apart.abs().flatten(1).amax(1) < input["maximum"] / 512

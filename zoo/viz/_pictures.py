@@ -1,4 +1,4 @@
-"""Images and maps as what matplotlib's `imshow` takes."""
+"""Images and maps as arguments of matplotlib's `imshow`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def pixels(split: Split, places: Tensor, input: dict[str, Any]) -> Tensor:
 
 
 def seen(images: Tensor, input: dict[str, Any]) -> Tensor:
-    """Normalised images (N, C, H, W) in 0..`input["maximum"]` again."""
+    """Normalised images (N, C, H, W), turned back into the range 0..`input["maximum"]`."""
     mean, std = (torch.tensor(input[key]).view(-1, 1, 1) for key in ("mean", "std"))
     return (images * std + mean) * input["maximum"]
 
@@ -41,7 +41,8 @@ def tiled(images: Tensor, columns: int) -> Tensor:
 def scale(values: Tensor) -> dict[str, Any]:
     """How numbers become colours, as arguments of `imshow`: white is 0, blue is below it and red above.
 
-    The fullest colour is that of all but a thousandth of the numbers: one far outside would leave the others pale.
+    The fullest colour is chosen so that a thousandth of the numbers lies beyond it: otherwise one extreme number would
+    leave the others pale.
     """
     most = float(np.quantile(values.abs().numpy(), 0.999, method="higher")) or float(values.abs().max()) or 1.0
     if (values < 0).any():

@@ -1,4 +1,4 @@
-"""What a classifier says of its recipe's test split, row by row."""
+"""A classifier's answers on its recipe's test split, row by row."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """Probabilities (R, K), the truth (R,), and where each row stands among the test split's targets, flat (R,).
+    """Probabilities (R, K), the truth (R,), and each row's place among the test split's flat targets (R,).
 
-    A row is an image, a text or the row of a table; or a word, where each has a target of its own. `input` is the
+    A row is an image, a text or the row of a table; or a word, if each word has its own target. `input` is the
     bundle's input transform.
     """
 
@@ -33,7 +33,7 @@ class Verdicts:
 
 
 def verdicts(name: Weight, what: str) -> Verdicts:
-    """Classify the test split of a weight's or a run's recipe; the data set is fetched where it is not at hand.
+    """Classify the test split of a weight's or a run's recipe; the data set is fetched if it is not at hand.
 
     Raises `ZooError` for a weight whose task does not have the picture `what`.
     """
@@ -43,13 +43,13 @@ def verdicts(name: Weight, what: str) -> Verdicts:
     read = predictor_of(name, what)
     opened = Opened(read.bundle)
     found = opened.data
-    # Each target's own place goes the way of the targets, in whatever order they are evaluated.
+    # Each target's place takes the same way as the targets, whatever the order of evaluation.
     targets = found.test.targets
     places = torch.arange(targets.numel()).view_as(targets).masked_fill(targets == IGNORED, IGNORED)
     split = Split(found.test.inputs, places)
     device = next(read.model.parameters()).device
     batches = read.kind.evaluation(split, read.reads, opened.recipe.evaluate.batch_size, device)
-    warmth = read.config.get("temperature") or 1.0  # as a predictor has it
+    warmth = read.config.get("temperature") or 1.0  # as in a predictor
     parts = [((rows / warmth).softmax(1).cpu(), where.cpu()) for _, rows, where in over(read.model, batches, read.task)]
     probabilities, places = (torch.cat(part) for part in zip(*parts, strict=True))
     weight = str(read.record.weight)

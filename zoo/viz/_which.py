@@ -1,4 +1,4 @@
-"""What is drawn: a weight by its name, or one whose predictor is there already."""
+"""The weight to draw: given by its name or by its predictor."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def predictor_of(weight: Weight, what: str) -> Predictor[Any]:
 
 
 def name_of(weight: Weight) -> str:
-    """What messages call it: as whoever asks does."""
+    """The weight's name in messages: as the caller gave it."""
     return os.fspath(weight) if isinstance(weight, (str, os.PathLike)) else str(weight.record.weight)
 
 
