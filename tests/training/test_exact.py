@@ -105,6 +105,10 @@ OPTIMIZERS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda optimizer: optimizer["name"])
 def test_every_kind_of_optimizer_goes_on_alike(mlp, interrupt, optimizer: dict[str, Any], tmp_path: Path):
+    from timm.optim import list_optimizers
+
+    if optimizer["name"] not in list_optimizers():
+        pytest.skip("an older timm lacks it")
     recipe = {**mlp, "optimizer": optimizer, "train": {"epochs": 3}}
     whole = zoo.train(recipe, out=tmp_path / "whole", device="cpu")
     assert float(whole.log[-1]["train_loss"]) < float(whole.log[0]["train_loss"])
@@ -163,7 +167,8 @@ def test_a_folder_of_pictures_goes_on_alike_where_the_model_drops_out(interrupt,
 
 def test_resuming_a_finished_run_changes_nothing(recipe: dict[str, Any], uninterrupted: Run):
     def files() -> dict[Path, tuple[bytes, int]]:
-        found = (path for path in uninterrupted.folder.iterdir() if path.is_file())
+        # filelock 4.0 touches the lock.
+        found = (path for path in uninterrupted.folder.iterdir() if path.is_file() and path.name != ".lock")
         return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in found}
 
     before, metrics = files(), uninterrupted.metrics
