@@ -98,6 +98,8 @@ def test_the_first_losses_are_what_they_were(name: str, count: int | None):
     here, there = platform(), golden["environment"]
     if here["platform"] != there["platform"]:
         pytest.skip(f"the losses were made on {there['platform']}, where random numbers are drawn in another way")
+    if torch.empty(8).bernoulli_(0.5, generator=torch.Generator().manual_seed(0)).tolist() != [0, 0, 1, 0, 0, 0, 1, 1]:
+        pytest.skip(f"torch {torch.__version__} draws what drops out in another way")
     # Another processor or torch rounds otherwise, and every step makes a little more of it.
     tolerance = 1e-5 if here == there else 1e-2
     losses = golden["losses"][:count]
