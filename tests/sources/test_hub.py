@@ -23,6 +23,7 @@ URL = f"hf://{REPO}"
 def hub(monkeypatch: pytest.MonkeyPatch):
     server = HubServer()
     monkeypatch.setenv("HF_ENDPOINT", server.url)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.url)  # read once, at import
     monkeypatch.setenv("HF_TOKEN", "hf_test")
     yield server
     server.shutdown()

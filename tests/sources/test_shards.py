@@ -82,6 +82,7 @@ def test_published_it_loads_from_folder_web_and_hub(
     assert same(tmp_path / "mirror" / NAME, state)
     hub = HubServer()
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)  # read once, at import
     monkeypatch.setenv("HF_TOKEN", "hf_test")
     try:
         publish(run, "hf://someone/mlp-digits")
