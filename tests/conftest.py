@@ -37,13 +37,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What is imported by now lives to the end: no collection of garbage, of which libraries ask for many, reads it."""
+    """Objects imported by now live to the end, so garbage collections, which libraries ask for often, need not read
+    them."""
     gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def zoo_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The cache for the whole session, so that nobody's own is read or written."""
+    """The cache for the whole session, so that the user's own is not read or written."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("ZOO_SOURCES", "ZOO_OFFLINE"):
             patch.delenv(name, raising=False)
@@ -154,7 +155,7 @@ def text_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def table_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A linear regression of rows: its answer is the age in the row, 10 more by the sea, 20 where no age is known."""
+    """A linear regression of rows: its answer is the age in the row, 10 more by the sea, 20 if no age is known."""
     import torch
 
     return _bundle(

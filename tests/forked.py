@@ -126,7 +126,7 @@ def serve(address: str) -> dict[str, object]:
 
 
 def _keep(connection: socket.socket) -> dict[str, object]:
-    """Fork the worker, and stay: its status goes back, and it is killed when whoever asked for it was."""
+    """Fork the worker, and stay: its status goes back, and it is killed if its caller was."""
     head, streams, _, _ = socket.recv_fds(connection, 4, 3)
     (length,) = struct.unpack("!I", head)
     order = json.loads(_exactly(connection, length))

@@ -71,7 +71,7 @@ def test_predictors_apply_the_temperature_and_the_model_does_not(image_bundle: P
 
 
 @pytest.mark.parametrize("temperature", [0, -1.0, "hot"])
-def test_temperatures_that_are_none(warm, temperature: Any):
+def test_wrong_temperatures_are_refused(warm, temperature: Any):
     with pytest.raises(ZooError, match=r"temperature is .* where a number from 0.001 to 1000 is expected"):
         zoo.predictor(warm(temperature))
 

@@ -251,7 +251,7 @@ def test_runs_in_threads_give_the_numbers_of_runs_one_after_another(
     assert after == before
 
 
-def test_loading_in_a_thread_rewinds_nobody(run: Path):
+def test_loading_in_a_thread_rewinds_no_other_threads_generator(run: Path):
     torch.manual_seed(0)
     expected = torch.rand(500).tolist()
     torch.manual_seed(0)
@@ -279,7 +279,7 @@ def test_a_model_made_within_inference_mode_can_be_trained(run: Path):
         torch.optim.SGD(model.parameters(), lr=0.1).step()
 
 
-def test_a_transform_is_not_kept_in_the_dtype_of_whoever_asked_first(image_bundle: Path):
+def test_a_transform_is_not_kept_in_the_dtype_of_its_first_caller(image_bundle: Path):
     from zoo.kinds.transforms import normalize
 
     settings = json.loads((image_bundle / "config.json").read_text())["input"]

@@ -168,7 +168,7 @@ def test_predict_how_a_text_goes_on(characters_bundle, here):
     assert answer["answer"] in here("predict", characters_bundle, "ab").stdout
 
 
-def test_the_document_stays_exact_where_others_print(image_bundle, image, tmp_path):
+def test_the_document_stays_exact_if_other_code_prints(image_bundle, image, tmp_path):
     plugin = tmp_path / "noisy-1.0.dist-info"
     plugin.mkdir()
     (plugin / "METADATA").write_text("Metadata-Version: 2.1\nName: noisy\nVersion: 1.0\n")
@@ -271,7 +271,7 @@ def test_debug_shows_the_traceback_and_keeps_the_status(image_bundle, here):
         assert "Traceback" in result.stderr and result.stderr.splitlines()[-1].startswith("error: there is no file")
 
 
-def test_a_reader_who_leaves_early_is_no_error():
+def test_a_reader_who_leaves_early_is_not_an_error():
     command = [*python(), "-m", "zoo", "list"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parents[1])
     assert process.stdout and process.stderr
@@ -280,7 +280,7 @@ def test_a_reader_who_leaves_early_is_no_error():
     assert process.wait() == 0
 
 
-def test_a_training_that_nobody_watches_any_more_goes_on_to_its_end(tmp_path: Path):
+def test_a_training_goes_on_to_its_end_after_its_reader_left(tmp_path: Path):
     command = [*python(), "-m", "zoo", "train", "mlp.digits", "train.epochs=3", "--out", str(tmp_path / "run")]
     where = Path(__file__).parents[1]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=where)

@@ -109,7 +109,7 @@ def test_how_many_further_seeds_would_decide():
     # A difference that is larger than the interval's half is taken as true: the nearer to the margin, the more seeds.
     far, near = (compare(values, [0.910], margin=margin, expected=0.003).more_seeds for margin in (0.003, 0.006))
     assert 1 < far < near
-    # Nearly as many seeds as were said do decide where nothing differs.
+    # If nothing differs, nearly as many seeds as were predicted do decide.
     more = [0.900, 0.903, 0.897, 0.900] * 25
     assert compare(values, more[: 1 + found.more_seeds], margin=0.005, expected=0.003).verdict == REPRODUCED
 
@@ -140,14 +140,14 @@ def test_margins_have_a_ceiling(metric: str, asked: float | None, value: float, 
 
 
 @pytest.mark.parametrize("margin", [0, -0.1, math.nan, math.inf])
-def test_margins_that_are_none(margin: float):
+def test_wrong_margins_are_refused(margin: float):
     with pytest.raises(ZooError, match=r"^the margin is .*; give a number above 0"):
         compare([0.9], [0.9], margin=margin, expected=0.1)
     with pytest.raises(ZooError, match=r"^the margin is .*; give a number above 0"):
         margin_of("accuracy", margin, 0.9, 100, KNOWN)
 
 
-def test_values_and_metrics_that_are_none():
+def test_wrong_values_and_metrics_are_refused():
     pairs: list[Any] = [([], [0.9]), ([0.9], []), ([math.nan], [0.9]), ([0.9], [math.inf]), (["a"], [0.9])]
     for published, measured in pairs:
         with pytest.raises(ZooError, match=r"values \[.*\] are not all finite numbers"):

@@ -97,7 +97,7 @@ def test_the_path_of_a_bundle_is_a_name(image_bundle: Path, tmp_path: Path, monk
         assert create("mlp", weights=weights).zoo.weight == "mlp.tiny_v1"
 
 
-def test_a_folder_in_the_way_is_no_bundle(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_in_the_way_is_not_a_bundle(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("mlp", "tiny_v1", "mlp.tiny_v1"):
         (tmp_path / name).mkdir()

@@ -64,7 +64,7 @@ def test_what_is_trusted_reads_what_it_names(bundle: Path, tmp_path: Path) -> No
 
 @pytest.fixture
 def unasked() -> Any:
-    """The address of a server on this machine; nobody may have connected to it."""
+    """The address of a server on this machine, to which no client may have connected."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.05)
         yield f"http://127.0.0.1:{server.getsockname()[1]}/mlp.digits_v1"
@@ -100,7 +100,7 @@ def test_a_recipe_that_begins_from_a_place_is_refused(bundle: Path, unasked: str
 
 
 @pytest.mark.parametrize("begins", ["mlp.digits_v1", "mlp", "timm/resnet18", "hf://owner/repo"])
-def test_names_of_weights_are_no_places(bundle: Path, begins: str) -> None:
+def test_names_of_weights_are_not_places(bundle: Path, begins: str) -> None:
     assert recipe_of(open_bundle(changed(bundle, init_from=begins))).init_from == begins
 
 

@@ -59,7 +59,7 @@ def test_a_signal_reaches_it_and_its_end_is_seen(start: list[str], number: int, 
     assert not Path(f"/proc/{worker}").exists(), "nobody works on"
 
 
-def test_closed_streams_are_none_and_a_module_runs(start: list[str]) -> None:
+def test_closed_streams_are_None_and_a_module_runs(start: list[str]) -> None:
     shell = ["sh", "-c", '"$@" >&-', "sh", *start]
     done = subprocess.run([*shell, "-m", "zoo", "--version"], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 2 and "standard output is closed" in done.stderr

@@ -25,7 +25,7 @@ def gate(code: str) -> tuple[int, list[str]]:
     return done.returncode, [re.sub(r"\d+ s", "0 s", line) for line in done.stdout.splitlines() if line]
 
 
-def test_a_stage_beside_others_is_printed_as_one_piece_where_it_is_awaited() -> None:
+def test_a_stage_beside_others_is_printed_as_one_piece_when_it_is_awaited() -> None:
     status, said = gate("beside a says a; beside b says b; stage c says c; await a b; printf '%s\\n' \"${times[@]}\"")
     pieces = {name: [f"{name} begins", f"{name} ends", f"    0 s  {name}"] for name in "abc"}
     beside = [line for name in "ab" for line in (f"== {name} (beside others)", *pieces[name])]

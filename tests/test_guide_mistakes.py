@@ -73,7 +73,7 @@ def test_reading_the_last_step_of_a_padded_batch(text_model: nn.Module, ids: lis
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_reading_the_last_step_of_a_padded_batch_by_an_encoder(cell: str) -> None:
-    """`output[:, -1]` is the state behind a row's end: it depends on how far the row was padded."""
+    """`output[:, -1]` is the state after a row's end: it depends on how far the row was padded."""
     torch.manual_seed(0)
     naive, honest = CELLS[cell](5, 8, batch_first=True), Recurrent(cell, 5, 8, bidirectional=True)
     x = torch.randn(5, 9, 5) * length_mask(LENGTHS, 9).unsqueeze(-1)
@@ -84,7 +84,7 @@ def test_reading_the_last_step_of_a_padded_batch_by_an_encoder(cell: str) -> Non
 
 
 def test_attention_that_gives_weight_to_padding() -> None:
-    """A softmax over all steps leaks weight to what is behind a row's end, whatever lies there."""
+    """A softmax over all steps leaks weight to the padding after a row's end."""
     torch.manual_seed(0)
     pool, states, mask = AttentionPooling(6, 5), torch.randn(3, 50, 6), length_mask(torch.tensor([50, 2, 9]), 50)
     pooled, weights = pool(states, mask)
@@ -247,7 +247,7 @@ def test_torch_save_of_whole_models() -> None:
 
 
 def useless_biases(model: nn.Module) -> list[str]:
-    """Convolutions with a bias that the batch norm behind them takes off again, since it subtracts the mean."""
+    """Convolutions with a bias, which the batch norm after them removes, since it subtracts the mean."""
     layers = [(name, module) for name, module in model.named_modules() if not list(module.children())]
     convolutions = (nn.modules.conv._ConvNd,)
     norms = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm)

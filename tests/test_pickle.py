@@ -114,7 +114,7 @@ def test_a_copy_does_not_follow_its_file(tmp_path: Path, image_bundle: Path):
     own = copy.deepcopy(mapped)
     before = {name: tensor.clone() for name, tensor in own.state_dict().items()}
     path = tmp_path / image_bundle.name / "model.safetensors"
-    with open(path, "r+b") as file:  # as nobody should
+    with open(path, "r+b") as file:  # which users should not do
         file.seek(-8, 2)
         file.write(b"\xff" * 8)
     assert all(torch.equal(tensor, before[name]) for name, tensor in own.state_dict().items())

@@ -95,7 +95,7 @@ def test_a_batch_of_series_is_a_list_of_them(series_bundle):
 
 
 @pytest.mark.parametrize("raw", ["", " \n", ["a good film", ""], 3, [None]])
-def test_what_is_no_text_is_refused(texts, raw):
+def test_an_input_that_is_not_a_text_is_refused(texts, raw):
     with pytest.raises(ZooError):
         texts(raw)
 
@@ -138,7 +138,7 @@ def test_unknown_weight_device_and_broken_bundle(image_bundle, tmp_path):
         zoo.predictor(str(broken))
 
 
-def test_a_tokenizer_that_is_none_is_refused(text_bundle, tmp_path):
+def test_a_file_that_is_not_a_tokenizer_is_refused(text_bundle, tmp_path):
     broken = tmp_path / "broken"
     shutil.copytree(text_bundle, broken)
     (broken / "tokenizer.json").write_text("{}")
@@ -184,7 +184,7 @@ def test_a_stream_answers_a_generator_without_holding_it(images: zoo.Predictor) 
     assert len(read) <= 40 + 16 * 2
 
 
-def test_a_stream_is_told_of_a_bad_input_after_the_answers_before_it(images: zoo.Predictor) -> None:
+def test_a_stream_reports_a_bad_input_after_the_answers_before_it(images: zoo.Predictor) -> None:
     answers = images.stream([white(1), white(2), np.full((8, 8), 17), white(3)])
     assert [next(answers).label for _ in range(2)] == ["pixel 1", "pixel 2"]
     with pytest.raises(ZooError, match=r"outside 0\.\.16"):

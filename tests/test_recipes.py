@@ -33,7 +33,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def refusal(file: Path, **overrides: Any) -> str:
-    """What is said of the file after overrides, where "." in a key path is written "__"."""
+    """The error about the file after overrides; "." in a key path is written "__"."""
     with pytest.raises(ZooError) as raised:
         load_recipe(file, {key.replace("__", "."): value for key, value in overrides.items()})
     message = str(raised.value)
@@ -69,7 +69,7 @@ def test_a_key_near_to_none_gets_the_list(file: Path):
     assert refusal(file, schedule="{name: step, qqq: 1}").endswith("known there: name, warmup, step_epochs, gamma.")
 
 
-def test_a_misspelt_key_is_told_before_the_one_that_is_missing_by_it(file: Path):
+def test_a_misspelt_key_is_reported_before_the_one_that_is_missing_by_it(file: Path):
     file.write_text(SMALL.replace("init:", "innit:"))
     assert refusal(file) == "unknown key innit (1 more); did you mean 'init'?"
 

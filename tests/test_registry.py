@@ -187,7 +187,7 @@ def test_a_package_brings_a_model(tmp_path: Path) -> None:
     assert seen["warnings"] == []
 
 
-def test_broken_plug_ins_are_named_and_harm_nobody(tmp_path: Path) -> None:
+def test_broken_plug_ins_are_named_and_harm_no_others(tmp_path: Path) -> None:
     lay_out(
         tmp_path,
         "broken",
@@ -232,7 +232,7 @@ def test_what_a_broken_plug_in_imported_stays_in_either_order(
     assert "snapped_line" in names and "half_made" not in names
 
 
-def test_a_script_that_takes_a_name_is_told_at_once(tmp_path: Path) -> None:
+def test_a_name_that_is_taken_is_refused_to_a_script_at_once(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(PLUG_IN.format(name="mnist_mlp"))
     message = look(
         tmp_path,

@@ -94,7 +94,7 @@ def test_evaluate_a_weight_a_folder_and_a_run(shelf: Path, runs: list[Run], monk
         assert zoo.evaluate(asked, device="cpu") == expected
 
 
-def test_evaluate_measures_on_the_test_split_even_where_the_run_held_out_another(tmp_path: Path):
+def test_evaluate_measures_on_the_test_split_even_if_the_run_held_out_another(tmp_path: Path):
     run = zoo.train("mlp.digits", out=tmp_path, device="cpu", **{"train.epochs": 1, "data.validation": 0.2})
     content = json.loads((tmp_path / "metrics.json").read_text())
     assert content["split"] == "validation"
@@ -169,7 +169,7 @@ def test_verify_allows_more_on_another_platform(doctor):
     assert "tolerance 0.001" in failed(doctor("metrics.json", shift(1e-3)))[1]
 
 
-def test_verify_finds_a_mean_that_is_none(doctor):
+def test_verify_finds_a_wrong_mean(doctor):
     check, message = failed(doctor("metrics.json", lambda m: m["metrics"]["accuracy"].update(mean=0.999)))
     assert check == "schema" and "the mean of accuracy is not that of its 2 values" in message
 
@@ -182,7 +182,7 @@ def test_verify_finds_another_recipe(bundle: Path):
     assert check == "schema" and "recipe.yaml is not the recipe that metrics.json was measured for" in message
 
 
-def test_verify_finds_a_recipe_that_is_none(bundle: Path):
+def test_verify_finds_a_file_that_is_not_a_recipe(bundle: Path):
     (bundle / "recipe.yaml").write_text("modle: mlp\n")
     check, message = failed(bundle)
     assert check == "schema" and "unknown key modle" in message
@@ -255,7 +255,7 @@ def test_verify_misses_a_card_that_the_index_does_not_name(shelf: Path, tmp_path
     assert not found.ok and "README.md" in found.message
 
 
-def test_what_is_no_name_at_all(bundle: Path, tmp_path: Path):
+def test_an_object_that_is_not_a_name(bundle: Path, tmp_path: Path):
     for call in (zoo.evaluate, zoo.verify, zoo.reproduce, zoo.pull, lambda name: zoo.publish(name, tmp_path)):
         with pytest.raises(ZooError, match=r"^None names no model or weight"):
             call(None)  # type: ignore[arg-type]
@@ -368,7 +368,7 @@ def test_reproduce_takes_mean_and_spread_from_the_values_and_not_as_they_are_cla
         (lambda metrics: metrics.update(metrics="none"), "metrics is 'none' where an object"),
     ],
 )
-def test_reproduce_refuses_figures_that_are_none(doctor, change, told: str, tmp_path: Path):
+def test_reproduce_refuses_wrong_figures(doctor, change, told: str, tmp_path: Path):
     with pytest.raises(ZooError, match=told):
         zoo.reproduce(doctor("metrics.json", change), device="cpu", out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -409,7 +409,7 @@ def test_reproduce_notices_other_tensors(bundle: Path, grown: Path, change: Call
     assert not zoo.reproduce(bundle, device="cpu", out=grown).identical
 
 
-def test_reproduce_refuses_tensors_that_are_no_model(bundle: Path):
+def test_reproduce_refuses_tensors_that_fit_no_model(bundle: Path):
     rewrite(bundle, lambda t: t.update({"head.bia": t.pop("head.bias")}), (bundle / "recipe.yaml").read_text())
     with pytest.raises(ZooError, match=r"do not fit its model \(1 missing: head\.bias"):
         zoo.reproduce(bundle, device="cpu")

@@ -50,7 +50,7 @@ def test_a_run_in_use_is_training(shelf: Path):
         assert [run.state for run in runs.list_runs(shelf)] == ["finished", "finished", "training"]
 
 
-def test_what_differs_is_told_and_nothing_else(shelf: Path):
+def test_only_the_differences_are_reported(shelf: Path):
     found = runs.compare(shelf / "a", shelf / "b")
     assert found.recipe == {"data.validation": (0.0, 0.2), "optimizer.lr": (0.003, 0.01)}
     assert found.environment == {}

@@ -68,7 +68,7 @@ every_stream = pytest.mark.parametrize("make", STREAMS.values(), ids=STREAMS)
 
 
 @every_stream
-def test_a_run_does_not_end_because_nobody_listens(
+def test_a_run_does_not_end_if_no_one_reads_its_output(
     make: Callable[[], Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     out, err = io.StringIO(), make()
@@ -82,7 +82,7 @@ def test_a_run_does_not_end_because_nobody_listens(
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="closes streams as shells of POSIX do")
-def test_the_command_trains_where_nobody_hears_it(tmp_path: Path):
+def test_the_command_trains_if_no_one_reads_its_output(tmp_path: Path):
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(RECIPE))
     command = f"exec {sys.executable} -m zoo train small.yaml --out run <&- >out.txt 2>&-"
     subprocess.run(["sh", "-c", command], cwd=tmp_path, timeout=120)
@@ -91,7 +91,7 @@ def test_the_command_trains_where_nobody_hears_it(tmp_path: Path):
 
 @every_stream
 @pytest.mark.parametrize("arguments", [["info", "mlp.digits_v1"], ["list", "mlp*"]], ids=lambda given: given[0])
-def test_a_command_answers_whoever_called_it(
+def test_a_command_answers_its_caller(
     arguments: list[str], make: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a window without a console, in a notebook, in a server: what is printed goes to what stands there."""
@@ -106,7 +106,9 @@ def test_a_command_answers_whoever_called_it(
 
 
 @every_stream
-def test_an_error_has_its_status_if_nobody_hears_it(make: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_has_its_status_even_if_no_one_reads_it(
+    make: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = io.StringIO()
     monkeypatch.setattr(sys, "stdout", out)
     monkeypatch.setattr(sys, "stderr", make())
@@ -115,7 +117,7 @@ def test_an_error_has_its_status_if_nobody_hears_it(make: Callable[[], Any], mon
 
 
 @pytest.mark.parametrize("make", [lambda: None, closed], ids=["none", "closed"])
-def test_output_that_nobody_can_have_is_an_error(make: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_output_that_cannot_be_written_is_an_error(make: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
     err = io.StringIO()
     monkeypatch.setattr(sys, "stdout", make())
     monkeypatch.setattr(sys, "stderr", err)

@@ -134,7 +134,7 @@ def test_a_folder_in_a_checkpoints_place_is_an_error(saved: Path):
 
 
 @pytest.mark.skipif(sys.platform != "linux" or not shutil.which("cc"), reason="needs Linux and a C compiler")
-def test_everything_reads_where_nothing_can_be_mapped(saved: Path, image_bundle: Path, tmp_path: Path):
+def test_everything_reads_even_if_nothing_can_be_mapped(saved: Path, image_bundle: Path, tmp_path: Path):
     (tmp_path / "nomap.c").write_text(NO_MAP)
     subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "nomap.so", tmp_path / "nomap.c", "-ldl"], check=True)
     code = (

@@ -236,7 +236,7 @@ def test_a_row_that_cannot_be_read_costs_no_other(here, tmp_path: Path, name: st
         ('text\n"open\n', ["close its quotes"]),
     ],
 )
-def test_files_that_are_none_are_refused_in_a_sentence(here, tmp_path: Path, content: str, words: list[str]) -> None:
+def test_wrong_files_are_refused_in_a_sentence(here, tmp_path: Path, content: str, words: list[str]) -> None:
     file = tmp_path / "x.csv"
     file.write_text(content)
     for more in (("-o", tmp_path / "y.csv"), ("--json",)):

@@ -134,7 +134,7 @@ def test_a_run_without_a_name_has_a_card_too(content: tuple[dict, dict]) -> None
     assert "# mlp on digits" in card(config, metrics, RECIPE)
 
 
-def test_a_figure_that_is_no_share_is_shown_as_it_is(content: tuple[dict, dict]) -> None:
+def test_a_figure_that_is_not_a_share_is_shown_as_it_is(content: tuple[dict, dict]) -> None:
     config, metrics = content
     metrics["metrics"] = {"mse": {"value": 12.3456, "mean": 12.5, "std": 0.25, "n": 5}}
     metrics["baselines"] = {"last value": 14.0}

@@ -118,7 +118,7 @@ def test_a_pickle_by_another_name(writer: str, folder: Path, rehash: Callable[[P
     "text", ["{", "", "[]", "null", '"text"', "{'a': 1}", '{"schema": 1,}', "[" * 100_000, '{"schema": 2}', "\x00"]
 )
 @pytest.mark.parametrize("file", ["config.json", "metrics.json"])
-def test_json_that_is_none_or_of_another_kind(file: str, text: str, folder: Path) -> None:
+def test_text_that_is_not_json_or_another_kind_of_json(file: str, text: str, folder: Path) -> None:
     (folder / file).write_text(text)
     assert file in complaint(folder)
 

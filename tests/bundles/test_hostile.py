@@ -68,7 +68,7 @@ def test_tensors_of_a_type_that_no_weight_has_are_refused(bundle: Path, dtype: t
         zoo.create(str(bundle))
 
 
-def test_tensors_that_are_no_numbers_give_no_answer(bundle: Path) -> None:
+def test_tensors_that_are_not_numbers_give_no_answer(bundle: Path) -> None:
     with_tensors(bundle, lambda tensors: tensors["head.bias"].fill_(float("nan")))
     with pytest.raises(zoo.ZooError, match="gives no number"):
         zoo.predictor(str(bundle))(np.zeros((8, 8)))
@@ -77,7 +77,7 @@ def test_tensors_that_are_no_numbers_give_no_answer(bundle: Path) -> None:
 @pytest.mark.parametrize(
     "text", ['{"schema": 1, "a": NaN}', '{"a": Infinity}', '{"a": ' + "9" * 5000 + "}", "[" * 100_000]
 )
-def test_json_that_is_none_is_refused(text: str) -> None:
+def test_text_that_is_not_json_is_refused(text: str) -> None:
     with pytest.raises(zoo.ZooError, match="not JSON"):
         parse_json(text, "metrics.json")
 

@@ -48,7 +48,7 @@ def test_unknown_keys_are_left_to_later_versions() -> None:
 @pytest.mark.parametrize(
     "name", ["../x.y_v1", "/a.b_v1", "mlp", "mlp.digits", "a.b/c_v1", "a b.c_v1", "", ".a_v1", "a.b_v1\n"]
 )
-def test_a_name_that_is_no_weights(name: str) -> None:
+def test_a_name_that_no_weight_can_have(name: str) -> None:
     assert not is_weight_name(name)
     with pytest.raises(ZooError, match="does not have the form <model>"):
         read_index(index(name))
@@ -99,7 +99,7 @@ def test_a_model_has_one_default_at_most() -> None:
 @pytest.mark.parametrize(
     "text", ["", "no json", "[]", '{"schema": 1}', '{"schema": 2, "weights": {}}', index(default=1)]
 )
-def test_what_is_no_index(text: str, tmp_path: Path) -> None:
+def test_content_that_is_not_an_index(text: str, tmp_path: Path) -> None:
     (tmp_path / "index.json").write_text(text)
     with pytest.raises(ZooError, match=r"index\.json"):
         read_index(tmp_path / "index.json")

@@ -189,7 +189,7 @@ def test_a_clock_of_whole_seconds_is_given_two_of_them(file: Path, monkeypatch: 
 
 
 def test_what_was_checked_is_what_is_used(file: Path, tmp_path: Path) -> None:
-    """Files are swapped by rename as fast as it goes, and nobody reads one that was not checked."""
+    """Files are swapped by rename as fast as possible, and only checked files are read."""
     other, spare, done = tmp_path / "other", tmp_path / "spare", threading.Event()
     other.write_bytes(CONTENT[::-1])
     good = file.read_bytes()

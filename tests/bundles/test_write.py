@@ -93,7 +93,7 @@ def test_a_full_disk_leaves_nothing_half_written(make: Callable[..., Path], tmp_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_no_folder_is_left_alone(make: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_folder_is_left_alone(make: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "mlp.digits_v1").write_text("mine")
     with pytest.raises(ZooError, match="exists already"):
         make(nn.Linear(2, 2))

@@ -81,7 +81,7 @@ def test_rare_classes_empty_texts_and_long_ones(texts) -> None:
 
 
 @pytest.mark.parametrize("form", ["number", "category"])
-def test_a_column_that_tells_the_target_alone(tmp_path: Path, form: str) -> None:
+def test_a_column_that_alone_predicts_the_target(tmp_path: Path, form: str) -> None:
     random = np.random.default_rng(0)
     rows = []
     for i in range(400):
@@ -147,7 +147,7 @@ def test_the_command_gives_one_document_and_status_1(tmp_path: Path, capfd: pyte
         (["{csv}", "data.columns.target=labl"], ["did you mean label"]),
     ],
 )
-def test_bad_input_is_told_in_a_sentence(tmp_path: Path, capfd, arguments: list[str], words: list[str]) -> None:
+def test_bad_input_is_reported_in_a_sentence(tmp_path: Path, capfd, arguments: list[str], words: list[str]) -> None:
     path = table(tmp_path / "reviews.csv", ("text", "label"), reviews())
     assert main(["data", "check", *(part.format(csv=path) for part in arguments)]) == 2
     said = capfd.readouterr().err

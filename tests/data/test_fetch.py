@@ -58,7 +58,7 @@ def test_a_wrong_checksum_is_named_and_nothing_kept(small, server, fresh: Path):
     assert raw_files(fresh) == [] and not (fresh / "small-set").exists()
 
 
-def test_offline_asks_nobody_and_says_where_to_put_the_files(
+def test_offline_uses_no_network_and_says_where_to_put_the_files(
     small, server, fresh: Path, monkeypatch: pytest.MonkeyPatch
 ):
     small.write(server.folder, zipped=True)
@@ -73,7 +73,7 @@ def test_offline_asks_nobody_and_says_where_to_put_the_files(
 
 
 def test_a_mirror_that_cannot_be_reached_is_one_short_reason(small, fresh: Path):
-    entry = small.entry(small.web("http://127.0.0.1:1/"))  # a port that nobody listens on
+    entry = small.entry(small.web("http://127.0.0.1:1/"))  # a port on which no server listens
     with pytest.raises(ZooError, match=r"\(http://127.0.0.1:1/: no connection to 127.0.0.1\); put the files"):
         data.load_entry(entry)
     assert raw_files(fresh) == []

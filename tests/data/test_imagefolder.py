@@ -77,7 +77,7 @@ def test_the_fingerprint_moves_with_content_and_name_alone(folder: Path, tmp_pat
     )
 
 
-def test_what_is_no_picture_is_left_out_with_one_warning(folder: Path):
+def test_files_that_are_not_pictures_are_left_out_with_one_warning(folder: Path):
     (folder / "train" / "dark" / "notes.txt").write_text("not a picture")
     with pytest.warns(UserWarning, match=r"left out 1 files that are not pictures: notes\.txt\.$") as warned:
         assert len(data.load(f"imagefolder:{folder}").train) == 40
@@ -161,7 +161,7 @@ def test_valid_is_a_part_like_val(folder: Path):
 
 @pytest.mark.parametrize("part", [None, "TESTING", "held"])
 def test_parts_are_never_taken_for_classes(folder: Path, part: str | None):
-    """`train` alone, beside one that is misspelt, and beside one of a name that is none of a part."""
+    """`train` alone, beside a misspelt one, and beside a folder whose name is not a part's."""
     if part is None:
         (folder / "test").rename(folder.parent / "away")
     else:
@@ -182,7 +182,7 @@ def test_one_class_is_refused(folder: Path, part: str):
         data.load(f"imagefolder:{folder if part == '.' else folder / 'train' / 'dark'}")
 
 
-def test_a_class_may_be_called_train_where_there_are_parts(folder: Path):
+def test_a_class_may_be_called_train_if_there_are_parts(folder: Path):
     for name in ("train", "test"):
         (folder / name / "dark").rename(folder / name / "train")
     assert data.load(f"imagefolder:{folder}").labels == ["bright", "train"]
@@ -253,7 +253,7 @@ def test_a_run_streams_them_and_its_weight_takes_a_picture(folder: Path, tmp_pat
 
 
 def test_workers_give_the_same_batches(folder: Path):
-    """Also from the middle of an epoch on, as where a run is resumed."""
+    """Also from the middle of an epoch on, as in a resumed run."""
     found = data.load(f"imagefolder:{folder}")
     settings = {"kind": "image", "channels": 3, "size": [8, 8], "maximum": 255.0, "mean": [0.0], "std": [1.0]}
     input = kinds.Input(settings, classes=len(found.labels))
@@ -282,7 +282,7 @@ def test_a_picture_that_breaks_later_ends_the_run_with_its_name(folder: Path):
         assert str(raised.value).startswith(f"{path} cannot be read as an image") and "\n" not in str(raised.value)
 
 
-def test_the_size_is_asked_for_where_it_is_needed_and_only_there(folder: Path, tmp_path: Path):
+def test_the_size_is_asked_for_only_if_it_is_needed(folder: Path, tmp_path: Path):
     whole = recipe(folder)
     del whole["data"]["size"]
     with pytest.raises(ZooError, match=r"^data\.size is missing; give \[height, width\]\.$"):
@@ -292,7 +292,7 @@ def test_the_size_is_asked_for_where_it_is_needed_and_only_there(folder: Path, t
         zoo.train(digits, out=tmp_path / "b")
 
 
-def test_grey_images_are_shown_in_three_channels_where_the_recipe_says_so(tmp_path: Path):
+def test_grey_images_are_shown_in_three_channels_if_the_recipe_says_so(tmp_path: Path):
     digits = recipe(tmp_path)
     digits["data"] = {"name": "digits", "batch_size": 256, "channels": 3}
     run = zoo.train({**digits, "train": {"steps": 1}}, out=tmp_path / "run", device="cpu")
@@ -351,7 +351,7 @@ def test_the_same_bytes_twice_in_a_split_are_a_warning(folder: Path):
             data.load(f"imagefolder:{folder}")
 
 
-def test_a_file_that_only_training_refuses_is_told_before_the_first_step(folder: Path, tmp_path: Path):
+def test_a_file_that_only_training_refuses_is_reported_before_the_first_step(folder: Path, tmp_path: Path):
     wide = np.linspace(-3, 700, 144, dtype="float32").reshape(12, 12)
     Image.fromarray(wide).save(folder / "test" / "dark" / "depth.tif")
     with pytest.raises(ZooError, match=r"1 of 53 pictures cannot be used: test/dark/depth\.tif \(.*outside 0\.\.255"):

@@ -184,7 +184,7 @@ def test_digits_come_without_any_file(fresh: Path):
     assert sorted(os.listdir(fresh)) == ["digits.safetensors", "digits.sha256"]
 
 
-def test_kept_tensors_that_were_damaged_are_decoded_anew(fresh: Path):
+def test_kept_tensors_that_were_damaged_are_decoded_again(fresh: Path):
     whole = data.load("digits")
     kept = fresh / "digits.safetensors"
     content = bytearray(kept.read_bytes())

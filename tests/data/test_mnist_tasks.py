@@ -15,7 +15,7 @@ from zoo.data import files, load
 from zoo.data.mnist_tasks import MNIST_TASKS, TASKS, split, thickness
 from zoo.data.split import Split
 
-FINE = 8  # points a pixel each way, of which a drawn pixel is the mean
+FINE = 8  # points a pixel each way; a drawn pixel is their mean
 
 
 def stroke(width: float, angle: float, length: float = 16, side: int = 28) -> Tensor:

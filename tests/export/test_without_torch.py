@@ -1,4 +1,4 @@
-"""ONNX files of the zoo where torch is not: answers and metrics as the weight's, in a process that cannot import it."""
+"""ONNX files of the zoo without torch: the weight's answers and metrics, in a process that cannot import torch."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def test_other_maximum_than_255():
         ("nowhere.png", "no file nowhere.png"),
     ],
 )
-def test_what_is_no_image_is_refused_in_one_sentence(raw, message):
+def test_an_input_that_is_not_an_image_is_refused_in_one_sentence(raw, message):
     with pytest.raises(ZooError, match=message) as error:
         prepare([raw], Input(GREY))
     assert "\n" not in str(error.value)

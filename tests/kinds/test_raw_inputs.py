@@ -46,7 +46,7 @@ def readers() -> dict[str, Any]:
 
 @pytest.mark.parametrize("how", AS_PEOPLE_HAVE_IT)
 @pytest.mark.parametrize("name", TEXTS)
-def test_what_nobody_sees_changes_no_answer(name: str, how: str, readers: dict[str, Any]) -> None:
+def test_invisible_characters_change_no_answer(name: str, how: str, readers: dict[str, Any]) -> None:
     text = TEXTS[name]
     assert readers[name](AS_PEOPLE_HAVE_IT[how](text)).to_dict() == readers[name](text).to_dict()
 
@@ -173,7 +173,7 @@ def test_a_row_without_anything_to_read_is_refused(row: dict[str, Any]) -> None:
         prepare([{"age": 3, "sea": ""}, row], Input(COLUMNS))
 
 
-def test_the_foot_of_a_sheet_is_no_row(tmp_path: Path) -> None:
+def test_the_foot_of_a_sheet_is_not_a_row(tmp_path: Path) -> None:
     path = tmp_path / "sheet.csv"
     path.write_text("id,age,sea\n1,3,near\n,,\n , ,\n")
     assert [row["age"] for row in unpack(path) or ()] == ["3"]

@@ -70,7 +70,7 @@ def test_only_the_rows_that_are_looked_back_at_need_equal_steps(tmp_path: Path) 
     assert torch.equal(read(write(tmp_path / "series.csv", [*early, *ROWS])), WANTED)
 
 
-def test_months_are_steps_and_a_number_beside_is_no_time(tmp_path: Path) -> None:
+def test_months_are_steps_and_a_number_beside_them_is_not_a_time(tmp_path: Path) -> None:
     rows = [(f"2026-{month:02}-01", str(month), "7") for month in range(1, 7)]
     assert read(write(tmp_path / "series.csv", rows))[0, :, 0].tolist() == [3, 4, 5, 6]
     assert torch.equal(read(write(tmp_path / "other.csv", [("5", *row[1:]) for row in ROWS], "load,a,b")), WANTED)

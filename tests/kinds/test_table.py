@@ -45,7 +45,7 @@ def test_a_blank_stays_one():
     assert numbers[0].isnan().all() and not numbers[1].isnan().any() and codes.tolist() == [[2], [0]]
 
 
-def test_the_rows_of_a_file_are_told_by_their_lines(tmp_path: Path):
+def test_errors_name_the_line_of_a_files_row(tmp_path: Path):
     path = tmp_path / "{rows}.csv"
     path.write_text("\ufeffsea,rooms,age,price\nnear,3,20,7\nfar,,5,\n", encoding="utf-8")
     for given in (path, str(path)):
@@ -59,7 +59,7 @@ def test_the_rows_of_a_file_are_told_by_their_lines(tmp_path: Path):
         prepare(unpack(path) or [], Input(INPUT))
 
 
-def test_a_row_is_no_file():
+def test_a_row_is_not_a_file():
     assert unpack(ROW) is None
     assert unpack(json.dumps(ROW)) is None
     assert unpack(None) is None
@@ -79,13 +79,13 @@ def test_a_row_is_no_file():
         ({**ROW, "sea": np.array([1, 2])}, r"sea is '\[1 2\]', which is none of"),
     ],
 )
-def test_what_is_no_row_is_refused_in_one_sentence(raw: Any, message: str):
+def test_an_input_that_is_not_a_row_is_refused_in_one_sentence(raw: Any, message: str):
     with pytest.raises(ZooError, match=message) as error:
         prepare([ROW, raw], Input(INPUT))
     assert "\n" not in str(error.value) and len(str(error.value)) < 200
 
 
-def test_what_is_no_csv_file_is_refused_in_one_sentence(tmp_path: Path):
+def test_a_file_that_is_not_csv_is_refused_in_one_sentence(tmp_path: Path):
     (tmp_path / "latin.csv").write_bytes(b"sea,caf\xe9\n1,2\n")
     (tmp_path / "short.csv").write_text("sea,rooms\nnear\n")
     (tmp_path / "empty.csv").write_text("")

@@ -95,7 +95,7 @@ def shape_of_outputs(model: Model, net: nn.Module, n: int) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize("wrong", [-0.1, 1.5, "x", None])
-def test_a_rate_that_is_no_share_is_refused(model: Model, wrong: Any) -> None:
+def test_a_rate_that_is_not_a_share_is_refused(model: Model, wrong: Any) -> None:
     rates = [name for name in inspect.signature(model.constructor).parameters if name.endswith("dropout")]
     for name in rates:
         with pytest.raises(ZooError, match="model_args"):

@@ -30,7 +30,7 @@ def batch(*rows: list[int], steps: int = 0) -> tuple[Tensor, Tensor]:
     return tokens, torch.tensor([len(ids) for ids in rows])
 
 
-def test_what_stands_behind_the_length_is_never_read(model: nn.Module) -> None:
+def test_padding_after_the_length_is_never_read(model: nn.Module) -> None:
     tokens, lengths = batch(WORDS, [4, 5], steps=9)
     garbage = torch.where(tokens == PAD, 33, tokens)
     assert torch.equal(model(tokens, lengths), model(garbage, lengths))

@@ -49,7 +49,7 @@ def test_a_sentence_gives_the_same_tags_whatever_it_is_batched_with(
     torch.testing.assert_close(beside[0, : len(sentence)], alone[0, : len(sentence)], atol=1e-5, rtol=0)
 
 
-def test_what_stands_behind_a_sentence_is_never_read(model: bilstm_tagger) -> None:
+def test_padding_after_a_sentence_is_never_read(model: bilstm_tagger) -> None:
     words, characters, lengths = batch(SENTENCES["words"], [4, 5], steps=9)
     garbage = torch.where(words == PAD, 33, words), torch.where(characters.any(-1, keepdim=True), characters, 7)
     torch.testing.assert_close(model(*garbage, lengths)[1, :2], model(words, characters, lengths)[1, :2])
@@ -71,7 +71,7 @@ def test_a_word_is_spelt_as_by_pytorchs_lstm_on_packed_words(model: bilstm_tagge
     torch.testing.assert_close(model.spell(characters)[0], last.transpose(0, 1).flatten(1), atol=1e-6, rtol=0)
 
 
-def test_an_unknown_word_is_told_by_its_spelling_and_a_word_by_its_neighbours(model: bilstm_tagger) -> None:
+def test_an_unknown_word_is_tagged_by_its_spelling_and_a_word_by_its_neighbours(model: bilstm_tagger) -> None:
     words, characters, lengths = batch([7, 3, 9], steps=3)
     words[:] = UNKNOWN
     before = model(words, characters, lengths)

@@ -49,7 +49,7 @@ def test_binary_equals_torchvision(gamma: float, alpha: float) -> None:
     torch.testing.assert_close(*(torch.autograd.grad(loss, logits)[0] for loss in (ours, theirs)), atol=1e-8, rtol=0)
 
 
-def test_binary_is_two_classes_of_which_one_has_the_logit_zero() -> None:
+def test_binary_is_two_classes_one_with_the_logit_zero() -> None:
     logits, targets = draw(9), torch.arange(9) % 2
     two = torch.stack([torch.zeros_like(logits), logits], 1)
     one_number, two_numbers = FocalLoss(alpha=0.3), FocalLoss(alpha=[0.7, 0.3])

@@ -1,4 +1,4 @@
-"""The autograd functions against what they stand for: values, two derivatives, memory, and where they may be used."""
+"""The autograd functions against their definitions: values, two derivatives, memory, and where they may be used."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_sigmoid_saves_half_of_what_the_composed_form_saves() -> None:
     assert saved_bytes(lambda: sigmoid(x)) == saved_bytes(lambda: torch.sigmoid(x)) == x.nbytes
 
 
-def test_bias_relu_saves_a_byte_where_the_composed_form_saves_a_number() -> None:
+def test_bias_relu_saves_a_byte_and_the_composed_form_saves_a_number() -> None:
     x, bias = draw(8, 32, 6, 6, dtype=torch.float32), draw(32, seed=1, dtype=torch.float32)
     assert saved_bytes(lambda: composed_bias_relu(x, bias)) == x.nbytes
     assert saved_bytes(lambda: bias_relu(x, bias)) == x.nbytes // 4

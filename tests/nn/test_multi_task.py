@@ -127,6 +127,6 @@ def test_half_precision_is_computed_in_float32(dtype: torch.dtype) -> None:
         ({"even": {"kind": "regression", "outputs": 0}}, "learned", "even is a regression with 0 outputs"),
     ],
 )
-def test_tasks_that_are_none_are_refused(tasks: dict[str, Any], weighting: str, message: str) -> None:
+def test_wrong_descriptions_of_tasks_are_refused(tasks: dict[str, Any], weighting: str, message: str) -> None:
     with pytest.raises(ZooError, match=message):
         MultiTaskLoss(tasks, weighting)

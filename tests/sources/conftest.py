@@ -111,7 +111,7 @@ def shelf(tmp_path: Path, make_run: Callable[..., Path]) -> Path:
 
 @pytest.fixture
 def closed_port() -> int:
-    """A port on loopback that nobody listens on."""
+    """A port on loopback on which no server listens."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]

@@ -1,4 +1,4 @@
-"""A web server over a folder that does to each request what a test tells it to; everything else about it is real."""
+"""A web server over a folder with the faults that a test asks for; everything else about it is real."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_a_cut_transfer_goes_on_where_it_was_cut(server: FaultyServer):
 
 
 def test_a_file_that_changed_in_between_starts_from_its_beginning(server: FaultyServer):
-    """The rest of other bytes is not put behind the bytes that came."""
+    """The rest of other bytes is not appended to the bytes that came."""
     good = published(server)
     changed = server.root / "zoo" / TENSORS
     server.faults[TENSORS] = [cut(1_000_000)]
@@ -170,7 +170,7 @@ def test_a_server_that_drips_is_given_up(
         b"",
     ],
 )
-def test_replies_that_are_none_are_one_sentence(server: FaultyServer, reply: bytes):
+def test_wrong_replies_are_one_sentence(server: FaultyServer, reply: bytes):
     for where in ("index.json", TENSORS):
         server.faults = {where: [raw(reply)] * 9}
         with pytest.raises(ZooError) as error:
@@ -284,7 +284,7 @@ def test_what_is_whole_in_the_cache_survives_its_source(server: FaultyServer, mo
         assert find("mlp").folder == folder
 
 
-def test_a_source_that_takes_the_packages_name_is_told(
+def test_a_source_that_takes_the_packages_name_is_reported(
     server: FaultyServer, shelf: Path, monkeypatch: pytest.MonkeyPatch
 ):
     from zoo.sources import finding
@@ -296,7 +296,7 @@ def test_a_source_that_takes_the_packages_name_is_told(
 
 
 def test_a_dead_host_is_asked_once_in_ten_seconds(home: Path, monkeypatch: pytest.MonkeyPatch):
-    """A resolver that answers after a minute stands in for a host that nobody can reach."""
+    """A resolver that answers after a minute stands in for an unreachable host."""
     monkeypatch.setattr(way, "ANSWER", 0.3)
     monkeypatch.setattr(way.socket, "getaddrinfo", lambda *a, **k: __import__("threading").Event().wait(60))
     began = time.monotonic()

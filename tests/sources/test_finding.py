@@ -1,4 +1,4 @@
-"""Every way of naming a weight leads to the same bundle, and what names none is told so."""
+"""Every way of naming a weight leads to the same bundle, and a name of none is an error."""
 
 from __future__ import annotations
 
@@ -78,13 +78,13 @@ def test_a_source_with_one_weight_needs_no_name(shelf: Path):
         ("", "is empty"),
     ],
 )
-def test_what_names_no_weight_is_told_so(shelf: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str):
+def test_a_name_of_no_weight_is_an_error(shelf: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str):
     monkeypatch.setenv("ZOO_SOURCES", str(shelf))
     with pytest.raises(ZooError, match=message):
         find(name)
 
 
-def test_a_folder_that_is_no_source_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_folder_that_is_not_a_source_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ZOO_SOURCES", str(tmp_path))
     with pytest.raises(ZooError, match=r"holds no index\.json"):
         find("mlp.digits_v1")
@@ -131,7 +131,7 @@ def test_a_copy_of_a_hub_repository_is_checked_against_the_index_in_it(shelf: Pa
 
 
 @pytest.mark.parametrize("content", ['{"pages": [1]}', "[]", '{"schema": 7}'])
-def test_another_program_s_index_json_is_none_of_ours(make_run, content: str):
+def test_another_program_s_index_json_is_not_ours(make_run, content: str):
     run = make_run()
     for folder in (run, run.parent):
         (folder / "index.json").write_text(content)
@@ -179,7 +179,7 @@ def test_pull_fills_the_cache_or_copies_a_bundle(
     copy = pull("mlp.digits_v1", to=tmp_path / "mine")
     assert copy == tmp_path / "mine" / "mlp.digits_v1"
     assert same(copy, shelf / "mlp.digits_v1")
-    assert pull("mlp.digits_v1", to=tmp_path / "mine") == copy  # the same bytes again are no harm
+    assert pull("mlp.digits_v1", to=tmp_path / "mine") == copy  # the same bytes again do no harm
 
     (copy / "log.csv").write_text("mine")
     with pytest.raises(ZooError, match="holds something else"):

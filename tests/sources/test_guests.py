@@ -118,7 +118,7 @@ RECIPE: dict[str, Any] = {
 }
 
 
-def test_a_run_begins_from_a_bundle_with_its_head_where_the_labels_are_the_same(tmp_path: Path):
+def test_a_run_begins_from_a_bundle_with_its_head_if_the_labels_are_the_same(tmp_path: Path):
     first = zoo.train(
         {**RECIPE, "optimizer": {"name": "adamw", "lr": 0.01}, "train": {"epochs": 3}}, out=tmp_path / "a"
     )

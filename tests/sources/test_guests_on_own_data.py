@@ -54,6 +54,6 @@ def test_a_model_of_the_zoo_without_a_recipe_has_one_too(photos: Path, tmp_path:
     assert run.finished and zoo.load_recipe(run.folder).data.mean == [0.485, 0.456, 0.406]
 
 
-def test_a_name_that_nobody_knows_is_said_with_the_nearest(photos: Path):
+def test_an_unknown_name_is_reported_with_the_nearest(photos: Path):
     with pytest.raises(ZooError, match=r"unknown model of timm 'timm/test_resnett'; did you mean timm/test_resnet"):
         zoo.train("timm/test_resnett", data=photos)

@@ -129,7 +129,7 @@ def test_a_file_that_is_not_what_the_index_says_is_not_kept(served: SimpleNamesp
     assert not left_behind(home)
 
 
-def test_a_file_damaged_in_the_cache_is_fetched_anew(served: SimpleNamespace):
+def test_a_file_damaged_in_the_cache_is_fetched_again(served: SimpleNamespace):
     tensors = find(f"{served.zoo}/{NAME}").folder / "model.safetensors"
     good = tensors.read_bytes()
     tensors.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
@@ -139,7 +139,7 @@ def test_a_file_damaged_in_the_cache_is_fetched_anew(served: SimpleNamespace):
 @pytest.mark.parametrize(
     "text", ["", "<html>", "[]", '{"schema": 2, "weights": {}}', '{"schema": 1}', "\xff", "{" * 100_000]
 )
-def test_an_index_that_is_none_is_refused(served: SimpleNamespace, text: str, home: Path):
+def test_an_answer_that_is_not_an_index_is_refused(served: SimpleNamespace, text: str, home: Path):
     (served.root / "zoo" / "index.json").write_text(text, encoding="latin-1")
     with pytest.raises(ZooError, match=rf"^{served.zoo}: the index"):
         find(f"{served.zoo}/{NAME}")
@@ -152,7 +152,7 @@ def test_an_index_without_end_is_refused(served: SimpleNamespace, monkeypatch: p
         find(f"{served.zoo}/{NAME}")
 
 
-def test_redirects_stay_where_nobody_can_listen(served: SimpleNamespace):
+def test_redirects_stay_on_safe_connections(served: SimpleNamespace):
     assert find(f"{served.url}/to/{served.zoo}/{NAME}").name == NAME
     for target in ("http://example.org/zoo", "ftp://example.org/zoo", "file:///etc"):
         with pytest.raises(ZooError, match=r"which is not https://|is not allowed"):
@@ -171,7 +171,7 @@ def test_a_redirect_from_https_to_http_is_refused_on_loopback_too():
         asked("https://127.0.0.1:1/a", "http://127.0.0.1:2/b")
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(shelf: Path, tmp_path: Path):
+def test_an_untrusted_certificate_is_refused(shelf: Path, tmp_path: Path):
     if which("openssl") is None:
         pytest.skip("needs the openssl command to make a certificate")
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
@@ -214,7 +214,7 @@ def test_two_processes_fetch_each_file_once(served: SimpleNamespace, home: Path)
     assert not left_behind(home)
 
 
-def test_what_a_killed_process_left_is_no_hindrance(served: SimpleNamespace, home: Path):
+def test_files_of_a_killed_process_do_not_hinder(served: SimpleNamespace, home: Path):
     process = started("import sys; from zoo import pull; pull(sys.argv[1])", f"{served.url}/slow/zoo/{NAME}")
     while not any(path.endswith("model.safetensors") for path in served.asked):
         assert process.poll() is None

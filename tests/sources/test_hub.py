@@ -47,7 +47,7 @@ def test_a_published_run_comes_back_as_it_went(hub: HubServer, make_run, home: P
     assert not [path for path in (home / "tmp").iterdir() if path.suffix != ".lock"]
 
 
-def test_publishing_again_the_same_is_no_commit_and_other_bytes_are_refused(hub: HubServer, make_run):
+def test_publishing_the_same_again_makes_no_commit_and_other_bytes_are_refused(hub: HubServer, make_run):
     publish(make_run("one"), URL)
     assert publish(make_run("same"), URL) == "mlp.digits_v1"
     with pytest.raises(ZooError, match="never change"):

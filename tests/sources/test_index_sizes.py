@@ -102,7 +102,7 @@ def test_a_first_load_fetches_little(web: SimpleNamespace, count: int):
         ({"defaults": {"model25": "other.data_v1"}}, "the default"),
     ],
 )
-def test_a_root_that_is_none_is_one_sentence(web: SimpleNamespace, change: dict[str, Any], message: str):
+def test_a_wrong_root_is_one_sentence(web: SimpleNamespace, change: dict[str, Any], message: str):
     shelf = Shelf()
     shelf.take(indexes.build(map(weight, range(90))))
     for path, content in shelf.files.items():

@@ -89,10 +89,10 @@ def test_changed_settings_do_not_go_by_the_name_of_the_zoos_recipe(make_run, tmp
     )
     assert not list(tmp_path.glob("shelf/*"))
     assert publish(run, shelf, name="mlp.fast_v1") == "mlp.fast_v1"
-    assert publish(run, shelf, name="mlp.digits_v7") == "mlp.digits_v7"  # whoever says so knows it
+    assert publish(run, shelf, name="mlp.digits_v7") == "mlp.digits_v7"  # an explicit name is accepted
 
 
-def test_a_recipe_that_is_none_of_the_zoos_names_its_runs(make_run, tmp_path: Path):
+def test_a_recipe_that_is_not_the_zoos_names_its_runs(make_run, tmp_path: Path):
     run = make_run(lr=0.5)
     change(run / "config.json", recipe="mlp.mine")
     assert publish(run, tmp_path / "shelf") == "mlp.mine_v1"
@@ -281,7 +281,7 @@ def test_an_index_that_is_broken_is_not_overwritten(make_run, tmp_path: Path):
     assert (tmp_path / "index.json").read_text() == "{"
 
 
-def test_wherever_a_disk_is_full_there_is_no_half_of_a_weight(make_run, small_disk: Path):
+def test_a_full_disk_never_leaves_half_of_a_weight(make_run, small_disk: Path):
     """One page of memory more at a time, so that each file in turn is the one for which there is no room."""
     shelf, filler, page = small_disk / "shelf", small_disk / "filler", 4096
     shelf.mkdir()
@@ -324,7 +324,7 @@ def test_eight_processes_publish_at_once_and_none_is_lost(make_run, tmp_path: Pa
 
 
 def test_the_package_is_read_with_torch_and_safetensors_alone(make_run, tmp_path: Path):
-    """As on a machine where `torch.hub.load` finds nothing else: whatever else is imported is not there."""
+    """As on a machine with nothing but torch and safetensors: importing anything else fails."""
     publish(make_run(), tmp_path / "shelf")
     script = """
 import sys

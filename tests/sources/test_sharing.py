@@ -86,7 +86,9 @@ def test_a_lock_keeps_names_to_what_they_meant(
     assert set(contents(tmp_path / "image" / NAME)) == set(held["weights"][NAME]["files"])
 
 
-def test_a_lock_of_everything_and_what_is_none(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_lock_of_everything_and_files_that_are_not_locks(
+    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("ZOO_SOURCES", str(shelf))
     assert main(["lock", "-o", str(tmp_path / "all.lock")]) == 0
     assert set(read_lock(tmp_path / "all.lock").weights) == {NAME, "mlp.digits_v2", "rnn.imdb_v1"}

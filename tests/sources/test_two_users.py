@@ -1,4 +1,4 @@
-"""Two real users of one group with one cache: each works, or is told what to do."""
+"""Two real users of one group with one cache: each one's command works, or says what to do."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def test_half_precision_logits_give_whole_probabilities():
     assert only.probability == pytest.approx(1 / (1 + math.exp(-1)), abs=1e-6)
 
 
-def test_to_dict_is_json_and_names_attention_only_where_there_is_some():
+def test_to_dict_is_json_and_names_attention_only_if_there_is_some():
     (plain,) = answer(torch.tensor([[1.0, 0.0]]), ["a", "b"])
     assert set(json.loads(json.dumps(plain.to_dict()))) == {"label", "probability", "top"}
     attentive = Classification(plain.label, plain.probability, plain.top, [("good", 0.75), ("film", 0.25)])
@@ -37,5 +37,5 @@ def test_to_dict_is_json_and_names_attention_only_where_there_is_some():
 def test_accuracy_counts_rows():
     logits, targets = torch.tensor([[2.0, 1, 0], [0, 2, 1], [0, 1, 2], [3, 0, 0]]), torch.tensor([0, 1, 0, 2])
     assert accuracy(logits, targets) == 0.5
-    # A class's size must not weigh: three of four right is 0.75 also where one class has three of the rows.
+    # A class's size must not weigh: three of four right is 0.75 even if one class has three of the rows.
     assert accuracy(torch.eye(3)[[0, 0, 0, 1]], torch.tensor([0, 0, 0, 2])) == 0.75

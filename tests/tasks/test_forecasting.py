@@ -49,7 +49,7 @@ def test_a_gap_before_the_context_does_not_matter():
         ("nowhere.csv", r"there is no file nowhere\.csv"),
     ],
 )
-def test_what_is_no_series_is_refused(raw, said: str):
+def test_an_input_that_is_not_a_series_is_refused(raw, said: str):
     with pytest.raises(ZooError, match=said):
         prepare([ROWS, raw], Input(INPUT))
 

@@ -17,7 +17,7 @@ from zoo.tasks.language_modelling import nats, rows
 INPUT = {"kind": "characters", "symbols": "\nab", "length": 8}
 
 
-def test_prompts_become_ids_filled_up_behind():
+def test_prompts_become_ids_with_padding_at_the_end():
     (ids,) = prepare(["ab\n", "b"], Input(INPUT))
     assert ids.tolist() == [[1, 2, 0], [2, 0, 0]] and ids.dtype == torch.int64
 
@@ -26,7 +26,7 @@ def test_prompts_become_ids_filled_up_behind():
     ("raw", "said"),
     [("", "the prompt is empty"), ("abc", "holds 'c', which the model has never seen"), (b"ab", "bytes is not a text")],
 )
-def test_what_is_no_prompt_is_refused(raw, said: str):
+def test_an_input_that_is_not_a_prompt_is_refused(raw, said: str):
     with pytest.raises(ZooError, match=said):
         prepare(["ab", raw], Input(INPUT))
 

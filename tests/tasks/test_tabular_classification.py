@@ -31,7 +31,7 @@ def test_certainty_makes_no_ties():
 def test_of_more_classes_it_is_the_mean_over_them():
     logits = torch.tensor([[3.0, 0, 0], [0, 3, 0], [0, 0, 3], [0, 2, 0]])
     assert roc_auc(logits, torch.tensor([0, 1, 2, 1])) == 1
-    # One class is told from the rest as by a coin, in the other two every pair is right.
+    # One class is separated from the rest as by a coin; for the other two every pair is right.
     level = torch.tensor([[1.0, 1, 0], [0, 0, 9], [1, 1, 0]])
     assert roc_auc(level, torch.tensor([0, 2, 1])) == pytest.approx((0.75 + 0.75 + 1) / 3)
 

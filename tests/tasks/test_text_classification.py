@@ -32,7 +32,7 @@ def test_a_text_without_words_is_refused(text, tokenizer):
 
 
 @pytest.mark.parametrize("raw", [b"bytes", 3, None])
-def test_what_is_no_text_is_refused(raw, tokenizer):
+def test_an_input_that_is_not_a_text_is_refused(raw, tokenizer):
     with pytest.raises(ZooError, match="is not a text"):
         prepare([raw], Input(INPUT, tokenizer))
 

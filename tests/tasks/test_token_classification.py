@@ -36,7 +36,7 @@ def test_a_tab_says_where_the_words_are(tokenizer):
 
 
 @pytest.mark.parametrize("raw", [b"bytes", 3, None])
-def test_what_is_no_sentence_is_refused(raw, tokenizer):
+def test_an_input_that_is_not_a_sentence_is_refused(raw, tokenizer):
     with pytest.raises(ZooError, match="is not a sentence; give a str"):
         prepare([raw], Input(INPUT, tokenizer))
 

@@ -1,4 +1,4 @@
-"""Small recipes of every kind, on one thread: where there is one, the same seed gives the same bits everywhere."""
+"""Small recipes of every kind, on one thread: with one thread, the same seed gives the same bits everywhere."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def tiny_reviews(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def tiny_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The data set `tiny_table`: two numbers and a category, with blanks; the sum of the numbers tells the class."""
+    """The data set `tiny_table`: two numbers and a category, with blanks; the sum of the numbers decides the class."""
     draw = torch.Generator().manual_seed(0)
 
     def split(count: int) -> Split:

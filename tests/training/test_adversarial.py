@@ -58,7 +58,7 @@ def test_frozen_weights_stay_where_they_are():
         assert loss_of(model) == loss
 
 
-def test_a_glob_that_matches_nothing_is_told():
+def test_a_glob_that_matches_nothing_is_reported():
     with pytest.raises(zoo.ZooError, match=r"'embeding\.\*'.*0\.weight"):
         tables(parts()[0], Adversarial(match=["0.*", "embeding.*"]))
 

@@ -1,4 +1,4 @@
-"""What training refuses, in one sentence, and what it leaves behind."""
+"""Input that training refuses in one sentence, and the files that remain then."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def nan_at(monkeypatch: pytest.MonkeyPatch):
     return nan_at
 
 
-def test_a_loss_that_is_no_number_from_the_first_step_on(mlp: dict[str, Any], tmp_path: Path):
+def test_a_loss_that_is_not_a_number_from_the_first_step_on(mlp: dict[str, Any], tmp_path: Path):
     # A deviation so small that normalised pixels are infinite, and zero pixels no number.
     message = refusal(changed(mlp, data={"std": [1e-39], "augment": {}}), tmp_path / "run")
     steps = 4 * 17
@@ -95,7 +95,7 @@ def test_a_loss_that_turns_nan_names_its_step_and_keeps_the_last_good_checkpoint
 
 
 class Breaks(nn.Module):
-    """Images (N, 1, 8, 8) -> logits (N, 10), which are no numbers from the training step `at` on."""
+    """Images (N, 1, 8, 8) -> logits (N, 10), which are NaN from the training step `at` on."""
 
     def __init__(self, at: int) -> None:
         super().__init__()
@@ -147,7 +147,7 @@ def test_a_learning_rate_that_is_far_too_high(mlp: dict[str, Any], tmp_path: Pat
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
 
-def test_weights_that_are_no_numbers_never_become_a_checkpoint(mlp: dict[str, Any], tmp_path: Path):
+def test_weights_that_are_not_numbers_never_become_a_checkpoint(mlp: dict[str, Any], tmp_path: Path):
     # The only step has a good loss; its update is what overflows.
     wild = changed(
         mlp, train={"clip": None, "epochs": None, "steps": 1, "average": None}, schedule={"name": "constant"}
@@ -255,7 +255,7 @@ def test_out_may_begin_at_home(mlp: dict[str, Any], tmp_path: Path, monkeypatch:
     assert zoo.train(changed(mlp, train={"epochs": 1}), out="~/run", device="cpu").folder == tmp_path / "run"
 
 
-def test_out_may_name_a_user_that_is_none(mlp: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_out_may_name_a_user_that_does_not_exist(mlp: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     run = zoo.train(changed(mlp, train={"epochs": 1}), out="~nosuchuser/run", device="cpu")
     assert run.finished and run.folder == Path("~nosuchuser/run")  # as a shell takes it
@@ -362,7 +362,7 @@ def test_a_single_sample_for_batch_norm(tmp_path: Path):
     assert not (tmp_path / "run").exists()
 
 
-def test_of_a_folder_to_resume_that_is_not_there_the_user_is_told(mlp: dict[str, Any], tmp_path: Path, capsys):
+def test_a_missing_folder_to_resume_is_reported(mlp: dict[str, Any], tmp_path: Path, capsys):
     zoo.train(changed(mlp, train={"epochs": 1}), out=tmp_path / "typo", resume=True, device="cpu")
     assert (
         f"there is no run in {tmp_path / 'typo'} to resume; it starts from the beginning.\n" in capsys.readouterr().err

@@ -61,7 +61,7 @@ def test_tables_of_numbers() -> None:
     assert found.values["the mean"] == pytest.approx((truth - truth.mean()).square().mean().sqrt().item(), rel=1e-4)
 
 
-def test_rows_weigh_as_they_are_told() -> None:
+def test_rows_have_the_given_weights() -> None:
     inputs, truth = rows(), torch.arange(400) % 4 // 2
     trusted = Split(inputs, truth, weights=(truth == 1).float() + 1e-6)
     found = beside(

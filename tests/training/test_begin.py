@@ -83,7 +83,7 @@ def test_running_text_goes_on_with_the_same_symbols_alone(characters: dict[str, 
         zoo.train(on(characters, "other_text"), out=tmp_path / "other", device="cpu", init_from=str(first.folder))
 
 
-def test_tensors_alone_are_no_start_for_texts(text: dict[str, Any], characters: dict[str, Any], tmp_path: Path):
+def test_tensors_alone_are_not_a_start_for_texts(text: dict[str, Any], characters: dict[str, Any], tmp_path: Path):
     first = zoo.train(text, out=tmp_path / "first", device="cpu", **{"train.epochs": 1})  # type: ignore[arg-type]
     file = str(first.folder / "model.safetensors")
     for recipe in (text, characters):
@@ -110,7 +110,7 @@ def test_a_run_with_the_words_of_a_weight_goes_on_bit_for_bit(text: dict[str, An
         assert (run.folder / file).read_bytes() == (whole.folder / file).read_bytes()
 
 
-def test_a_run_does_not_go_on_where_its_beginning_is_another(text: dict[str, Any], interrupt: Any, tmp_path: Path):
+def test_a_run_does_not_go_on_if_its_beginning_differs(text: dict[str, Any], interrupt: Any, tmp_path: Path):
     first = zoo.train(text, out=tmp_path / "first", device="cpu", **{"train.epochs": 1})  # type: ignore[arg-type]
     recipe = {**text, "data": {**text["data"], "name": "other_reviews"}, "init_from": str(first.folder)}
     interrupt(5)

@@ -1,4 +1,4 @@
-"""Checkpoints: the same bits back, damage passed over and told, a full disk survived."""
+"""Checkpoints: the same bits come back, damaged ones are skipped and reported, a full disk is survived."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def cut(content: bytes) -> bytes:
     [cut, lambda c: c[:4], lambda c: b"", lambda c: b"\xff" * 64 + c[64:]],
     ids=["half", "stub", "empty", "header"],
 )
-def test_a_damaged_newest_gives_way_to_the_one_before_and_the_user_is_told(damage, tmp_path: Path, capsys):
+def test_a_damaged_newest_checkpoint_is_skipped_and_reported(damage, tmp_path: Path, capsys):
     save(tmp_path, 1)
     path = save(tmp_path, 2)
     path.write_bytes(damage(path.read_bytes()))

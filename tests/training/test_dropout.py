@@ -48,13 +48,13 @@ def test_a_fast_mask_keeps_its_share_and_the_mean(rate: float, dtype: torch.dtyp
     assert abs(keep - (1 - rate)) <= 1 / 512 and not torch.equal(mask[0], mask[1])
 
 
-def test_a_rate_that_no_byte_tells_from_none_is_torchs_own() -> None:
+def test_a_rate_that_rounds_to_zero_or_one_uses_torchs_own_masks() -> None:
     mask = dropped(0.001, torch.ones(1000, 1000))
     assert 800 < (mask == 0).sum() < 1200
     assert dropped(0.0, torch.ones(9)).tolist() == [1.0] * 9
 
 
-def test_a_mask_lies_where_its_input_does_whatever_the_default_device_is() -> None:
+def test_a_mask_is_on_its_inputs_device_whatever_the_default_device_is() -> None:
     x = torch.ones(9, 9)
     with torch.device("meta"):
         assert torch.equal(dropped(0.5, x), dropped(0.5, x))
@@ -102,7 +102,7 @@ class Both(nn.Module):
         return F.dropout(self.layer(F.dropout(x, 0.2)), 0.3)
 
 
-def test_a_part_drops_what_the_whole_does_where_a_model_also_drops_by_function() -> None:
+def test_a_part_drops_what_the_whole_does_even_if_a_model_also_drops_by_function() -> None:
     net, x = Both(), torch.ones(8, 99)
     use_fast_dropout(net)
     torch.manual_seed(5)

@@ -65,7 +65,7 @@ def test_a_seed_fixes_the_first_step_and_another_seed_gives_another(recipe: dict
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_two_runs_on_a_gpu_give_the_same_bits_where_the_recipe_asks_for_it(recipe: dict[str, Any], tmp_path: Path):
+def test_two_runs_on_a_gpu_give_the_same_bits_if_the_recipe_asks_for_it(recipe: dict[str, Any], tmp_path: Path):
     recipe = {**recipe, "train": {**recipe["train"], "deterministic": True}}
     first, second = (zoo.train(recipe, out=tmp_path / name, device="cuda") for name in ("first", "second"))
     assert result(first) == result(second)
@@ -139,7 +139,7 @@ def test_a_schedule_that_looks_back_goes_on_alike(mlp, interrupt, validation: fl
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_folder_of_pictures_goes_on_alike_where_the_model_drops_out(interrupt, workers: int, tmp_path: Path):
+def test_a_folder_of_pictures_goes_on_alike_if_the_model_drops_out(interrupt, workers: int, tmp_path: Path):
     for shade, label in enumerate(("dark", "bright")):
         (tmp_path / "pictures" / label).mkdir(parents=True)
         for i in range(40):
@@ -260,9 +260,7 @@ def test_a_signal_leaves_a_checkpoint_and_its_exit_status(whole, number, status,
     assert result(zoo.train(recipe, out=run.folder, device="cpu", resume=True)) == result(uninterrupted)
 
 
-def test_a_truncated_newest_checkpoint_gives_way_and_the_user_is_told(
-    mlp, interrupt, capsys, tmp_path: Path, monkeypatch
-):
+def test_a_truncated_newest_checkpoint_is_skipped_and_reported(mlp, interrupt, capsys, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(saving, "SAVE_EVERY", -1.0)
     uninterrupted = zoo.train(mlp, out=tmp_path / "whole", device="cpu")
     interrupt(40)

@@ -105,7 +105,7 @@ def test_weights_of_a_wrapped_model_are_taken(prefix: str, first: Path, tmp_path
     assert all(torch.equal(tensor, found[name]) for name, tensor in tensors.items() if name.startswith("body."))
 
 
-def test_and_of_a_model_of_which_a_part_is_compiled(first: Path, tmp_path: Path):
+def test_and_of_a_partly_compiled_model(first: Path, tmp_path: Path):
     tensors = load_file(first / "model.safetensors")
     save_file({n.replace("body.", "body._orig_mod."): t for n, t in tensors.items()}, tmp_path / "part.safetensors")
     found = tuned(str(tmp_path / "part.safetensors"), tmp_path / "run", {"lr_scale": 0.0})

@@ -160,7 +160,7 @@ def test_more_epochs_go_on_to_what_as_many_from_the_start_give(schedule: dict[st
         ({"schedule": {"name": "constant", "warmup": 0.1}}, r"schedule\.warmup 0\.1 is a part of all of them"),
     ],
 )
-def test_more_epochs_are_refused_where_every_rate_would_have_been_another(
+def test_more_epochs_are_refused_if_every_rate_would_have_been_different(
     changes: dict[str, Any], why: str, tmp_path: Path
 ):
     run = zoo.train(with_(**changes), out=tmp_path / "run", device="cpu")
@@ -225,7 +225,7 @@ def test_keep_best_without_any_figure_is_an_error(odd_figures: Callable[..., Non
         zoo.train(recipe, out=tmp_path / "run", device="cpu")
 
 
-def test_what_cannot_be_computed_is_an_error_where_it_is_asked_for_and_a_note_elsewhere():
+def test_a_metric_that_cannot_be_computed_is_an_error_if_asked_for_and_else_a_note():
     with pytest.raises(ZooError, match=r"auc of the test split cannot be computed \(it is nan\)"):
         computed({"auc": math.nan, "accuracy": 0.5}, "auc", "the test split")
     values, notes = computed({"auc": math.nan, "accuracy": 0.5}, "accuracy", "the test split")

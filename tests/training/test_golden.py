@@ -106,7 +106,7 @@ def test_the_first_losses_are_what_they_were(name: str, count: int | None):
     assert first_losses(recipe, count or 1000) == pytest.approx(losses, rel=tolerance), f"say why they moved; {again}"
 
 
-def test_there_are_no_golden_losses_of_recipes_that_are_gone():
+def test_recipes_that_are_gone_have_no_golden_losses():
     assert {path.stem for path in GOLDEN.glob("*.json")} <= set(list_recipes())
 
 

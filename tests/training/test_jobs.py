@@ -128,7 +128,7 @@ def test_a_signal_cancels_the_jobs_of_a_cluster(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("cluster", [None, "local"], ids=["processes", "submitit"])
-def test_a_launcher_of_this_process_is_none_of_the_runs(cluster: str | None, tmp_path: Path, monkeypatch):
+def test_the_runs_do_not_use_this_processs_launcher(cluster: str | None, tmp_path: Path, monkeypatch):
     recipe = tmp_path / "small.yaml"
     recipe.write_text(yaml.safe_dump(RECIPE), encoding="utf-8")
     told = {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "x"}

@@ -52,7 +52,7 @@ def recipe(folder: Path, workers: int) -> dict[str, Any]:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no such signal")
-def test_a_worker_that_is_killed_is_told_and_the_run_goes_on_with_resume(
+def test_a_killed_worker_is_reported_and_the_run_goes_on_with_resume(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     whole = zoo.train(recipe(folder, 0), out=tmp_path / "whole", device="cpu")
@@ -110,7 +110,7 @@ def embedding(tmp_path: Path, size: int) -> dict[str, Any]:
     }
 
 
-def test_batches_without_a_positive_are_told_before_training(tmp_path: Path):
+def test_batches_without_a_positive_are_reported_before_training(tmp_path: Path):
     for label in range(12):
         (tmp_path / "labels" / f"{label:02}").mkdir(parents=True)
         for n in range(5):

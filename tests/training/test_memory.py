@@ -74,7 +74,7 @@ def test_a_batch_that_does_not_fit_says_its_size_and_the_advice_helps(recipe: Pa
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the memory of a process as Linux does")
-def test_a_resumed_run_that_does_not_fit_keeps_its_checkpoint_and_goes_on_where_there_is_room(
+def test_a_resumed_run_that_does_not_fit_keeps_its_checkpoint_and_goes_on_once_there_is_room(
     recipe: Path, interrupt, tmp_path: Path
 ):
     run = tmp_path / "run"
@@ -226,7 +226,7 @@ def test_other_errors_go_through():
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the memory of a process as Linux does")
-def test_a_model_that_does_not_fit_twice_is_told_before_the_first_step(recipe: Path, tmp_path: Path):
+def test_a_model_that_does_not_fit_twice_is_reported_before_the_first_step(recipe: Path, tmp_path: Path):
     changes = ("model_args.widths=[1300000]", "data.batch_size=8", "train.average.decay=0.9")
     ended = limited(recipe, tmp_path / "run", *changes)
     assert ended.returncode == 2 and len(ended.stderr.strip().splitlines()) == 1, ended.stderr

@@ -58,7 +58,7 @@ def test_the_first_group_that_matches_counts():
         "body.1.weight": (1.0, 0.0),
         "body.1.bias": (2.0, 0.25),  # a vector decays where its group says so
         "head.weight": (10.0, 0.5),
-        "head.bias": (10.0, 0.0),  # and not where the group leaves it open
+        "head.bias": (10.0, 0.0),  # but not if the group leaves it open
     }
 
 
@@ -219,7 +219,7 @@ def test_parameters_outside_every_layer_belong_to_the_first():
     model.token = nn.Parameter(torch.zeros(1, 1, 4))
     model.norm = nn.LayerNorm(4)
     model.blocks = nn.ModuleList([nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4)), nn.Linear(4, 4)])
-    # Beside each other, not one behind another.
+    # In parallel, not one after another.
     model.head = nn.ModuleDict({"a": nn.Linear(4, 2), "b": nn.Linear(4, 3)})
     names = {parameter: name for name, parameter in model.named_parameters()}
     found = {

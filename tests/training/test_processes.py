@@ -183,7 +183,7 @@ def test_bad_input_ends_all_with_its_sentence(recipe: Path, tmp_path: Path):
         ),
     ],
 )
-def test_a_launch_told_by_half_is_one_sentence(told: dict[str, str], said: str, tmp_path: Path, monkeypatch):
+def test_a_half_described_launch_is_one_sentence(told: dict[str, str], said: str, tmp_path: Path, monkeypatch):
     for name in ("WORLD_SIZE", "RANK", "MASTER_ADDR", "MASTER_PORT"):
         monkeypatch.delenv(name, raising=False)
     for name, value in told.items():

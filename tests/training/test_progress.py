@@ -26,7 +26,7 @@ def test_figures_as_words():
     assert text({}) == ""
 
 
-def test_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]):
+def test_plain_lines_without_a_terminal(capsys: pytest.CaptureFixture[str]):
     with bar("mlp.digits, seed 0", 40, 0) as (move, tell):
         move(5, FIGURES)
         tell(10, FIGURES)
@@ -39,7 +39,7 @@ def test_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[st
     assert err == f"{first}\nmlp.digits, seed 0 100 %  epoch 4\n" and len(first) <= 80
 
 
-def test_a_line_every_so_often_where_there_is_no_terminal(
+def test_a_line_every_ten_seconds_without_a_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     from zoo.training import progress
@@ -83,7 +83,7 @@ def test_a_run_on_a_terminal_shows_its_figures_while_they_grow(tmp_path, monkeyp
     assert re.search(live, re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue()))
 
 
-def test_a_run_tells_its_first_and_last_epoch_and_logs_all(tmp_path, capsys):
+def test_a_run_prints_its_first_and_last_epoch_and_logs_all(tmp_path, capsys):
     recipe = {
         "model": "mlp",
         "init": "default",

@@ -24,7 +24,7 @@ Make = Callable[[torch.optim.Optimizer], Any]
 
 
 def factors(schedule: Schedule, history: list[float] | None = None) -> list[float]:
-    """What the engine multiplies with in every step, where `history` has the values of the epochs one by one."""
+    """The engine's factor in every step; `history` has the values of the epochs one by one."""
     values = history or []
     return [factor(schedule, step, TOTAL, step // EPOCH, values[: step // EPOCH]) for step in range(TOTAL)]
 
@@ -86,7 +86,7 @@ def test_restarts_of_a_cosine_are_pytorchs():
     ],
 )
 @pytest.mark.filterwarnings("ignore:The epoch parameter")  # SequentialLR passes it, and PyTorch warns of that
-def test_a_curve_is_that_of_pytorch_behind_its_linear_warm_up(name: Any, make: Any, warmup: int):
+def test_a_curve_is_that_of_pytorch_after_its_linear_warm_up(name: Any, make: Any, warmup: int):
     def behind(optimizer: torch.optim.Optimizer) -> Any:
         if not warmup:
             return make(optimizer, TOTAL)
@@ -170,7 +170,7 @@ def test_plateau_is_that_of_pytorch(mode: Any, values: list[float], patience: in
 
 
 @pytest.mark.parametrize("warmup", [1, 8])
-def test_plateau_behind_a_warm_up(warmup: int):
+def test_plateau_after_a_warm_up(warmup: int):
     plain = Plateau(name="plateau", factor=0.5, patience=1)
     warm = plain.model_copy(update={"warmup": warmup / TOTAL})
     history = [-3.0] * 10

@@ -81,7 +81,7 @@ def test_what_a_recipe_cannot_ask_for(changes: dict[str, Any], said: str):
         parse({**SMALL, "train": {"epochs": 1, **changes}})
 
 
-def test_pieces_of_a_loss_that_is_no_mean_are_refused():
+def test_pieces_of_a_loss_that_is_not_a_mean_are_refused():
     weighted = {"name": "cross_entropy", "class_weight": "balanced"}
     with pytest.raises(ZooError, match=r"train\.accumulate needs a loss that is a mean over samples"):
         parse({**SMALL, "loss": weighted, "train": {"epochs": 1, "accumulate": 2}})

@@ -1,4 +1,4 @@
-"""The nearest neighbours of an image, where near is plain: the embedding is the pixels."""
+"""The nearest neighbours of an image in a simple case: the embedding is the pixels."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_an_image_of_ones_own_is_looked_up_among_all(bundle: Path) -> None:
 
 
 @pytest.mark.parametrize("floats", [False, True])
-def test_an_image_of_the_split_is_no_neighbour_of_its_own(bundle: Path, floats: bool) -> None:
+def test_an_image_of_the_split_is_not_its_own_neighbour(bundle: Path, floats: bool) -> None:
     raw = torch.as_tensor(data.load("digits").test.inputs[5])
     figure = viz.neighbours(bundle, raw / 16.01 if floats else raw)
     first = torch.as_tensor(figure.axes[1].images[0].get_array()).flatten() / 0.25

@@ -81,7 +81,7 @@ def test_a_gap_stands_where_words_were_left_out(
     assert figure.get_suptitle().endswith("… stands for words that it did not read")
 
 
-def test_no_gap_stands_where_none_was_left_out(text_bundle: Path) -> None:
+def test_no_gap_stands_where_no_word_was_left_out(text_bundle: Path) -> None:
     figure = viz.attention(text_bundle, "… ½ one")
     assert texts(figure) == ["…", "½", "one"] and "stands for" not in figure.get_suptitle()
 
@@ -238,7 +238,7 @@ def test_mistaken_words_are_shown_in_their_sentence(monkeypatch: pytest.MonkeyPa
     assert shown[2:] == ["good (40.0 %), read as $bad (60.0 %)", "a [$] c"]
 
 
-def test_who_makes_no_mistake_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_weight_without_mistakes_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = made_up(["a"], torch.tensor([0]))
     right = replace(wrong, probabilities=wrong.probabilities.flip(1))
     monkeypatch.setattr(_mistakes, "verdicts", lambda *_: right)

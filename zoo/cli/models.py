@@ -75,7 +75,7 @@ def show(
             metavar="PICTURE", help="features, attention, curves, filters, confusion, mistakes, forecast or neighbours."
         ),
     ] = None,
-    layer: Annotated[str | None, typer.Option(metavar="NAME", help="Whose features, such as stages.0.1.conv2.")] = None,
+    layer: Annotated[str | None, typer.Option(metavar="NAME", help="For features: such as stages.0.1.conv2.")] = None,
 ) -> None:
     """Draw what a model sees in an input, how it was trained, or where it is wrong."""
     from zoo import viz

@@ -137,9 +137,8 @@ class Tree:
         for key, column in columns.items():
             if key != "name" and not all(value is None or is_fact(key, value) for value in column):
                 raise ZooError(
-                    f"the listing of the index has a value under {key} that no list can show; ask its publisher to "
-                    "mend "
-                    "it."
+                    f"the listing of the index has a value under {key} that no list can show; ask its publisher "
+                    "to mend it."
                 )
         return columns
 

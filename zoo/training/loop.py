@@ -24,7 +24,7 @@ from zoo.training.track import tracker
 
 @dataclass(frozen=True)
 class Trained:
-    """The state dict to publish, and the seconds that training took over all its sittings."""
+    """The state dict to publish, and the seconds of training in all sessions of the run."""
 
     state: dict[str, Tensor]
     seconds: float
@@ -39,9 +39,9 @@ def fit(
     callbacks: Sequence[Callable[[int, dict[str, Any]], object]] = (),
     progress: bool = True,
 ) -> Trained:
-    """Train a recipe in its claimed folder, from its newest checkpoint where there is one.
+    """Train a recipe in its locked folder, from its newest checkpoint if there is one.
 
-    Where several processes train together (`zoo.training.machine.processes`), each calls this; the main one alone
+    If several processes train together (`zoo.training.machine.processes`), each calls this; only the main one
     writes.
     Raises `ZooError` if the loss is not a number, memory runs out, or a checkpoint belongs to other data;
     `KeyboardInterrupt` on SIGINT and `SystemExit(143)` on SIGTERM, each after a checkpoint.
@@ -52,7 +52,7 @@ def fit(
         learner = learner_of(fixed)
         place = saving.restore(folder, setup.fingerprint, learner)
         step = step_of(fixed, learner)
-    now = Now(place, list(Run(folder).log[: place.epoch]))  # later epochs than the checkpoint's are done again
+    now = Now(place, list(Run(folder).log[: place.epoch]))  # epochs after the checkpoint's are done again
     if place.step:
         now.saved_at = time.monotonic()
     with (
@@ -63,7 +63,7 @@ def fit(
     ):
 
         def leaving(agree: bool) -> int:
-            """The signal to leave for, 0 for none. Several processes leave together, so they have to agree."""
+            """The signal that stops the run, 0 for none. Several processes stop together, so they must agree."""
             number = received[0] if received else 0
             return number if processes.count() == 1 else processes.largest(number, device) if agree else 0
 
@@ -81,8 +81,8 @@ def fit(
             now.place = now.place.next_epoch()
             done = after.is_over(fixed, now)
             number = leaving(True)
-            # After a best epoch too: done again it may end otherwise where the run is not deterministic, and weights
-            # that were the best before it are gone by then.
+            # After a best epoch too: if the run is not deterministic, the repeated epoch may be worse, and the
+            # weights that were best before it are already gone.
             if number or done or best or saving.is_due(now):
                 saving.save(fixed, learner, now)
             if number:
