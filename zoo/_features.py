@@ -1,4 +1,4 @@
-"""`zoo.transform` and `zoo.embed`: what a model reads, and what it finds before its head."""
+"""`zoo.transform` and `zoo.embed`: a model's input, and its features before the head."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Transform:
 
 
 def transform(name: str | os.PathLike[str]) -> Transform:
-    """The input transform of a weight, for a `Dataset` of one's own: the same one that its predictor uses.
+    """The input transform of a weight, for your own `Dataset`: the same one that its predictor uses.
 
     `name` is a weight, a model (its default weight, or one of timm's, `timm/resnet18`), or a bundle's folder. The
     transform reads one raw input (an image's path, a text, a row of a table) and gives the tensors that the model's
@@ -73,16 +73,16 @@ def transform(name: str | os.PathLike[str]) -> Transform:
 
 
 def embed(name: str | os.PathLike[str], raw: Any, *, device: str | torch.device | None = None) -> Tensor:
-    """What a model finds in raw inputs before its head decides: float32 (N, D) on the CPU, a row for each input.
+    """A model's features of raw inputs, before its head: float32 (N, D) on the CPU, one row for each input.
 
     Args:
         name: a weight, a model (its default weight), or a bundle's folder.
-        raw: one raw input or a list of them, of what `zoo.predictor(name)` reads; one gives N = 1.
-        device: where to compute, the CPU unless given.
+        raw: one raw input or a list of them, as for `zoo.predictor(name)`; one gives N = 1.
+        device: where to compute; by default the CPU.
 
-    For most models a row is what the head reads, without the logits of n-grams beside it. A tagger's is the mean over
-    the words; a language model's the state after the last character; a forecast's the states of all channels, end to
-    end; of a model for metric learning it is the embedding itself. Raises `ZooError` for an unknown name, and for an
+    For most models a row is the head's input, without the logits of n-grams. For a tagger it is the mean over the
+    words; for a language model the state after the last character; for a forecast the states of all channels, end to
+    end; for metric learning the embedding itself. Raises `ZooError` for an unknown name, and for an
     input that the model cannot read.
 
         >>> zoo.embed("cnn_cifar", ["cat.png", "dog.png"]).shape
@@ -94,7 +94,7 @@ def embed(name: str | os.PathLike[str], raw: Any, *, device: str | torch.device 
 @caller.own(gradients=False)
 @torch.inference_mode()
 def features(predictor: Predictor, raw: Any) -> Tensor:
-    """As `embed`, with a predictor that is there already."""
+    """Like `embed`, with an existing predictor."""
     task, model = predictor.task, predictor.model
     if not hasattr(model, "forward_features"):
         raise ZooError(f"{type(model).__name__} has no forward_features, so it gives no embedding; add that method.")

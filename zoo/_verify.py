@@ -120,7 +120,7 @@ def _plug_ins(opened: Opened) -> str | None:
 
 def _schema(opened: Opened) -> None:
     if "imported" not in opened.bundle.metrics:
-        opened.recipe  # noqa: B018  raises where it is none
+        opened.recipe  # noqa: B018  raises if it is not a recipe
     check_schema(opened.bundle)
     if opened.bundle.entry is not None:
         opened.bundle.path("README.md")  # a run has no card yet

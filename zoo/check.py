@@ -78,7 +78,7 @@ def check_config(bundle: Bundle) -> None:
     _expect(isinstance(kind, str) and kind in known, where, "input.kind", kind, f"one of {', '.join(known)}")
     for key, right, expected in kinds.get(str(kind)).holds:
         _expect(right(described), where, f"input.{key}", described.get(key), expected)
-    bundle.tokenizer  # noqa: B018  raises where a file that is named is not there and whole
+    bundle.tokenizer  # noqa: B018  raises if a named file is missing or damaged
     if tasks.get(entry.task).several:
         targets = described.get("tasks")
         _expect(_is_tasks(targets), where, "input.tasks", targets, '{NAME: {"kind": KIND, "outputs": COUNT}}')

@@ -1,4 +1,4 @@
-"""Tensors out of a safetensors file: mapped where the file system can, else read."""
+"""Tensors from a safetensors file: mapped if the file system can, else read."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 HEAD = 100_000_000
-"""Bytes of a file's head; safetensors itself reads no longer one."""
+"""The most bytes of a file's head, the same limit as in safetensors itself."""
 CANNOT_MAP = (errno.ENODEV, errno.EINVAL, errno.EOPNOTSUPP, errno.EACCES, errno.EPERM, errno.ENOSYS)
-"""What a file system says that has no mmap, such as some of networks and of containers."""
+"""The errors of a file system without mmap, such as some in networks and containers."""
 
 
 def read_tensors(path: Path, device: str = "cpu") -> dict[str, Tensor]:
@@ -30,12 +30,12 @@ def read_tensors(path: Path, device: str = "cpu") -> dict[str, Tensor]:
     except OSError as error:
         if error.errno not in (None, *CANNOT_MAP):
             raise
-        content = path.read_bytes()  # raises again what kept the file from being opened
+        content = path.read_bytes()  # raises the same error again if the file cannot be opened
     return {name: tensor.to(device) for name, tensor in load(content).items()}
 
 
 def read_shapes(path: Path) -> dict[str, list[int]]:
-    """Name -> the tensor's shape, from the file's head alone. Raises as `read_tensors` does."""
+    """Name -> the tensor's shape, from only the file's head. Raises as `read_tensors` does."""
     head, most = _head(path), 8 * path.stat().st_size
     try:
         shapes = {name: one["shape"] for name, one in head.items() if name != "__metadata__"}
@@ -48,7 +48,7 @@ def read_shapes(path: Path) -> dict[str, list[int]]:
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """What the file's head says of it. Raises as `read_tensors` does."""
+    """The metadata in the file's head. Raises as `read_tensors` does."""
     said = _head(path).get("__metadata__")
     if not isinstance(said, dict) or not all(isinstance(value, str) for value in said.values()):
         raise SafetensorError("its head is damaged (its __metadata__ is not an object of text)")

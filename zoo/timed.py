@@ -1,4 +1,4 @@
-"""Series as people have them, in a file or a frame -> rows, the oldest first. Needs numpy alone."""
+"""Series as people have them, in a file or a frame -> rows, the oldest first. Needs only numpy."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from zoo.errors import ZooError, some
 
 MONTHS = {1: "a month", 3: "3 months", 12: "a year"}
 TIMES = ("date", "time", "datetime", "timestamp", "ds")
-"""What a column of times is usually called, in any case."""
+"""The usual names of a column of times, in upper or lower case."""
 
 
 def from_file(path: Path, channels: Sequence[str], last: int | None) -> Any:
-    """The named columns of a CSV file, float32 (T, C) in the order of its times; with `last` only so many, the latest.
+    """The named columns of a CSV file, float32 (T, C) in the order of its times; with `last`, only that many latest
+    rows.
 
     Raises `ZooError` for a file that cannot be read, and as `parse` does; for times as `from_frame` does.
     """
@@ -39,10 +40,10 @@ def from_file(path: Path, channels: Sequence[str], last: int | None) -> Any:
 
 
 def from_frame(frame: Any, channels: Sequence[str], last: int | None) -> Any:
-    """The named columns of a frame of pandas' or polars', whatever their places, as `from_file` gives a file's.
+    """The named columns of a pandas or polars frame, in any order, as `from_file` gives a file's.
 
-    Raises `ZooError` for a column that is not there or holds something else than numbers, for a time that is none, and
-    among the rows that are given back for one that is missing, stands there twice, or is another step.
+    Raises `ZooError` for a column that is missing or holds anything but numbers, for a cell that is not a time, and
+    if among the returned rows a time is missing or there twice, or a step differs.
     """
     import numpy as np
 
@@ -88,7 +89,7 @@ def parse(text: str, channels: Sequence[str], where: str) -> Any:
 
 
 def times_in(columns: Mapping[str, Sequence[Any]], channels: Sequence[str]) -> Sequence[Any] | None:
-    """The column of times among those that are no channels: one with such a name, or the first of dates alone."""
+    """The column of times among those that are not channels: one with a usual name, or the first with only dates."""
     others = {name: cells for name, cells in columns.items() if name not in channels and len(cells)}
     named = [name for name in others if str(name).strip().lower() in TIMES]
     for name in named:
@@ -103,10 +104,10 @@ def times_in(columns: Mapping[str, Sequence[Any]], channels: Sequence[str]) -> S
 
 
 def _in_time(rows: Any, times: Sequence[Any], last: int, where: Callable[[int], str]) -> Any:
-    """The last rows in time, at most `last`, oldest first, whatever their order was.
+    """The latest rows, at most `last`, oldest first, from rows in any order.
 
-    `times` has a date, a time or a number for each row. Raises `ZooError`, beginning with `where(row)`, for a time that
-    is none, and among the rows that are given back for one that is missing, stands there twice, or is another step.
+    `times` has a date, a time or a number for each row. Raises `ZooError`, beginning with `where(row)`, for a cell
+    that is not a time, and if among the returned rows a time is missing or there twice, or a step differs.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Raw texts, and the words in them as the English Web Treebank splits them. Needs the standard library alone."""
+"""Raw texts, and the words in them as the English Web Treebank splits them. Needs only the standard library."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 SEPARATOR = "\t"
-"""What stands between the words of a sentence that was split already; no word holds it."""
+"""The separator between the words of a sentence that is already split; no word contains it."""
 
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
@@ -31,22 +31,22 @@ _WORD = re.compile(
 def clean(raw: str) -> str:
     """A text as a person has it -> the text that every text task reads (docs/use.md, "How a text is read").
 
-    An accent that is a character of its own joins its letter (NFC), and what nobody sees goes: control characters other
-    than white space, soft hyphens, zero-width spaces, word joiners, byte-order marks, marks of direction, and
-    zero-width joiners and variation selectors between letters (those in emoji stay). All else is as it was. Data of
-    one's own are read like this too; the zoo's own data sets are read as they were published, so no published figure
-    depends on it.
+    An accent that is a separate character joins its letter (NFC), and invisible characters are removed: control
+    characters other than white space, soft hyphens, zero-width spaces, word joiners, byte-order marks, marks of
+    direction, and zero-width joiners and variation selectors between letters (those in emoji stay). Everything else
+    stays. The user's own data are read in the same way; the zoo's own data sets are read as they were published, so no
+    published figure depends on it.
     """
     seen = _INVISIBLE.sub("", raw)
     return seen if seen.isascii() else unicodedata.normalize("NFC", seen)
 
 
 def split(raw: str) -> list[str]:
-    """The words of a raw text as they are written in it, in order; none where there is nothing but white space.
+    """The words of a raw text as they are written in it, in order; none if there is only white space.
 
     A text with a tab between words was split already: its words stand between the tabs. A single given word has a tab
-    after it; a tab before or after a sentence says nothing. Any other text is split as the English Web Treebank is, by
-    a rule of a few lines that finds 98.8 % of the words of its validation split (F1): at white space, around
+    after it; a tab before or after a sentence has no meaning. Any other text is split as the English Web Treebank is,
+    by a rule of a few lines that finds 98.8 % of the words of its validation split (F1): at white space, around
     punctuation, and before the clitics of "do|n't" and "it|'s".
     """
     raw = clean(raw)

@@ -1,4 +1,4 @@
-// Characters: the model writes on where the text ends, one character at a time.
+// Characters: the model continues the text, one character at a time.
 import { int64 } from "./onnx.js";
 import { guarded, h } from "./page.js";
 

@@ -52,7 +52,7 @@ export async function start({ stage, about, run }) {
     guarded(fault, async () => {
       const picture = await createImageBitmap(blob, { imageOrientation: "from-image" }).catch(() => { throw new Error("This is not a picture that the browser can read; choose a PNG or JPEG file."); });
       const whole = new OffscreenCanvas(picture.width, picture.height).getContext("2d");
-      // Where a picture is transparent it is white, or black if on white nothing would be seen, as in Python.
+      // Transparent parts become white, or black if the picture could not be seen on white, as in Python.
       const on = (ground) => {
         whole.fillStyle = ground;
         whole.fillRect(0, 0, picture.width, picture.height);

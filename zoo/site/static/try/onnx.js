@@ -22,7 +22,7 @@ export async function fetchChecked(base, file, tell = () => {}) {
   }
   if (length !== file.size) throw new Error(`${file.name} ended early; reload the page.`);
   if (crypto.subtle) {
-    // A page that is served without https (but from this very machine) has no crypto.subtle.
+    // A page that is served without https from another machine has no crypto.subtle.
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
     const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
     if (hex !== file.sha256) throw new Error(`${file.name} is not the published file: its SHA-256 differs.`);

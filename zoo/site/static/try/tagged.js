@@ -5,7 +5,7 @@ import { reader, shorten } from "./text.js";
 import { clean } from "./clean.js";
 
 const W = "[\\p{L}\\p{N}_]";
-const EDGE = `(?!${W})`; // \b after a word: JavaScript's own knows ASCII alone
+const EDGE = `(?!${W})`; // \b after a word: JavaScript's own \b knows only ASCII
 const WORD = new RegExp(
   [
     String.raw`(?:https?://|www\.)\S+`,

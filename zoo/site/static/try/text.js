@@ -1,4 +1,4 @@
-// Texts: typed, and answered as they are typed; where a model attends, its words are marked by how much.
+// Texts: typed, and answered as they are typed; if the model attends, words are marked by their attention.
 import { int64 } from "./onnx.js";
 import { bars, calm, guarded, h, percent } from "./page.js";
 import { Tokenizer } from "../runtime/tokenizers.min.mjs";
@@ -44,7 +44,7 @@ export async function start({ stage, about, run, read }) {
 
 function attended(place, text, count, kept, input, shares) {
   const written = text.replace(/<br\s*\/?>/g, " ").match(WORDS) ?? [];
-  if (written.length !== count) { place.replaceChildren(); return; } // signs that the tokenizer takes apart, such as ½
+  if (written.length !== count) { place.replaceChildren(); return; } // characters that the tokenizer splits, such as ½
   const places = shorten(written.map((_, i) => i), input.max_length, input.truncate);
   const weights = new Map(places.map((at, i) => [at, shares[i]]));
   const most = Math.max(...shares.slice(0, kept), 1e-9);
