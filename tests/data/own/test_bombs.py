@@ -60,7 +60,7 @@ def test_a_bomb_is_refused_in_a_sentence(name: str, tmp_path: Path) -> None:
     assert held < 50 * SMALL
 
 
-@pytest.mark.parametrize("name", ["zeros.csv.gz", "dictionary.parquet"])
+@pytest.mark.parametrize("name", ["one line.csv.gz", "dictionary.parquet"])
 @pytest.mark.parametrize("command", ["train", "predict", "data check"])
 def test_every_command_says_so(name: str, command: str, tmp_path: Path, text_bundle: Path, capsys: Any) -> None:
     path = tmp_path / name
