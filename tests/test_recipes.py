@@ -217,7 +217,7 @@ def test_a_name_that_is_not_there_is_refused_with_the_nearest(file: Path, key: s
         ),
         (
             {"name": "bnblion"},
-            "optimizer.name: bnblion is of bitsandbytes, which the zoo does not use; take another.",
+            "optimizer.name: bnblion belongs to bitsandbytes, which the zoo does not use; take another.",
         ),
     ],
 )
@@ -256,7 +256,7 @@ def test_overrides_are_read_as_yaml_and_make_what_is_above_them(file: Path):
     assert recipe.data.augment.crop and recipe.data.augment.crop.padding == 2
     assert recipe.model_args == {"widths": [8, 8]}
     for key, value, said in (
-        ("model.name", "1", "override model.name: model holds a value, not keys; check the key path."),
+        ("model.name", "1", "override model.name: model is a single value and holds no keys; check the key path."),
         (
             "model",
             "[a",
@@ -409,7 +409,7 @@ def test_only_the_section_of_its_own_kind_is_written_and_the_old_form_is_read():
     content["data"] |= text.model_dump()["data"]  # as recipes were written until now, with all sections
     assert parse(content, name=text.name) == text
     content["data"]["table"] = {"log": ["price"]}
-    with pytest.raises(ZooError, match=r"data\.table is for table data, and bilstm_attn reads text data; remove it"):
+    with pytest.raises(ZooError, match=r"data\.table is for table data, but bilstm_attn reads text data; remove it"):
         parse(content)
 
 

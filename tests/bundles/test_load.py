@@ -297,7 +297,7 @@ def test_arguments_override_those_of_the_bundle(make: Make) -> None:
 
 @pytest.mark.parametrize("device", ["cuda:99", "mps:7", "cpu:3", "nowhere", "meta:3:4"])
 def test_a_device_that_is_not_there(device: str, folder: Path) -> None:
-    with pytest.raises(ZooError, match=f"device '{device}' is not there; choose"):
+    with pytest.raises(ZooError, match=f"this machine does not have the device '{device}'; choose"):
         load_model(open_bundle(folder), device=device)
 
 

@@ -55,7 +55,10 @@ def test_a_cell_that_cannot_be_read_is_named(change: dict[str, Any], message: st
 
 
 def test_a_row_without_a_column_is_refused():
-    with pytest.raises(ZooError, match="the row lacks the column 'sea', it has age, rooms, heated; give it, empty if"):
+    with pytest.raises(
+        ZooError,
+        match="the row lacks the column 'sea', it has age, rooms, heated; add the column, and leave",
+    ):
         encode([{name: ROW[name] for name in ("age", "rooms", "heated")}], COLUMNS)
 
 

@@ -220,7 +220,7 @@ def test_settings_that_the_data_refuse():
     texts = DataSet(
         "reviews", "text", ["bad", "good"], 1.0, Split(["a"], torch.zeros(1)), Split(["b"], torch.zeros(1)), ""
     )
-    with pytest.raises(ZooError, match=r"^data\.augment is for images, and reviews holds text data; remove it\.$"):
+    with pytest.raises(ZooError, match=r"^data\.augment is for images, but reviews holds text data; remove it\.$"):
         text.KIND.check(recipe(data={"augment": {"flip": {}}}), texts)
     text.KIND.check(recipe(), texts)
 

@@ -171,7 +171,7 @@ def test_bad_input_ends_all_with_its_sentence(recipe: Path, tmp_path: Path):
         ({"WORLD_SIZE": "2"}, r"\(WORLD_SIZE is '2'\), but RANK is ''; "),
         (
             {"OMPI_COMM_WORLD_SIZE": "2"},
-            r"of MPI \(OMPI_COMM_WORLD_SIZE is '2'\); start them with torchrun, ",
+            r"MPI processes \(OMPI_COMM_WORLD_SIZE is '2'\); start them with torchrun, ",
         ),
         ({"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1"}, "but MASTER_PORT is ''; "),
         ({"WORLD_SIZE": "2", "RANK": "0", "MASTER_PORT": "29500"}, "but MASTER_ADDR is ''; "),

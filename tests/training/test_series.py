@@ -85,7 +85,7 @@ def test_a_channel_that_stands_still_is_left_on_its_scale(series: dict[str, Any]
     [
         ({"series": {"context": 190, "horizon": 11}}, "data.series: a context of 190 and a horizon of 11 do not fit"),
         ({"series": {"context": 8, "horizon": 61}}, "into 60 rows after 200 others; lower them."),
-        ({"augment": {"flip": {}}}, "data.augment is for images, and tiny_series holds series data; remove it."),
+        ({"augment": {"flip": {}}}, "data.augment is for images, but tiny_series holds series data; remove it."),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(series, tiny_series: None, settings, said: str, tmp_path: Path):

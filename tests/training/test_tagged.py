@@ -89,5 +89,5 @@ def test_a_run_learns_endings_and_tags_words_it_has_never_read(
 
 
 def test_augmentation_of_sentences_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(zoo.ZooError, match=r"data\.augment is for images, and tiny_sentences holds tagged data"):
+    with pytest.raises(zoo.ZooError, match=r"data\.augment is for images, but tiny_sentences holds tagged data"):
         prepare(recipes.parse({**RECIPE, "data": {**RECIPE["data"], "augment": {"flip": {}}}}), tmp_path)
