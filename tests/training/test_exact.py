@@ -105,7 +105,7 @@ OPTIMIZERS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda optimizer: optimizer["name"])
 def test_every_kind_of_optimizer_goes_on_alike(mlp, interrupt, optimizer: dict[str, Any], tmp_path: Path):
-    from timm.optim import list_optimizers
+    from timm.optim import list_optimizers  # pyright: ignore[reportPrivateImportUsage]
 
     if optimizer["name"] not in list_optimizers():
         pytest.skip("an older timm lacks it")

@@ -120,7 +120,7 @@ def test_groups_stay_together_and_time_runs_forwards(opened: Opened, by: str, co
 def test_a_folder_of_parts(tmp_path: Path) -> None:
     for part, rows in (("train", "x,0\ny,1\n"), ("test", "z,1\n"), ("validation", "w,0\n")):
         (tmp_path / f"{part}.csv").write_text("text,target\n" + rows)
-    own = load(f"file:{tmp_path}", "text", "text-classification")
+    own = load(f"file:{tmp_path}", "text", True)
     assert own.data.validation is not None
     assert [part.inputs for part in (own.data.train, own.data.test, own.data.validation)] == [["x", "y"], ["z"], ["w"]]
     assert set(own.section["files"]) == {"train.csv", "test.csv", "validation.csv"} and "split" not in own.section
@@ -194,13 +194,13 @@ def test_data_travel_and_are_found_again_by_their_hash(
     section = dict(own.section)
     asked = {key: section.get(key) for key in ("columns", "split", "files")}
     with pytest.raises(ZooError, match="were not found on this machine"):
-        load(section["name"], "text", "text-classification", **asked)
+        load(section["name"], "text", True, **asked)
     monkeypatch.setenv("ZOO_DATA", str(tmp_path / "data"))
-    assert load(section["name"], "text", "text-classification", **asked).data.fingerprint == own.data.fingerprint
-    assert load(section["name"], "text", "text-classification", place=elsewhere, **asked).section == section
+    assert load(section["name"], "text", True, **asked).data.fingerprint == own.data.fingerprint
+    assert load(section["name"], "text", True, place=elsewhere, **asked).section == section
     elsewhere.write_text(REVIEWS.replace("text 3", "text three"))
     with pytest.raises(ZooError, match="are not those of the recipe"):
-        load(section["name"], "text", "text-classification", place=elsewhere, **asked)
+        load(section["name"], "text", True, place=elsewhere, **asked)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_pictures_out_of_the_folder_are_refused(opened: Opened, tmp_path: Path) 
 def test_a_folder_without_files(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     with pytest.raises(ZooError, match="holds no train and test files"):
-        load(f"file:{tmp_path / 'd'}", "text", "text-classification")
+        load(f"file:{tmp_path / 'd'}", "text", True)
 
 
 def test_dates_in_another_form_are_left_out_with_the_reason(opened: Opened) -> None:
@@ -301,13 +301,10 @@ def test_arrays_and_frames_are_data_too() -> None:
         "target": [i % 2 for i in range(20)],
     }
     found = [
-        load("memory:frame", "table", "tabular-classification", place=data)
-        for data in (frame, pd.DataFrame(frame), pl.DataFrame(frame))
+        load("memory:frame", "table", True, place=data) for data in (frame, pd.DataFrame(frame), pl.DataFrame(frame))
     ]
     assert len({own.data.fingerprint for own in found}) == 1
-    arrays = load(
-        "memory:arrays", "image", "image-classification", place=(torch.rand(20, 8, 8), [i % 2 for i in range(20)])
-    )
+    arrays = load("memory:arrays", "image", True, place=(torch.rand(20, 8, 8), [i % 2 for i in range(20)]))
     assert arrays.data.train.inputs.shape == (16, 1, 8, 8)  # type: ignore[union-attr]
-    texts = load("memory:arrays", "text", "text-classification", place=(["a", "b"] * 10, ["x", "y"] * 10))
+    texts = load("memory:arrays", "text", True, place=(["a", "b"] * 10, ["x", "y"] * 10))
     assert texts.data.labels == ["x", "y"]
