@@ -116,4 +116,4 @@ def test_publishing_calibrates_on_what_a_run_held_out(tmp_path: Path):
     (place / "golden.json").write_text(json.dumps(golden))
     copy = Path(shutil.copytree(place, tmp_path / "copy" / "mlp.warm_v1"))
     report = zoo.verify(copy)
-    assert not report.ok and report.checks["golden"] is False and "golden.json are not those" in report.message
+    assert not report.ok and report.checks["golden"] is False and "golden.json are not the outputs" in report.message

@@ -137,9 +137,9 @@ def test_arguments_of_a_weight_can_be_overridden(published: Path) -> None:
         ("mlp", {"num_classes": True}, "num_classes is True"),
         ("mlp", {"num_classes": -1}, "num_classes is -1"),
         ("mlp", {"dtype": torch.int64}, "dtype is torch.int64"),
-        ("mlp", {"device": "cuda:99"}, "device 'cuda:99' is not there"),
-        ("mlp", {"device": "nowhere"}, "device 'nowhere' is not there"),
-        ("mlp", {"device": "cpu:3"}, "device 'cpu:3' is not there"),
+        ("mlp", {"device": "cuda:99"}, "this machine does not have the device 'cuda:99'"),
+        ("mlp", {"device": "nowhere"}, "this machine does not have the device 'nowhere'"),
+        ("mlp", {"device": "cpu:3"}, "this machine does not have the device 'cpu:3'"),
         ("mlp", {"dropout": 7}, r"mlp cannot be built with {'dropout': 7} \(dropout probability .* got 7\); change"),
         (
             "mlp",

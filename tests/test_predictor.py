@@ -191,7 +191,7 @@ def test_a_stream_reports_a_bad_input_after_the_answers_before_it(images: zoo.Pr
         next(answers)
     answers = images.stream(iter([white(1), "https://example.org/a.png"]))
     assert next(answers).label == "pixel 1"
-    with pytest.raises(ZooError, match="is an address"):
+    with pytest.raises(ZooError, match="is a web address"):
         next(answers)
     assert list(images.stream([])) == []
     with pytest.raises(ZooError, match="stream takes many"):

@@ -124,7 +124,7 @@ def test_tensorboard_has_the_rows_of_the_log(shelf: Path):
 
 
 def test_an_unknown_tracker_is_refused_before_anything_is_written(tmp_path: Path):
-    with pytest.raises(ZooError, match="unknown tracker 'abacus'; there is: tensorboard"):
+    with pytest.raises(ZooError, match="unknown tracker 'abacus'; choose one of: tensorboard"):
         zoo.train(RECIPE, out=tmp_path / "run", track="abacus")
     assert not (tmp_path / "run").exists()
 

@@ -96,7 +96,7 @@ def test_temperature_and_top_k_shape_the_draw():
     ("prompt", "settings", "said"),
     [
         ("", {}, "the prompt is empty; give at least one character to go on from."),
-        ("abé?", {}, "the prompt 'abé?' holds '?', 'é', which the model has never seen; use '\\nabcd' alone."),
+        ("abé?", {}, "the prompt 'abé?' holds '?', 'é', which the model has never seen; use only '\\nabcd'."),
         ("a", {"temperature": -1.0}, "temperature is -1.0; give a number from 0."),
         ("a", {"temperature": float("nan")}, "temperature is nan; give a number from 0."),
         ("a", {"top_k": 0}, "top_k is 0; give a whole number of 1 or more, or None for all symbols."),
