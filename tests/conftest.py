@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-sys.path.append(str(Path(__file__).parent))  # for forked, which no package holds
+sys.path.append(str(Path(__file__).parent))  # for forked and small, which no package holds
 
 # As the command line does, and for the same reason: a busy machine must not make the tests ten times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -14,19 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from small import RECIPE
 
 import zoo
 from zoo.cli import main
 from zoo.sources import progress
-
-RECIPE: dict[str, Any] = {
-    "model": "mlp",
-    "model_args": {"widths": [16]},
-    "init": "kaiming_normal",
-    "data": {"name": "digits", "batch_size": 128},
-    "optimizer": {"name": "adamw", "lr": 0.003},
-    "train": {"epochs": 2},
-}
 
 
 class Bare:

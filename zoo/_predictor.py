@@ -27,7 +27,7 @@ from zoo.tasks import Task
 from zoo.tasks.classification import TOP
 
 AHEAD = 16
-"""Batches of inputs that a stream reads at a time: sorting so many by length leaves nearly no padding."""
+"""Batches that a stream reads ahead. Their inputs are sorted by length first, so they have almost no padding."""
 BATCH = 64  # inputs in one forward: enough for all of a CPU's cores, and they fit any device's memory
 
 

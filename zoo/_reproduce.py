@@ -136,14 +136,14 @@ def reproduce(
             for a first look; with `until_decided` at most as many as were published.
         until_decided: train seed after seed and stop as soon as the verdict is clear. Every look costs: the interval of
             each is wider than that of a single one, so that all together err no more often (`zoo.compare.spent`).
-        minutes: with `until_decided`, begin no further seed after so many minutes.
+        minutes: with `until_decided`, start no further seed after this many minutes.
         data: for a weight trained on your own data, where they lie: a path, or the object; by default where the zoo
             last saw them, or under ZOO_DATA.
         device: as for `zoo.train`.
         out: a folder in which to keep the runs and the report, `reproduce.json`; without it the runs are deleted
             afterwards. Runs that it holds already are resumed. `zoo report` adds reports up.
-        jobs: train so many seeds at a time, each in its own process; by default one after another, in this
-            process.
+        jobs: the number of seeds to train at the same time, each in its own process; by default they are trained
+            one after another in this process.
         cluster: "slurm" to train them as jobs of a cluster, "local" for submitit's processes on this machine.
 
         trust: let the recipe read the files and addresses that it names itself, for its data or to begin from; without

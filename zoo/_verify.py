@@ -105,7 +105,7 @@ def _hashes(opened: Opened) -> None:
 
 
 def _plug_ins(opened: Opened) -> str | None:
-    """None if other packages' parts are those with which the bundle was trained, `ABSENT` if there are none."""
+    """None if the parts from other packages are the same as in training, `ABSENT` if the bundle uses no such parts."""
     bundle = opened.bundle
     try:
         if "plug_ins" not in bundle.config:

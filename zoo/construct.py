@@ -74,7 +74,7 @@ def device_of(device: torch.device | str | None) -> torch.device:
 
 
 def check_options(dtype: torch.dtype | None, num_classes: int | None) -> int | None:
-    """`num_classes` as an int; `ZooError` unless a head can have so many outputs and parameters this dtype."""
+    """`num_classes` as an int; `ZooError` unless a head can have that many outputs and parameters this dtype."""
     if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
         raise ZooError(f"dtype is {dtype!r} where a floating-point dtype such as torch.float16 is expected.")
     if num_classes is None:

@@ -49,7 +49,7 @@ def needing() -> Iterator[None]:
 
 
 def some(names: Sequence[str], most: int = 5) -> str:
-    """The first names of a list for a sentence, at most so many; "…" stands for those left out."""
+    """The first `most` names of a list, for a sentence; "…" stands for the others."""
     return ", ".join(names[:most]) + (", …" if len(names) > most else "")
 
 

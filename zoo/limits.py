@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from zoo.errors import ZooError
 
 SPARE, RATIO = 256 << 20, 200
-"""A compressed file of the user's own data may unpack to so many bytes, plus so many times its own size.
+"""A compressed file of the user's own data may unpack to `SPARE` bytes plus `RATIO` times its own size.
 
 Tables of real data pack to at best a hundredth; zeros pack to a thousandth with gzip, and to nearly nothing in Parquet.
 """

@@ -34,7 +34,7 @@ def listed(
         sort: one of `SORTS`. Names are in natural order; figures have the best first within a metric; for numbers the
             smallest comes first. Weights without a known value come last.
         task, data: only those of the task, or of the data set.
-        max_mb: only those whose files have at most so many megabytes (1e6 bytes).
+        max_mb: only weights whose files take at most this many megabytes (1e6 bytes).
 
     Raises `ZooError` for an unknown `sort`, and for a task or data set that no weight has.
     """

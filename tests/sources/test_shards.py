@@ -128,7 +128,7 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         lambda a: a["metadata"].update(total_size=7),
         "says that the tensors have 7 bytes, but they have 2,600",
     ),
-    "a size that is none": (lambda a: a["metadata"].update(total_size="1e9"), "total_size is not a number of bytes"),
+    "a size that is text": (lambda a: a["metadata"].update(total_size="1e9"), "total_size is not a number of bytes"),
     "a million tensors": (
         lambda a: a.update(weight_map={str(number): FIRST for number in range(140_000)}),
         "names 140,000 tensors, but at most 131,072 are read",
@@ -143,7 +143,7 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         lambda a: a["weight_map"].update(x=FIRST.upper()[:-12] + ".safetensors"),
         "one file on",
     ),
-    "a hash that is none": (
+    "a hash that is too short": (
         lambda a: a["metadata"].update(sha256={FIRST: "abc"}),
         "sha256 is not an object of 64 hex digits",
     ),

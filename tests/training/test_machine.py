@@ -16,20 +16,12 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from small import RECIPE
 
 import zoo
 from zoo import ZooError
 from zoo.kinds import pictures
 from zoo.training import epoch
-
-RECIPE: dict[str, Any] = {
-    "model": "mlp",
-    "model_args": {"widths": [16]},
-    "init": "kaiming_normal",
-    "data": {"name": "digits", "batch_size": 128},
-    "optimizer": {"name": "adamw", "lr": 0.003},
-    "train": {"epochs": 2},
-}
 
 
 @pytest.fixture

@@ -61,8 +61,8 @@ def token_ids(tokenizer: Any, texts: Sequence[str], input: dict[str, Any]) -> li
 
 
 def shorten(items: list[Any], most: int, truncate: str) -> list[Any]:
-    """At most so many of the items, from the ends that `truncate` names; if their number is odd, the head gets one
-    more."""
+    """At most `most` items, from the ends that `truncate` names. If `most` is odd, the head gets one more than the
+    tail."""
     head = {"head": most, "tail": 0, "head_tail": most - most // 2}[truncate]
     return items if len(items) <= most else items[:head] + items[len(items) - (most - head) :]
 

@@ -11,7 +11,7 @@ from zoo.answering.inputs import Input
 from zoo.errors import ZooError
 
 CHUNK = 4096
-"""The number of inputs that are answered together: sorting so many by length leaves nearly no padding."""
+"""Inputs that are answered together. They are sorted by length first, so their batches have almost no padding."""
 
 
 def answered(

@@ -121,7 +121,7 @@ def beside(
 
 
 def drawn(split: Split, most: int | None) -> Split:
-    """At most so many rows of a split, in their order; the choice depends only on their number."""
+    """At most `most` rows of a split, in their order; the choice depends only on their number."""
     if most is None or len(split) <= most:
         return split
     step = len(split) // most

@@ -15,7 +15,7 @@ from zoo.kinds import image
 from zoo.tasks import Task
 
 SIDE = 32
-"""Larger pictures are averaged down to so many pixels a side."""
+"""Larger pictures are averaged down to this many pixels a side."""
 PART = 256
 
 

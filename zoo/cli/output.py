@@ -111,7 +111,7 @@ def facts(content: dict[str, Any], indent: str = "") -> None:
 GAP = "  "
 """Between two columns."""
 ROOM = 20
-"""The last text of a row is cut only if so many columns of the terminal are left for it."""
+"""The last text of a row is cut only if at least this many columns of the terminal are left for it."""
 _NUMBER = re.compile(r"[-+]?[\d.,]+( ?%| [kMGT]?B| s| min| h)?( ± .*)?")
 
 
@@ -127,7 +127,7 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
 
 
 def lines(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], width: int | None) -> list[str]:
-    """The lines of `table` in so many columns of a terminal, or whole if `width` is None."""
+    """The lines of `table` in `width` columns of a terminal, or whole if `width` is None."""
     from rich.cells import cell_len, set_cell_size
 
     columns = [[" ".join(cell.split()) for cell in column] for column in zip(head, *rows, strict=True)]

@@ -25,7 +25,7 @@ ROWS = 8
 """Pictures held in memory at a time; only one if a group of rows has more than `LARGE` bytes."""
 LARGE = 128 << 20
 RATIO, SPARE = 20, 64 << 20
-"""Pictures are compressed already, so a file may unpack to at most `RATIO` times its size, plus so many bytes."""
+"""Pictures are compressed already, so a file may unpack to at most `RATIO` times its size, plus `SPARE` bytes."""
 LABELS = "labels.json"
 HIDDEN = -1
 """The class of a picture whose class is hidden, as in the test splits of competitions; it is left out."""

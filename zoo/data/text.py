@@ -161,7 +161,7 @@ class Rows(Sequence[Tensor]):
 
 
 SHORT = 1 << 15
-"""The ids of a vocabulary of up to so many words fit in two bytes."""
+"""The ids of a vocabulary of at most this many words fit in two bytes."""
 AT_ONCE = 2_000
 """Texts that a tokenizer gets at once: its result takes a hundred times the memory of the ids that are kept."""
 

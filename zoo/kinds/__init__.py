@@ -96,7 +96,7 @@ class Kind:
             `ZooError` for an input that is not of this kind.
         unpack: the raw inputs that one object holds, such as the rows of a file; None if the object is a raw input
             itself. The `str` of each is its name in messages.
-        batch_ndim: an array or tensor with so many dimensions is a batch of raw inputs; 0 if arrays never are.
+        batch_ndim: an array or tensor with this many dimensions is a batch of raw inputs; 0 if arrays never are.
         cost: how long a raw input is. A batch takes as long as its longest member, so inputs of like cost share one.
         explain: (raw inputs, input, attention weights) -> for each input [(part, weight), …]; None if nothing of the
             input can be named.

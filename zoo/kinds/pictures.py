@@ -59,7 +59,7 @@ def read_batches(
 
 
 def _is_room(size: int) -> bool:
-    """Whether so many bytes fit into the shared memory between processes; containers often have only 64 MB.
+    """Whether this many bytes fit into the shared memory between processes; containers often have only 64 MB.
 
     If it runs full, the system kills the writing process, or all processes wait for each other.
     """

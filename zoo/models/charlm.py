@@ -105,7 +105,7 @@ class charlstm(WithHead):
         Args:
             prompt: what the text begins with, at least one character; it is not given out again.
             temperature: what logits are divided by. Below 1 the likely becomes likelier, at 0 the likeliest is taken.
-            top_k: draw from the so many likeliest alone; None for all.
+            top_k: draw only from this many of the likeliest; None for all.
             seed: the same gives the same text on every device that computes the same logits.
 
         Raises `ZooError` at once for an empty prompt and one with a character that the model has never seen, for

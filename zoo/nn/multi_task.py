@@ -43,7 +43,7 @@ class MultiTaskLoss(nn.Module):
 
     Shapes: outputs (N, sum of K) and targets (N, number of tasks) float32, a class as its number -> scalar. The
     optimizer must be given this module's `parameters()`: `log_variances` (number of tasks,), with weight decay 0.
-    Raises `ZooError` for tasks and a weighting that are none.
+    Raises `ZooError` for a task of another kind and for another weighting.
 
         >>> tasks = {"odd": {"kind": "binary", "outputs": 1}, "size": {"kind": "regression", "outputs": 1}}
         >>> nn.MultiTaskLoss(tasks, "equal")(torch.tensor([[0.0, 2.0]]), torch.tensor([[1.0, 3.0]])).item()

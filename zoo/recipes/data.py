@@ -87,7 +87,7 @@ class ResizedCrop(Strict):
 
 
 class Jitter(Strict):
-    """Other light: brightness, contrast and saturation times 1 ± so much."""
+    """Other light: brightness, contrast and saturation, each multiplied by 1 ± its value."""
 
     brightness: Fraction = 0.2
     contrast: Fraction = 0.2
@@ -170,8 +170,8 @@ class Data(Strict):
     and test files), `imagefolder:PATH` (pictures), `hf:OWNER/NAME[@REVISION]`. For your own data, `columns` says what
     each column is and `split` how they are split; `files` holds their hashes once they were read, and then `name` has
     no path. Pictures are resized to `size`, [height, width] or one number for both (`fit` crop keeps their aspect ratio
-    and cuts the middle out), and read by so many `workers` beside the
-    training. `channels` shows grey images as three equal channels, or colours as grey.
+    and cuts the middle out), and read by this number of `workers` during the training. `channels` shows grey images as
+    three equal channels, or colours as grey.
     """
 
     name: str

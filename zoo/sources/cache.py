@@ -37,7 +37,7 @@ from zoo.sources.progress import progress
 
 _SMALL = 1 << 20  # bytes: smaller files are fetched in parallel, without a progress line
 _SPEAKS_AFTER = 5.0  # seconds of waiting for another process before a message
-_STALLED = 30.0  # if another process's download does not grow for so many seconds, we fetch for ourselves
+_STALLED = 30.0  # if another process's download does not grow for this many seconds, we fetch for ourselves
 
 Places = Callable[[], Iterable[Place]]
 

@@ -27,7 +27,7 @@ def backward(
     `model` is as `accelerator.prepare` gives it: its forward enters autocast by itself. The loss is taken in float32;
     `descend` is its `backward`, or the accelerator's if that scales losses.
 
-    With `parts` above 1 the batch is computed in so many pieces, one after another, which takes less memory. Each
+    With `parts` above 1 the batch is computed in that many pieces, one after another, which takes less memory. Each
     piece's loss is weighted by its share of the terms of the mean, so that the sum is the loss of the whole batch.
     Raises `ZooError` if batch norm gets a single sample.
     """

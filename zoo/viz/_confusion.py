@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from zoo.viz._which import Weight
 
-NAMED = 20  # up to so many classes, every square shows its count
+NAMED = 20  # with at most this many classes, every square shows its count
 
 
 def confusion(name: Weight) -> Figure:

@@ -12,9 +12,9 @@ from zoo.data.own.reading import format_of, read
 from zoo.errors import ZooError, some
 
 CLASSES = 20
-"""A target of whole numbers with at most so many different values is a class."""
+"""A target of whole numbers with at most this many different values is a class."""
 WORDS = 3
-"""A text column whose cells have at least so many words at the median holds texts, not categories."""
+"""A text column whose cells have at least this many words at the median holds texts, not categories."""
 
 
 def kind_of(name: str, settings: Mapping[str, Any]) -> tuple[str, bool]:

@@ -104,7 +104,7 @@ def own_rows(inputs: Inputs) -> Inputs:
 
 
 def whole(outputs: Tensor, rows: int) -> Tensor:
-    """The outputs of all processes for a batch of so many rows, in the batch's order.
+    """The outputs of all processes for a batch of this many rows, in the batch's order.
 
     Only this process's own rows carry a gradient. The sum over the processes is the gradient of the loss; since
     `DistributedDataParallel` averages instead, each gradient is multiplied by the number of processes.
