@@ -12,16 +12,13 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING
+from typing import IO
 from urllib.parse import urlsplit
 
 from zoo.data import files
 from zoo.data.entry import Archive, Entry, Mirror, Npm, Raw, Web
 from zoo.errors import ZooError
 from zoo.home import data_folder, make_folder, offline, replacing
-
-if TYPE_CHECKING:
-    pass
 
 
 def folder_of(entry: Entry) -> Path:

@@ -23,8 +23,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     """The file's bytes as a stream, unzipped if its name ends in .gz.
 
     Raises `ZooError` for a file that does not exist, is empty, may not be read, is damaged gzip, or unpacks to more
-    than
-    `zoo.limits.unpacked`.
+    than `zoo.limits.unpacked`.
     """
     try:
         if path.stat().st_size == 0:
